@@ -1,0 +1,1 @@
+"""The Watershed platform: knows hops, zones and contracts, and no domain."""

@@ -1,0 +1,122 @@
+"""A dataset's contract as frozen data, in the platform's own words."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from common.core.nouns import Dataset
+
+ARRIVAL = "arrival"
+FILE_COLUMN, RECORD_COLUMN = "_file", "_record"
+
+
+class Kind(StrEnum):
+    """The types a column can have."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, how it is cleaned, and the rules its values obey.
+
+    `source` is the name in the files; `formats` are strftime patterns tried in order; `nulls` are the texts
+    that mean nothing is known; `case` and `normalise` name transformations of refining.
+    """
+
+    name: str
+    kind: Kind
+    source: str
+    description: str = ""
+    precision: int = 18
+    scale: int = 2
+    required: bool = False
+    unique: bool = False
+    formats: tuple[str, ...] = ()
+    nulls: tuple[str, ...] = ("",)
+    case: str | None = None
+    normalise: str | None = None
+    accepted: tuple[str, ...] = ()
+    minimum: Any = None
+    maximum: Any = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """How rows are grouped in the table: a date column by `day`, `month` or `year`, or any column by `value`.
+
+    `path` is a regular expression with one group that finds the partition of a file in its raw key.
+    """
+
+    column: str | None = None
+    by: str = "value"
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadSpec:
+    """Where a table is loaded to and how."""
+
+    to: str
+    strategy: str
+    table: str | None = None
+
+
+@dataclass(frozen=True)
+class DialectSpec:
+    """What a contract declares about the files; what is None is found out from their content."""
+
+    format: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets."""
+
+    dataset: Dataset
+    version: str
+    hash: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    latest: tuple[str, ...] = ()
+    immutable: tuple[str, ...] = ()
+    partition: Partitioning = field(default_factory=Partitioning)
+    dialect: DialectSpec = field(default_factory=DialectSpec)
+    loads: tuple[LoadSpec, ...] = ()
+    max_refused_share: float | None = None
+    owner: str = "data-platform"
+    description: str = ""
+    freshness_hours: float | None = None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Name the columns that tell one row from another: the key, or the record's place in its file."""
+        return self.key or (FILE_COLUMN, RECORD_COLUMN)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Name the columns expected in the files."""
+        return tuple(column.source for column in self.columns)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Name the columns without which a file is refused whole."""
+        return tuple(column.source for column in self.columns if column.required or column.name in self.key)
+
+    def column(self, name: str) -> Column:
+        """Find a column by name; raises KeyError."""
+        return next(column for column in self.columns if column.name == name)

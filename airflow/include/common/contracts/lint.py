@@ -1,0 +1,84 @@
+"""What can be wrong with a contract that is well-formed YAML: every fault at once, in plain words."""
+
+import re
+from collections.abc import Iterator
+
+from common.contracts.contract import ARRIVAL, Contract, Kind
+
+BY = ("value", "day", "month", "year")
+CASES = (None, "lower", "upper", "title")
+NORMALISERS = (None, "email", "phone")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def faults(contract: Contract) -> list[str]:
+    """List what is wrong with a contract, each with where, what was found and what is allowed."""
+    return [*_columns(contract), *_identity(contract), *_partition(contract), *_loads(contract)]
+
+
+def _columns(contract: Contract) -> Iterator[str]:
+    names = [column.name for column in contract.columns]
+    for part, text in (("domain", contract.dataset.domain), ("schema/0/name", contract.dataset.name)):
+        if not NAME.fullmatch(text):
+            yield f"/{part}: '{text}' is no name; use lower case letters, digits and underscores."
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"/schema/0/properties: '{name}' stands more than once."
+    for column in contract.columns:
+        where = f"/schema/0/properties/{column.name}"
+        if not NAME.fullmatch(column.name):
+            yield f"{where}: is no column name; use lower case letters, digits and underscores, a letter first."
+        if column.case not in CASES:
+            yield f"{where}/case: no '{column.case}'. Known: lower, upper, title."
+        if column.normalise not in NORMALISERS:
+            yield f"{where}/normalise: no '{column.normalise}'. Known: email, phone."
+        if column.pattern is not None and not _compiles(column.pattern):
+            yield f"{where}/logicalTypeOptions/pattern: '{column.pattern}' is no regular expression."
+        if not 1 <= column.precision <= 38 or not 0 <= column.scale <= column.precision:
+            yield f"{where}/physicalType: decimal({column.precision},{column.scale}): precision is 1 to 38, scale at most precision."
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _identity(contract: Contract) -> Iterator[str]:
+    names = {column.name for column in contract.columns}
+    if contract.key and not contract.latest:
+        yield (
+            "/customProperties/latest: a dataset with a primary key must say which columns tell the newer of "
+            "two rows of one key, or 'arrival' for the one that came last."
+        )
+    for name in contract.latest:
+        if name != ARRIVAL and name not in names:
+            yield f"/customProperties/latest: no column '{name}'. Known: {', '.join(sorted(names))}, {ARRIVAL}."
+
+
+def _partition(contract: Contract) -> Iterator[str]:
+    partition, columns = contract.partition, {column.name: column for column in contract.columns}
+    if partition.by not in BY:
+        yield f"/customProperties/partition/by: no '{partition.by}'. Known: {', '.join(BY)}."
+    if partition.path is not None and (
+        not _compiles(partition.path) or re.compile(partition.path).groups != 1
+    ):
+        yield f"/customProperties/partition/path: '{partition.path}' is not a regular expression with one group."
+    if partition.column is None:
+        return
+    if partition.column not in columns:
+        yield f"/customProperties/partition/column: no column '{partition.column}'. Known: {', '.join(columns)}."
+    elif partition.by in BY[1:] and columns[partition.column].kind not in (Kind.DATE, Kind.TIMESTAMP):
+        yield f"/customProperties/partition/by: '{partition.by}' needs a date, '{partition.column}' is none."
+    elif contract.key and partition.column not in (*contract.key, *contract.immutable):
+        yield (
+            f"/customProperties/partition/column: '{partition.column}' is not part of the key, so a row could "
+            "move between partitions; make it part of the key or list it under `immutable`."
+        )
+
+
+def _loads(contract: Contract) -> Iterator[str]:
+    for load in contract.loads:
+        if load.strategy not in ("full", "incremental"):
+            yield f"/customProperties/load: no strategy '{load.strategy}'. Known: full, incremental."

@@ -1,0 +1,150 @@
+"""Read a contract from ODCS v3 YAML and say clearly what is wrong with it."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+from common.contracts.contract import (
+    Column,
+    Contract,
+    DialectSpec,
+    Kind,
+    LoadSpec,
+    Partitioning,
+)
+from common.contracts.lint import faults
+from common.core.errors import ContractError
+from common.core.nouns import Dataset
+
+DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", re.IGNORECASE)
+LOGICAL = {
+    "string": Kind.STRING,
+    "integer": Kind.INTEGER,
+    "number": Kind.DOUBLE,
+    "boolean": Kind.BOOLEAN,
+    "date": Kind.DATE,
+    "timestamp": Kind.TIMESTAMP,
+}
+CONTRACT_WORDS = {
+    "latest", "partition", "dialect", "load", "owner", "maxRefusedShare", "immutable",
+}  # fmt: skip
+COLUMN_WORDS = {"formats", "nulls", "case", "normalise"}
+
+
+def read_contract(path: Path) -> Contract:
+    """Read and check one contract file.
+
+    Raises ContractError with every fault found, each with what was found, what is allowed and where.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read: {error.strerror}.") from error
+    return parse_contract(text, str(path))
+
+
+def parse_contract(text: str, where: str = "contract") -> Contract:
+    """Read and check the text of one contract; `where` names it in errors."""
+    try:
+        document = OpenDataContractStandard.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ContractError(f"{where}: is not YAML: {error}") from error
+    except ValidationError as error:
+        found = "; ".join(f"/{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ContractError(f"{where}: is not an ODCS v3 contract: {found}") from error
+    try:
+        contract = _contract(document, hashlib.sha256(text.encode()).hexdigest()[:12])
+    except ContractError as error:
+        raise ContractError(f"{where}: {error}") from error
+    if found := faults(contract):
+        raise ContractError(f"{where}: " + "; ".join(found))
+    return contract
+
+
+def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
+    if not document.schema_ or len(document.schema_) != 1 or not document.schema_[0].properties:
+        raise ContractError("/schema: expected exactly one table with properties.")
+    if not document.domain:
+        raise ContractError("/domain: is missing; it is the folder below raw/.")
+    table = document.schema_[0]
+    words = _words(document.customProperties, CONTRACT_WORDS, "/customProperties")
+    properties = table.properties or []
+    keys = sorted((p for p in properties if p.primaryKey), key=lambda p: p.primaryKeyPosition or 0)
+    latest = words.get("latest", [])
+    return Contract(
+        dataset=Dataset(document.domain, table.name or ""),
+        version=document.version or "0.0.0",
+        hash=digest,
+        columns=tuple(_column(p) for p in properties),
+        key=tuple(p.name or "" for p in keys),
+        latest=(latest,) if isinstance(latest, str) else tuple(latest),
+        immutable=tuple(words.get("immutable", [])),
+        partition=Partitioning(**words.get("partition", {})),
+        dialect=DialectSpec(**words.get("dialect", {})),
+        loads=tuple(LoadSpec(**load) for load in words.get("load", [])),
+        max_refused_share=words.get("maxRefusedShare"),
+        owner=words.get("owner", "data-platform"),
+        description=(document.description.purpose or "") if document.description else "",
+        freshness_hours=_freshness(document),
+    )
+
+
+def _column(prop: SchemaProperty) -> Column:
+    name = prop.name or ""
+    words = _words(prop.customProperties, COLUMN_WORDS, f"/schema/0/properties/{name}/customProperties")
+    options = prop.logicalTypeOptions or {}
+    precision, scale = 18, 2
+    kind = LOGICAL.get(prop.logicalType or "string")
+    if kind is None:
+        raise ContractError(
+            f"/schema/0/properties/{name}/logicalType: '{prop.logicalType}' is not supported. Known: {', '.join(LOGICAL)}."
+        )
+    if found := DECIMAL.fullmatch((prop.physicalType or "").strip()):
+        kind, precision, scale = Kind.DECIMAL, int(found[1]), int(found[2])
+    return Column(
+        name=name,
+        kind=kind,
+        source=prop.physicalName or name,
+        description=prop.description or "",
+        precision=precision,
+        scale=scale,
+        required=bool(prop.required or prop.primaryKey),
+        unique=bool(prop.unique),
+        formats=tuple(words.get("formats", [options["format"]] if "format" in options else [])),
+        nulls=("", *words.get("nulls", [])),
+        case=words.get("case"),
+        normalise=words.get("normalise"),
+        accepted=tuple(str(value) for value in _enumerated(prop)),
+        minimum=options.get("minimum"),
+        maximum=options.get("maximum"),
+        min_length=options.get("minLength"),
+        max_length=options.get("maxLength"),
+        pattern=options.get("pattern"),
+        personal=(prop.classification or "").lower() in {"pii", "personal", "sensitive"}
+        or "pii" in {tag.lower() for tag in prop.tags or []},
+    )
+
+
+def _enumerated(prop: SchemaProperty) -> Iterable[Any]:
+    return [getattr(item, "value", item) for item in prop.enum or []]
+
+
+def _words(properties: list[CustomProperty] | None, known: set[str], where: str) -> dict[str, Any]:
+    words = {p.property or "": p.value for p in properties or []}
+    if unknown := set(words) - known:
+        raise ContractError(f"{where}: no property {sorted(unknown)}. Known: {', '.join(sorted(known))}.")
+    return words
+
+
+def _freshness(document: OpenDataContractStandard) -> float | None:
+    hours = {"h": 1.0, "hours": 1.0, "d": 24.0, "days": 24.0, "m": 1 / 60, "minutes": 1 / 60}
+    for sla in document.slaProperties or []:
+        if sla.property == "freshness" and sla.value is not None:
+            return float(sla.value) * hours.get(sla.unit or "h", 1.0)
+    return None

@@ -1,0 +1,90 @@
+"""The error tree of Watershed; the branch decides whether a retry can help.
+
+WatershedError
+├── TransientError          the same call may succeed later
+│   ├── StoreUnavailable    object store slow, down or refusing for now
+│   ├── TargetUnavailable   warehouse or ledger database slow, down or locked
+│   ├── LeaseLost           another attempt owns the hop now
+│   └── CommitConflict      the target's head moved under us
+└── TerminalError           the same call fails until somebody changes something
+    ├── ConfigError         a setting, connection or argument is missing or malformed
+    ├── ContractError       a contract does not say something it must, or says it wrongly
+    ├── NotApplied          a table, queue or consumer row is missing: run `watershed apply`
+    ├── LedgerAhead         the ledger knows of a commit that the target does not have
+    └── DataError           these records cannot be processed; narrowing the batch may help
+        ├── UnreadableFile  the file is refused whole, with its reason
+        ├── ModelError      a gold model cannot be read or run
+        ├── QualityError    a batch-level check of severity `error` failed
+        └── ConservationError  counts do not add up, nothing was published
+"""
+
+
+class WatershedError(Exception):
+    """Root of every error that Watershed raises on purpose."""
+
+
+class TransientError(WatershedError):
+    """The same call may succeed later: Airflow retries with backoff."""
+
+
+class StoreUnavailable(TransientError):
+    """The object store did not answer, or refused for now."""
+
+
+class TargetUnavailable(TransientError):
+    """A warehouse or the ledger's database did not answer, or is locked."""
+
+
+class LeaseLost(TransientError):
+    """Another attempt owns the hop now; nothing of this one was published."""
+
+
+class CommitConflict(TransientError):
+    """The target's head moved since it was read; reconcile and look again."""
+
+
+class TerminalError(WatershedError):
+    """The same call fails until somebody changes something: Airflow does not retry."""
+
+
+class ConfigError(TerminalError):
+    """A setting, connection or argument is missing or malformed."""
+
+
+class ContractError(TerminalError):
+    """A contract lacks something it must say, or says it wrongly."""
+
+
+class NotApplied(TerminalError):
+    """A table, queue or consumer row is missing; `watershed apply` makes it."""
+
+
+class LedgerAhead(TerminalError):
+    """The ledger knows of a commit that the target does not have."""
+
+
+class DataError(TerminalError):
+    """These records cannot be processed as they are."""
+
+
+class UnreadableFile(DataError):
+    """A file is refused whole.
+
+    `reason` is a stable word for counting and routing (`empty`, `truncated`, ...); the message is for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ModelError(DataError):
+    """A gold model cannot be read or run."""
+
+
+class QualityError(DataError):
+    """A batch-level check of severity `error` failed; nothing was published."""
+
+
+class ConservationError(DataError):
+    """Records in are not records out; nothing was published."""

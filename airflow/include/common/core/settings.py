@@ -1,0 +1,70 @@
+"""Every setting of Watershed, read once from the environment into a frozen object."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.core.errors import ConfigError
+
+OFF = "off"
+
+
+class Settings(BaseSettings):
+    """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
+
+    model_config = SettingsConfigDict(env_prefix="WATERSHED_", frozen=True, extra="ignore")
+
+    bucket: str = Field(min_length=3)
+    zone_buckets: dict[str, str] = {}
+    ledger_url: str = Field(pattern=r"^postgresql(\+psycopg)?://")
+    domains_dir: Path = Path(__file__).resolve().parents[2] / "domains"
+    queue_base_url: str = OFF
+    sweep_cron: str = "*/5 * * * *"
+    bells: bool = True
+    warehouse_conn: str = "warehouse"
+    duckdb_conn: str = "warehouse_duckdb"
+    warehouse_uri: str = Field("postgres://warehouse/warehouse", pattern=r"^postgres://[^/]+/[^/]+$")
+    duckdb_uri: str = Field("duckdb://warehouse/main", pattern=r"^duckdb://[^/]+/[^/]+$")
+    slack_conn: str = "slack_default"
+    slack_channel: str = "#data-alerts"
+    hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
+    hop_max_batches: Annotated[int, Field(gt=0)] = 500
+    run_budget_seconds: Annotated[int, Field(gt=0)] = 600
+    lease_seconds: Annotated[int, Field(ge=3)] = 60
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether the scheduled wake-ups are on."""
+        return self.sweep_cron.lower() != OFF
+
+    @property
+    def watches_queue(self) -> bool:
+        """Whether landing is also woken by a queue of object notifications."""
+        return self.bells and self.queue_base_url.lower() != OFF
+
+    def queue_name(self, domain: str) -> str:
+        """Name the queue that rings when something lands in the domain's raw prefix."""
+        return f"watershed-{domain}-raw"
+
+    def queue_url(self, domain: str) -> str:
+        """Give the address of the domain's landing queue."""
+        return f"{self.queue_base_url.rstrip('/')}/{self.queue_name(domain)}"
+
+
+@cache
+def settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises ConfigError naming each variable that is missing or malformed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"WATERSHED_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigError(f"Watershed is not configured: {faults}. See .env.example.") from error

@@ -1,0 +1,1 @@
+"""The lake: silver and gold tables in Delta Lake, where every hop is one commit."""

@@ -1,0 +1,138 @@
+"""The three commits a hop can make on a Delta table: append staged parts, merge by key, replace slices."""
+
+import io
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from deltalake import write_deltalake
+from deltalake.transaction import AddAction
+
+from common.lake.table import KEEP_FOR_EVER, LakeTable, committing
+from common.zones.store import storage_options
+
+TARGET, SOURCE = "t", "s"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file staged inside the table's folder, where no reader looks until a commit names it."""
+
+    path: str
+    size: int
+    records: int
+    partition: dict[str, str | None]
+
+
+def stage_parts(
+    table: LakeTable, frames: Iterable[pl.LazyFrame], partition_by: Sequence[str], under: str
+) -> list[Part]:
+    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition."""
+    parts: list[Part] = []
+    for frame in frames:
+        for values, rows in _split(frame.collect(engine="streaming"), partition_by):
+            if rows.height:
+                folder = "".join(f"{name}={_hive(value)}/" for name, value in values.items())
+                parts.append(_write(table, f"{folder}{under}/{len(parts)}.parquet", rows, values))
+    return parts
+
+
+def _split(frame: pl.DataFrame, by: Sequence[str]) -> Iterable[tuple[dict[str, str | None], pl.DataFrame]]:
+    if not by:
+        return [({}, frame)]
+    groups = frame.partition_by(by, as_dict=True, include_key=False, maintain_order=True)
+    return [(dict(zip(by, map(_text, key), strict=True)), rows) for key, rows in groups.items()]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _hive(value: str | None) -> str:
+    return "__HIVE_DEFAULT_PARTITION__" if value is None else quote(value, safe="-_.")
+
+
+def _write(table: LakeTable, path: str, rows: pl.DataFrame, values: dict[str, str | None]) -> Part:
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd", compression_level=1)
+    size = buffer.tell()
+    buffer.seek(0)
+    table.store.write_part(f"{table.folder}/{path}", buffer)
+    return Part(path, size, rows.height, values)
+
+
+def append_parts(
+    table: LakeTable, parts: Sequence[Part], partition_by: Sequence[str], hop: int, attempt: int
+) -> None:
+    """Commit staged parts; with none, an empty commit still carries the hop's number.
+
+    Raises CommitConflict, StoreUnavailable.
+    """
+    snapshot, now = table.snapshot, int(time.time() * 1000)
+    actions: list[Any] = [
+        AddAction(quote(p.path), p.size, p.partition, now, True, json.dumps({"numRecords": p.records}))  # noqa: FBT003
+        for p in parts
+    ]
+    properties = table.properties(hop, attempt)
+    try:
+        snapshot.create_write_transaction(
+            actions,
+            "append",
+            snapshot.schema(),
+            list(partition_by),
+            commit_properties=properties,
+            post_commithook_properties=KEEP_FOR_EVER,
+        )
+    except Exception as error:
+        raise committing(f"append to {table.uri}", error) from error
+
+
+def merge(table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, attempt: int) -> None:
+    """Commit rows by key: rows of a known key replace it, others are inserted.
+
+    Raises CommitConflict, StoreUnavailable.
+    """
+    on = " AND ".join(f"{TARGET}.`{name}` IS NOT DISTINCT FROM {SOURCE}.`{name}`" for name in key)
+    properties = table.properties(hop, attempt)
+    try:
+        (
+            table.snapshot.merge(
+                rows,
+                predicate=on,
+                source_alias=SOURCE,
+                target_alias=TARGET,
+                commit_properties=properties,
+                post_commithook_properties=KEEP_FOR_EVER,
+            )
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute()
+        )
+    except Exception as error:
+        raise committing(f"merge into {table.uri}", error) from error
+
+
+def replace_slices(table: LakeTable, rows: pl.DataFrame, column: str, values: Sequence[str], *, at: tuple[int, int]) -> None:
+    """Commit rows in place of all rows whose `column` has one of the values; `at` is hop and attempt.
+
+    Raises CommitConflict, StoreUnavailable.
+    """
+    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    properties = table.properties(*at)
+    try:
+        write_deltalake(
+            table.snapshot,
+            rows,
+            mode="overwrite",
+            predicate=f"`{column}` IN ({listed})",
+            commit_properties=properties,
+            post_commithook_properties=KEEP_FOR_EVER,
+            storage_options=storage_options(),
+        )
+    except Exception as error:
+        raise committing(f"overwrite in {table.uri}", error) from error
+

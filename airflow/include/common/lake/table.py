@@ -1,0 +1,133 @@
+"""One Delta table that one consumer writes: its head, its versions, its changes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+from arro3.core import Table as ArrowTable
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from common.core.errors import CommitConflict, NotApplied, StoreUnavailable
+from common.core.nouns import Batch, Dataset, Head
+from common.zones.store import ZoneStore, storage_options
+from common.zones.zone import Zone, folder
+
+COMMIT_RETRIES = 50
+RECENT_COMMITS = 20
+KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
+CHANGE = "_change_type"
+
+
+class LakeTable:
+    """A Delta table as its one consumer sees it.
+
+    The object that `head` loads is the one that everything is read from and committed on, so that a commit by
+    anybody else in between is noticed (a commit by URI would not be).
+    """
+
+    def __init__(self, zone: Zone, dataset: Dataset, consumer: str) -> None:
+        self.store = ZoneStore(zone)
+        self.folder = folder(dataset)
+        self.uri = self.store.uri(self.folder)
+        self.consumer = consumer
+        self._loaded: DeltaTable | None = None
+
+    def create(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
+        """Make the empty table where there is none, with its change feed on."""
+        if DeltaTable.is_deltatable(self.uri, storage_options()):
+            return
+        DeltaTable.create(
+            self.uri,
+            schema=DeltaSchema.from_arrow(ArrowTable(pl.DataFrame(schema=schema)).schema),
+            partition_by=list(partition_by),
+            mode="ignore",
+            configuration={
+                "delta.enableChangeDataFeed": "true",
+                "delta.logRetentionDuration": "interval 3650 days",
+            },
+            storage_options=storage_options(),
+        )
+
+    def load(self) -> DeltaTable:
+        """Load the table as it is now; raises NotApplied where there is none, StoreUnavailable."""
+        try:
+            self._loaded = DeltaTable(self.uri, storage_options=storage_options())
+        except TableNotFoundError as error:
+            raise NotApplied(f"There is no table at {self.uri}. Run `watershed apply`.") from error
+        except (DeltaError, OSError) as error:
+            raise StoreUnavailable(f"{self.uri} cannot be read: {error}") from error
+        return self._loaded
+
+    @property
+    def snapshot(self) -> DeltaTable:
+        """Give the object loaded last."""
+        return self._loaded or self.load()
+
+    def head(self) -> Head:
+        """Read number and attempt of the last hop committed here, from a fresh load."""
+        table = self.load()
+        return Head(
+            table.transaction_version(self.consumer) or 0,
+            table.transaction_version(f"{self.consumer}/attempt") or 0,
+        )
+
+    def properties(self, hop: int, attempt: int) -> CommitProperties:
+        """Give what makes a commit this hop: two app transactions, and a note for whoever reads the history.
+
+        Raises CommitConflict where the loaded table is not at the hop before.
+        """
+        if (self.snapshot.transaction_version(self.consumer) or 0) != hop - 1:
+            raise CommitConflict(f"{self.uri} is not at hop {hop - 1} of {self.consumer}; it will be read again.")
+        return CommitProperties(
+            app_transactions=[Transaction(self.consumer, hop), Transaction(f"{self.consumer}/attempt", attempt)],
+            custom_metadata={"watershed.hop": str(hop), "watershed.consumer": self.consumer},
+            max_commit_retries=COMMIT_RETRIES,
+        )
+
+    def place_of(self, batch: Batch, hop: int) -> Batch:
+        """Complete an output with the Delta version that its hop made."""
+        return replace(batch, place={**batch.place, "version": self.version_of(hop)})
+
+    def version_of(self, hop: int) -> int:
+        """Find the version that a hop made; the current one for hops older than the kept log."""
+        for depth in (RECENT_COMMITS, None):
+            for commit in self.snapshot.history(depth):
+                if commit.get("watershed.hop") == str(hop) and commit.get("watershed.consumer") == self.consumer:
+                    return int(commit["version"])
+        return int(self.snapshot.version())
+
+
+def committing(what: str, error: Exception) -> Exception:
+    """Translate what delta-rs raises at a commit; whether anything was committed, only the head can say."""
+    if isinstance(error, CommitFailedError):
+        return CommitConflict(f"{what}: {error}")
+    if isinstance(error, DeltaError | OSError):
+        return StoreUnavailable(f"{what}: {error}")
+    return error
+
+
+def read_at(uri: str, version: int) -> pl.LazyFrame:
+    """Read a table at an exact version."""
+    return pl.scan_delta(uri, version=version, storage_options=storage_options())
+
+
+def changes(uri: str, after: int, upto: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Read the changed rows between two versions, with `_change_type`, `after` itself excluded.
+
+    Types are insert, delete, update_preimage and update_postimage.
+    """
+    wanted = [*columns, CHANGE, "_commit_version"]
+    table = DeltaTable(uri, storage_options=storage_options())
+    if after >= upto:
+        empty = pl.scan_delta(table).select(columns).head(0).collect()
+        return empty.with_columns(pl.lit("").alias(CHANGE), pl.lit(0, pl.Int64).alias("_commit_version"))
+    feed: Any = table.load_cdf(starting_version=after + 1, ending_version=upto, columns=wanted)
+    return pl.DataFrame(feed)
+
+
+def current_version(uri: str) -> int:
+    """Tell the newest version of a table."""
+    return int(DeltaTable(uri, storage_options=storage_options()).version())

@@ -1,0 +1,1 @@
+"""The ledger: the SQL tables that say which batches exist and who has taken them."""

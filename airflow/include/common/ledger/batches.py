@@ -1,0 +1,70 @@
+"""Batches: record them, find them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import insert
+
+from common.core.nouns import Batch
+from common.ledger.tables import batch, batch_parent
+
+
+def record_batches(connection: Connection, batches: Iterable[Batch], run_id: str = "") -> None:
+    """Record batches that may be known already; an id is made of what the batch is, so equal means same.
+
+    The order of the call becomes the order of arrival; parents must be known.
+    """
+    rows = list(batches)
+    if not rows:
+        return
+    known = set(connection.scalars(select(batch.c.id).where(batch.c.id.in_([row.id for row in rows]))))
+    fresh = [row for row in rows if row.id not in known]
+    if fresh:
+        connection.execute(insert(batch).on_conflict_do_nothing(), [_row(b, run_id) for b in fresh])
+    if parents := [{"child": b.id, "parent": p} for b in fresh for p in b.parents]:
+        connection.execute(insert(batch_parent).on_conflict_do_nothing(), parents)
+
+
+def _row(item: Batch, run_id: str) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "asset": item.asset,
+        "partition": item.partition,
+        "records": item.records,
+        "bytes": item.bytes,
+        "checksum": item.checksum,
+        "contract": item.contract,
+        "place": item.place,
+        "run_id": run_id,
+    }
+
+
+def batch_of(row: Row[Any]) -> Batch:
+    """Make the noun of a row of table `batch`."""
+    return Batch(
+        id=row.id,
+        asset=row.asset,
+        records=row.records,
+        bytes=row.bytes,
+        checksum=row.checksum,
+        partition=row.partition,
+        contract=row.contract,
+        place=row.place,
+    )
+
+
+def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
+    """Read batches in the order of the ids; an unknown id is a KeyError."""
+    rows = {row.id: batch_of(row) for row in connection.execute(select(batch).where(batch.c.id.in_(ids)))}
+    return [rows[i] for i in ids]
+
+
+def known_checksums(
+    connection: Connection, asset: str, checksums: Iterable[str]
+) -> set[tuple[str, str | None]]:
+    """Tell which of the checksums an asset has recorded, each with its partition."""
+    rows = connection.execute(
+        select(batch.c.checksum, batch.c.partition).where(batch.c.asset == asset, batch.c.checksum.in_(set(checksums)))
+    )
+    return {(row.checksum, row.partition) for row in rows}

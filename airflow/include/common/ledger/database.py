@@ -1,0 +1,62 @@
+"""Connections to the ledger's database and the migrations of its tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from common.core.errors import NotApplied, TargetUnavailable
+from common.core.settings import settings
+
+APPLY_LOCK = 0x57A7E25_4ED
+
+
+@cache
+def engine(url: str | None = None) -> Engine:
+    """Open the pool of connections to the ledger; one a process."""
+    address = (url or settings().ledger_url).replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(
+        address, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"}
+    )
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """Run one ledger transaction, committed at the end of the block.
+
+    Raises TargetUnavailable where the database does not answer, NotApplied where its tables are missing.
+    """
+    try:
+        with engine().begin() as connection:
+            yield connection
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") == "42P01":
+            raise NotApplied("The ledger has no tables yet. Run `watershed apply`.") from error
+        raise
+    except OperationalError as error:
+        raise TargetUnavailable(f"The ledger's database does not answer: {error.orig}.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise TargetUnavailable(f"The connection to the ledger was lost: {error.orig}.") from error
+        raise
+
+
+def alembic_config() -> Config:
+    """Point Alembic to the migrations beside this file."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def migrate(revision: str = "head") -> None:
+    """Bring the ledger's tables to a revision, one process at a time."""
+    with transaction() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPLY_LOCK})
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

@@ -1,0 +1,66 @@
+"""Incidents: what a person must look at; one open per kind, consumer and batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from common.ledger.tables import incident
+
+PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD, FAILED = "parked", "superseded", "stopped", "ledger_ahead", "failed"
+
+
+def open_incident(connection: Connection, kind: str, consumer: str, detail: str, batch: str = "") -> None:
+    """Open an incident; one that is open already is left as it is."""
+    connection.execute(
+        insert(incident)
+        .values(kind=kind, consumer=consumer, batch=batch, detail=detail)
+        .on_conflict_do_nothing(
+            index_elements=["kind", "consumer", "batch"], index_where=text("closed_at IS NULL")
+        )
+    )
+
+
+def close_incidents(connection: Connection, kind: str, consumer: str, batches: Sequence[str] = ("",)) -> None:
+    """Close the open incidents of a kind for these batches of a consumer."""
+    connection.execute(
+        update(incident)
+        .where(
+            incident.c.kind == kind,
+            incident.c.consumer == consumer,
+            incident.c.batch.in_(batches),
+            incident.c.closed_at.is_(None),
+        )
+        .values(closed_at=func.clock_timestamp())
+    )
+
+
+def unannounced(connection: Connection, consumer: str) -> Sequence[Row[Any]]:
+    """List the incidents of a consumer that nobody was told of."""
+    query = select(incident).where(incident.c.consumer == consumer, ~incident.c.notified)
+    return connection.execute(query.order_by(incident.c.id)).all()
+
+
+def mark_announced(connection: Connection, ids: Sequence[int]) -> None:
+    """Remember that somebody was told."""
+    connection.execute(update(incident).where(incident.c.id.in_(ids)).values(notified=True))
+
+
+def announced_before(connection: Connection, dag_id: str, run_id: str, task: str = "") -> bool:
+    """Remember that a failure is being announced, and tell whether it was before.
+
+    `task` names a task and its try; without it the run as a whole is meant, which counts as announced when any of
+    its tasks is.
+    """
+    same = (incident.c.kind == FAILED) & (incident.c.consumer == dag_id)
+    about = f"{run_id}/{task}"
+    known = incident.c.batch == about if task else incident.c.batch.startswith(about, autoescape=True)
+    if connection.execute(select(incident.c.id).where(same, known)).first():
+        return True
+    connection.execute(
+        insert(incident).values(
+            kind=FAILED, consumer=dag_id, batch=about, detail="announced", notified=True, closed_at=func.now()
+        )
+    )
+    return False

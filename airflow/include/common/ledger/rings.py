@@ -1,0 +1,80 @@
+"""Rings: which published hops nobody was told of, and which consumers have something to do."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, exists, select, update
+
+from common.ledger.claims import parked_for, taken_by
+from common.ledger.consumers import lock
+from common.ledger.tables import batch, consumer, hop
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What an asset event says: the hops it announces, their batches and rows. It is a doorbell, not the truth."""
+
+    consumer: str
+    hops: tuple[int, ...]
+    batches: tuple[str, ...]
+    records: int
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Give the event's extra."""
+        return {"consumer": self.consumer, "hops": list(self.hops), "batches": list(self.batches), "records": self.records}
+
+
+LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
+
+
+def to_ring(connection: Connection, name: str) -> Ring | None:
+    """Collect every published hop of a consumer that was not rung yet."""
+    rows = connection.execute(
+        select(hop.c.n, hop.c.good, hop.c.merged).where(
+            hop.c.consumer == name, hop.c.state == "published", ~hop.c.rung
+        )
+    ).all()
+    if not rows:
+        return None
+    output = select(consumer.c.output).where(consumer.c.name == name).scalar_subquery()
+    latest = select(batch.c.id).where(batch.c.asset == output).order_by(batch.c.number.desc()).limit(LISTED)
+    return Ring(
+        name,
+        tuple(sorted(row.n for row in rows)),
+        tuple(connection.scalars(latest)),
+        sum(row.good + row.merged for row in rows),
+    )
+
+
+def mark_rung(connection: Connection, name: str, hops: Sequence[int]) -> None:
+    """Remember that the event of these hops is stored."""
+    lock(connection, name)
+    connection.execute(update(hop).where(hop.c.consumer == name, hop.c.n.in_(hops)).values(rung=True))
+
+
+def due(connection: Connection, names: Iterable[str]) -> list[str]:
+    """Name the consumers that have a batch to take, a hop to finish or a hop to ring."""
+    return [name for name in names if _is_due(connection, name)]
+
+
+def _is_due(connection: Connection, name: str) -> bool:
+    inputs = connection.scalar(select(consumer.c.inputs).where(consumer.c.name == name)) or []
+    waiting = exists().where(batch.c.asset.in_(inputs), ~taken_by(name), ~parked_for(name))
+    unfinished = exists().where(hop.c.consumer == name, (hop.c.state == "open") | ~hop.c.rung)
+    return bool(connection.scalar(select(waiting | unfinished)))
+
+
+def newest(connection: Connection) -> int:
+    """Tell the number of the newest batch in the ledger."""
+    return connection.scalar(select(batch.c.number).order_by(batch.c.number.desc()).limit(1)) or 0
+
+
+def outstanding(connection: Connection, name: str, upto: int) -> tuple[int, list[str]]:
+    """Count the batches up to a number that a consumer has still to take, and name those parked for it."""
+    inputs = connection.scalar(select(consumer.c.inputs).where(consumer.c.name == name)) or []
+    known = batch.c.asset.in_(inputs) & (batch.c.number <= upto) & ~taken_by(name)
+    parked = list(connection.scalars(select(batch.c.id).where(known, parked_for(name))))
+    waiting = connection.scalars(select(batch.c.id).where(known, ~parked_for(name))).all()
+    return len(waiting), parked

@@ -1,0 +1,163 @@
+"""The tables of the ledger, in a PostgreSQL database of its own."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _moment(name: str, *, default: bool = False) -> "Column[object]":
+    """A point in time in UTC; with `default`, the database's clock at insertion."""
+    stamp = func.now() if default else None
+    return Column(name, DateTime(timezone=True), server_default=stamp, nullable=not default)
+
+
+def _count(name: str) -> "Column[int]":
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+consumer = Table(
+    "consumer",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("inputs", JSONB, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("width", Integer, nullable=False, comment="how many batches the next hop takes at most"),
+    _moment("applied_at", default=True),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, Identity(), nullable=False, comment="order of arrival in the ledger"),
+    Column("asset", Text, nullable=False),
+    Column("partition", Text),
+    _count("records"),
+    _count("bytes"),
+    Column("checksum", Text, nullable=False, server_default=""),
+    Column("contract", Text, nullable=False, server_default=""),
+    Column("place", JSONB, nullable=False),
+    Column("run_id", Text, nullable=False, server_default=""),
+    _moment("created_at", default=True),
+    Index(None, "asset", "number", unique=True),
+    Index(None, "asset", "checksum", "partition"),
+)
+
+batch_parent = Table(
+    "batch_parent",
+    metadata,
+    Column("child", Text, ForeignKey("batch.id"), primary_key=True),
+    Column("parent", Text, ForeignKey("batch.id"), primary_key=True, index=True),
+)
+
+hop = Table(
+    "hop",
+    metadata,
+    Column("consumer", Text, ForeignKey("consumer.name"), primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    Column("state", Text, nullable=False, comment="open, or published for good"),
+    Column("batches", JSONB, nullable=False, comment="ids pinned when the hop was opened"),
+    Column("pins", JSONB, nullable=False, comment="input asset -> [version before, version read]"),
+    Column("contract", Text, nullable=False),
+    Column("attempt", BigInteger),
+    Column("owner", Text),
+    _moment("lease_until"),
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
+    Column("taken", BigInteger),
+    Column("good", BigInteger),
+    Column("merged", BigInteger),
+    Column("refused", BigInteger),
+    Column("bytes", BigInteger),
+    Column("rung", Boolean, nullable=False, server_default=text("false")),
+    Column("run_id", Text),
+    _moment("opened_at", default=True),
+    _moment("published_at"),
+    CheckConstraint("state IN ('open', 'published')", name="state"),
+    CheckConstraint(
+        "taken IS NULL OR (taken = good + merged + refused AND least(good, merged, refused) >= 0)",
+        name="conservation",
+    ),
+    CheckConstraint("state = 'open' OR taken IS NOT NULL", name="counted"),
+    Index("uq_hop_one_open", "consumer", unique=True, postgresql_where=text("state = 'open'")),
+    Index("ix_hop_unrung", "consumer", postgresql_where=text("state = 'published' AND NOT rung")),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("batch", Text, ForeignKey("batch.id"), primary_key=True, index=True),
+    Column("hop", BigInteger, nullable=False),
+    ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("consumer", Text, nullable=False),
+    Column("hop", BigInteger, nullable=False),
+    Column("batch", Text, ForeignKey("batch.id"), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("rule", Text, nullable=False, server_default=""),
+    Column("column", Text, nullable=False, server_default=""),
+    Column("count", BigInteger, nullable=False),
+    Column("place", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False, server_default="open"),
+    _moment("refused_at", default=True),
+    ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
+    CheckConstraint("state IN ('open', 'redriven', 'discarded')", name="state"),
+    Index(None, "consumer", "hop"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False, comment="parked, superseded, model, ledger_ahead"),
+    Column("consumer", Text, nullable=False),
+    Column("batch", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False),
+    _moment("opened_at", default=True),
+    _moment("closed_at"),
+    Column("notified", Boolean, nullable=False, server_default=text("false")),
+    Index(
+        "uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")
+    ),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _moment("at", default=True),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+)

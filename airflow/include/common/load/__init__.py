@@ -1,0 +1,1 @@
+"""Load strategies: from a plan and the engine's abilities to statements."""

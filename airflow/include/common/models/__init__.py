@@ -1,0 +1,1 @@
+"""Gold models: a SELECT with a header, run over the lake."""

@@ -1,0 +1,97 @@
+"""Run a model in DuckDB over rows of its inputs, and check its control totals."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from common.core.arrow import ArrowStream
+from common.core.errors import ConservationError, ModelError
+from common.core.nouns import Dataset
+from common.models.model import Model
+
+RESULT = "watershed_result"
+
+
+@contextmanager
+def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB in memory that knows each input under its dataset's name.
+
+    DuckDB's own errors inside the block become ModelError.
+    """
+    connection = duckdb.connect(config={"TimeZone": "UTC"})
+    try:
+        for number, (dataset, frame) in enumerate(inputs.items()):
+            connection.register(f"input_{number}", ArrowStream(frame))
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
+            connection.execute(f'CREATE TABLE "{dataset.domain}"."{dataset.name}" AS FROM input_{number}')
+        yield connection
+    except duckdb.Error as error:
+        raise ModelError(f"Model {model.dataset}: {error}") from error
+    finally:
+        connection.close()
+
+
+def run(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> pl.DataFrame:
+    """Compute the model over the rows given and check its control totals.
+
+    Raises ModelError where the SQL fails or its keys are not unique, ConservationError where totals differ.
+    """
+    with database(model, inputs) as connection:
+        connection.execute(f"CREATE TABLE {RESULT} AS {model.sql}")
+        _controls(model, connection)
+        rows = pl.DataFrame(connection.sql(f"FROM {RESULT}"))  # noqa: S608 - a constant
+    if doubled := rows.height - rows.select(model.key).unique().height:
+        raise ModelError(f"Model {model.dataset}: {doubled} rows share a key ({', '.join(model.key)}) with another.")
+    if rows.select(pl.col(model.slice).is_null().any()).item():
+        raise ModelError(f"Model {model.dataset}: rows without '{model.slice}' would belong to no slice.")
+    return rows
+
+
+def _controls(model: Model, connection: duckdb.DuckDBPyConnection) -> None:
+    for control in model.controls:
+        source = f'"{control.dataset.domain}"."{control.dataset.name}"'
+        found = _scalar(connection, f"SELECT {control.result} FROM {RESULT}")  # noqa: S608 - the model's own SQL
+        expected = _scalar(connection, f"SELECT {control.expected} FROM {source}")  # noqa: S608
+        if (found or 0) != (expected or 0):
+            raise ConservationError(
+                f"Model {model.dataset}: {control.result} is {found}, but {control.expected} of {control.dataset} "
+                f"is {expected}. Nothing was published."
+            )
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
+    return row[0] if row else None
+
+
+def schema_of(model: Model, inputs: Mapping[Dataset, dict[str, pl.DataType]]) -> dict[str, pl.DataType]:
+    """Tell the columns that a model gives, from the columns of its inputs."""
+    return dict(run(model, {dataset: pl.DataFrame(schema=schema) for dataset, schema in inputs.items()}).schema)
+
+
+def slices(model: Model, dataset: Dataset, changed: pl.DataFrame) -> set[str]:
+    """Name the slices that changed rows of an input touch; raises ModelError where one is null."""
+    if changed.is_empty():
+        return set()
+    with database(model, {dataset: changed}) as connection:
+        rows = connection.execute(
+            f'SELECT DISTINCT ({model.inputs[dataset]})::VARCHAR FROM "{dataset.domain}"."{dataset.name}"'  # noqa: S608
+        ).fetchall()
+    found = {row[0] for row in rows}
+    if None in found:
+        raise ModelError(f"Model {model.dataset}: {model.inputs[dataset]} of {dataset} is null for a changed row.")
+    return found
+
+
+def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]) -> pl.DataFrame:
+    """Keep the rows of an input that belong to the wanted slices."""
+    with database(model, {dataset: rows}) as connection:
+        connection.register("wanted", ArrowStream(pl.DataFrame({"slice": sorted(wanted)}, schema={"slice": pl.String})))
+        kept = connection.sql(
+            f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
+            f"WHERE ({model.inputs[dataset]})::VARCHAR IN (SELECT slice FROM wanted)"
+        )
+        return pl.DataFrame(kept)

@@ -1,0 +1,1 @@
+"""What can be seen of the platform at work: JSON logs with context."""

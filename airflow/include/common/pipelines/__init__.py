@@ -1,0 +1,1 @@
+"""The hops of the platform, as plain functions, and the grammar they all follow."""

@@ -1,0 +1,116 @@
+"""Silver to gold: the slices that changed rows touch are recomputed from pinned versions and replaced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import polars as pl
+
+from common.contracts.catalogue import contract_of
+from common.core.ids import batch_id
+from common.core.nouns import Batch, Counts, Dataset, Head
+from common.lake.publish import append_parts, replace_slices
+from common.lake.table import CHANGE, LakeTable, changes, read_at
+from common.ledger.claims import Claim
+from common.ledger.consumers import Consumer
+from common.ledger.manifests import Manifest
+from common.models.model import Model
+from common.models.run import run, schema_of, slices, within
+from common.pipelines.hop import Staged
+from common.refine.clean import silver_schema
+from common.zones.store import ZoneStore
+from common.zones.zone import Zone, asset_name, folder
+
+NOW = ("insert", "update_postimage")
+
+
+class ModelStep:
+    """The hop that keeps one gold table up to date with its silver inputs."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        name = asset_name(model.dataset, Zone.GOLD)
+        self.consumer = Consumer(
+            name=name,
+            kind="model",
+            inputs=tuple(asset_name(dataset, Zone.SILVER) for dataset in model.inputs),
+            output=name,
+            contract=model.hash,
+            ordered=True,
+        )
+        self.table = LakeTable(Zone.GOLD, model.dataset, name)
+        self._rows = pl.DataFrame()
+        self._touched: list[str] = []
+
+    def head(self) -> Head:
+        """Read the table's last hop."""
+        return self.table.head()
+
+    def place_of(self, batch: Batch, hop: int) -> Batch:
+        """Complete an output with its Delta version."""
+        return self.table.place_of(batch, hop)
+
+    def schema(self) -> dict[str, pl.DataType]:
+        """Tell the columns of the gold table."""
+        return schema_of(self.model, {d: silver_schema(contract_of(d)) for d in self.model.inputs})
+
+    @contextmanager
+    def stage(self, held: Claim) -> Iterator[Staged]:
+        """Find the touched slices, recompute them, count what is new."""
+        changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
+        touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
+        self._touched = sorted(touched)
+        inputs = {d: self._slice(held, d, touched) for d in self.model.inputs}
+        self._rows = run(self.model, inputs).select(list(self.schema()))
+        taken = sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values())
+        good = self._new_keys()
+        yield Staged(
+            counts=Counts(taken, good, taken - good, 0),
+            outputs=(self._output(held),),
+            bytes=sum(batch.bytes for batch in held.batches),
+        )
+
+    def _uri(self, dataset: Dataset) -> str:
+        return ZoneStore(Zone.SILVER).uri(folder(dataset))
+
+    def _changed(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
+        after, upto = held.pins[asset_name(dataset, Zone.SILVER)]
+        columns = list(silver_schema(contract_of(dataset)))
+        return changes(self._uri(dataset), after, upto, columns)
+
+    def _slice(self, held: Claim, dataset: Dataset, wanted: set[str]) -> pl.DataFrame:
+        """Read the wanted slices of an input at its pinned version.
+
+        Where the slice is a plain column the files of other partitions are not even opened.
+        """
+        rows = read_at(self._uri(dataset), held.pins[asset_name(dataset, Zone.SILVER)][1])
+        expression = self.model.inputs[dataset]
+        if expression in silver_schema(contract_of(dataset)):
+            return rows.filter(pl.col(expression).cast(pl.String).is_in(sorted(wanted))).collect()
+        return within(self.model, dataset, rows.collect(), wanted)
+
+    def _new_keys(self) -> int:
+        """Count the result's keys that the table does not have yet."""
+        key = list(self.model.key)
+        known = read_at(self.table.uri, self.table.snapshot.version()).select(key)
+        return self._rows.lazy().select(key).join(known, on=key, how="anti").collect().height
+
+    def _output(self, held: Claim) -> Batch:
+        return Batch(
+            id=batch_id(held.consumer, held.hop),
+            asset=self.consumer.output,
+            records=self._rows.height,
+            contract=held.contract,
+            parents=tuple(batch.id for batch in held.batches),
+        )
+
+    def publish(self, held: Claim, staged: Staged) -> None:
+        """Replace the touched slices in one commit; with none, an empty commit carries the hop."""
+        del staged
+        if self._touched:
+            at = (held.hop, held.attempt)
+            replace_slices(self.table, self._rows, self.model.slice, self._touched, at=at)
+        else:
+            append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
+
+    def settle(self, done: Manifest) -> None:
+        """Nothing is left to do."""

@@ -1,0 +1,232 @@
+"""The grammar of a hop: claim, stage, audit, publish; ringing is Airflow's part (see `defaults`).
+
+The rules are those of docs/architecture.md; every kind of hop goes through this file, and none around it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from common.core.errors import (
+    ConservationError,
+    DataError,
+    LeaseLost,
+    LedgerAhead,
+    TransientError,
+    WatershedError,
+)
+from common.core.nouns import Batch, Counts, Head, Refusal
+from common.core.settings import settings
+from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, release, store_counts
+from common.ledger.consumers import Consumer, lock
+from common.ledger.database import transaction
+from common.ledger.incidents import STOPPED, SUPERSEDED, open_incident
+from common.ledger.manifests import Manifest, write_manifest
+from common.ledger.reconcile import reconcile, report_ahead
+from common.observe.log import bound, logger
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What an attempt has made where no reader looks, and the facts of it."""
+
+    counts: Counts
+    outputs: tuple[Batch, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    parts: tuple[str, ...] = ()
+    bytes: int = 0
+
+
+class Step(Protocol):
+    """One kind of hop: how it stages and publishes, and what its target says of itself."""
+
+    consumer: Consumer
+
+    def head(self) -> Head:
+        """Read number and attempt of the target's last commit."""
+        ...
+
+    def place_of(self, batch: Batch, hop: int) -> Batch:
+        """Complete what is known of an output only after its commit."""
+        ...
+
+    def stage(self, held: Claim) -> AbstractContextManager[Staged]:
+        """Do the work; what it holds open (files, a transaction) lives until the block ends."""
+        ...
+
+    def publish(self, held: Claim, staged: Staged) -> None:
+        """Commit data, hop number and attempt to the target in one commit, where its head is the hop before."""
+        ...
+
+    def settle(self, done: Manifest) -> None:
+        """Do what may be done only after the hop is recorded; done again after a crash."""
+        ...
+
+
+@dataclass
+class Drained:
+    """What one run did: the hops it found published, and who holds the consumer if somebody else does."""
+
+    consumer: str
+    hops: list[int] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    leased_by: str | None = None
+
+
+def drain(step: Step, owner: str, run_id: str = "") -> Drained:
+    """Take hop after hop until nothing is left to claim or the time budget is over.
+
+    Raises TransientError (a retry helps), TerminalError (somebody must act; an incident says what).
+    """
+    done, deadline = Drained(step.consumer.name), time.monotonic() + settings().run_budget_seconds
+    with bound(consumer=step.consumer.name, run_id=run_id):
+        while time.monotonic() < deadline:
+            held = _claim(step, owner, done)
+            if isinstance(held, Leased):
+                done.leased_by = held.owner
+            if not isinstance(held, Claim):
+                break
+            _attempt(step, held, run_id, done)
+    return done
+
+
+def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
+    try:
+        with transaction() as connection:
+            lock(connection, step.consumer.name)
+            found = _reconciled(connection, step, done)
+            held = claim(connection, step.consumer, owner)
+    except LedgerAhead as error:
+        with transaction() as connection:
+            report_ahead(connection, step.consumer.name, error)
+        raise
+    _settle(step, found)
+    return held
+
+
+def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manifest]:
+    found = reconcile(connection, step.consumer.name, step)
+    for manifest in found:
+        superseded = [r for r in manifest.refusals if r.reason == SUPERSEDED]
+        for refused in superseded:
+            open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
+        done.hops.append(manifest.hop)
+        done.counts += manifest.counts
+    return found
+
+
+def _settle(step: Step, found: list[Manifest]) -> None:
+    for manifest in found:
+        log.info("hop published", extra={"hop": manifest.hop, "counts": str(manifest.counts)})
+        step.settle(manifest)
+
+
+def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
+    try:
+        with bound(hop=held.hop, attempt=held.attempt), _heart(held):
+            _stage_and_publish(step, held, run_id)
+    except DataError as error:
+        _give_way(step, held, error, done)
+        return
+    except TransientError:
+        _record(step, done)
+        with transaction() as connection:
+            release(connection, held)
+        raise
+    except Exception as error:
+        _record(step, done)  # an error's type is no evidence that nothing happened
+        if isinstance(error, WatershedError):
+            with transaction() as connection:
+                release(connection, held)
+        raise
+    _record(step, done)
+
+
+def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:
+    with step.stage(held) as staged:
+        _audit(held, staged)
+        write_manifest(_manifest(held, staged, run_id))
+        with transaction() as connection:
+            heartbeat(connection, held)
+        step.publish(held, staged)
+
+
+def _audit(held: Claim, staged: Staged) -> None:
+    if not staged.counts.balanced:
+        raise ConservationError(
+            f"Hop {held.hop} of {held.consumer} does not add up: {staged.counts}. Nothing was published."
+        )
+    with transaction() as connection:
+        store_counts(connection, held, staged.counts, staged.bytes)
+
+
+def _manifest(held: Claim, staged: Staged, run_id: str) -> Manifest:
+    return Manifest(
+        consumer=held.consumer,
+        hop=held.hop,
+        attempt=held.attempt,
+        previous=held.previous,
+        contract=held.contract,
+        inputs=held.batches,
+        counts=staged.counts,
+        outputs=staged.outputs,
+        refusals=staged.refusals,
+        pins=held.pins,
+        parts=staged.parts,
+        bytes=staged.bytes,
+        run_id=run_id,
+    )
+
+
+def _record(step: Step, done: Drained) -> None:
+    with transaction() as connection:
+        lock(connection, step.consumer.name)
+        found = _reconciled(connection, step, done)
+    _settle(step, found)
+
+
+def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
+    """Narrow independent inputs to the batch at fault; stop readers of Delta, whose inputs were good."""
+    with transaction() as connection:
+        lock(connection, step.consumer.name)
+        found = _reconciled(connection, step, done)
+        published = any(manifest.hop == held.hop for manifest in found)
+        if not published and step.consumer.ordered:
+            open_incident(connection, STOPPED, step.consumer.name, str(error))
+        elif not published:
+            narrow(connection, step.consumer.name, f"{type(error).__name__}: {error}", held.attempt)
+    _settle(step, found)
+    if not published and step.consumer.ordered:
+        with transaction() as connection:
+            release(connection, held)
+        raise error
+
+
+@contextmanager
+def _heart(held: Claim) -> Iterator[None]:
+    """Renew the lease in the background for as long as the block runs."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(settings().lease_seconds / 3):
+            with suppress(TransientError):  # publishing is conditional on the attempt: a lost lease shows there
+                try:
+                    with transaction() as connection:
+                        heartbeat(connection, held)
+                except LeaseLost:
+                    return
+
+    thread = threading.Thread(target=beat, name=f"heart of {held.consumer}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,202 @@
+"""Raw to bronze: every file that landed is copied byte for byte, recorded as a duplicate, or quarantined."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from common.contracts.contract import Contract
+from common.core.errors import CommitConflict, UnreadableFile
+from common.core.ids import batch_id, short_hash
+from common.core.nouns import Batch, Counts, Dataset, Head, Refusal
+from common.formats import Shape
+from common.ledger.batches import known_checksums
+from common.ledger.claims import Claim
+from common.ledger.consumers import Consumer
+from common.ledger.database import transaction
+from common.ledger.incidents import SUPERSEDED
+from common.ledger.manifests import Manifest
+from common.pipelines.domain import UNROUTED
+from common.pipelines.hop import Staged
+from common.refine.inspect import inspect_file
+from common.zones.store import Changed, ZoneStore
+from common.zones.zone import Zone, asset_name, folder
+
+DOWNLOADS = 8
+KEY_BYTES = 1024
+
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One landed file on local disk: readable with its shape, or refused with its reason."""
+
+    batch: Batch
+    path: Path
+    checksum: str = ""
+    shape: Shape | None = None
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def name(self) -> str:
+        """Give the file's own name."""
+        return str(self.batch.place["key"]).rsplit("/", 1)[-1]
+
+
+class LandingStep:
+    """The hop that empties one dataset's raw folder; without a contract all it can do is quarantine."""
+
+    def __init__(self, dataset: Dataset, contract: Contract | None) -> None:
+        self.dataset, self.contract = dataset, contract
+        output = asset_name(dataset, Zone.BRONZE if contract else Zone.QUARANTINE)
+        self.consumer = Consumer(
+            name=output,
+            kind="landing",
+            inputs=(asset_name(dataset, Zone.RAW),),
+            output=output,
+            contract=contract.hash if contract else "",
+            ordered=False,
+        )
+        self.raw, self.bronze = ZoneStore(Zone.RAW), ZoneStore(Zone.BRONZE)
+        self.quarantine, self.manifests = ZoneStore(Zone.QUARANTINE), ZoneStore(Zone.MANIFESTS)
+        self._head = Head()
+
+    def _commit_key(self, hop: int) -> str:
+        return f"{self.consumer.name}/{hop}.json"
+
+    def head(self) -> Head:
+        """Find the last write-once commit object; hops have no gaps, so doubling steps find it."""
+        low, step = self._head.hop, 1
+        while self._exists(low + step):
+            low, step = low + step, step * 2
+        while step > 1:
+            step //= 2
+            if self._exists(low + step):
+                low += step
+        content = self.manifests.read(self._commit_key(low)) if low else None
+        self._head = Head(low, int(content.decode())) if content else Head()
+        return self._head
+
+    def _exists(self, hop: int) -> bool:
+        return self.manifests.head(self._commit_key(hop)) is not None
+
+    def place_of(self, batch: Batch, hop: int) -> Batch:
+        """Return the batch as it is: an object's place is known before the commit."""
+        del hop
+        return batch
+
+    @contextmanager
+    def stage(self, held: Claim) -> Iterator[Staged]:
+        """Read every file whole, then copy the good and quarantine the bad ones."""
+        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(DOWNLOADS) as pool:
+            paths = [Path(spool) / str(number) for number in range(len(held.batches))]
+            arrivals = list(pool.map(self._fetch, held.batches, paths))
+            fresh, duplicates, refused = self._sorted(arrivals)
+            outputs = tuple(pool.map(self._copy, fresh))
+            refusals = tuple(pool.map(lambda arrival: self._refuse(arrival, held), refused))
+            yield Staged(
+                counts=Counts(len(arrivals), len(fresh), len(duplicates), len(refused)),
+                outputs=outputs,
+                refusals=refusals,
+                bytes=sum(batch.bytes for batch in held.batches),
+            )
+
+    def _fetch(self, batch: Batch, path: Path) -> Arrival:
+        try:
+            self.raw.download(batch.place["key"], path, batch.place["etag"])
+        except Changed:
+            where = self.raw.uri(batch.place["key"])
+            return Arrival(batch, path, reason=SUPERSEDED, message=f"{where} was deleted or overwritten before it was read")
+        with path.open("rb") as stream:
+            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+        arrival = Arrival(batch, path, checksum)
+        if self.contract is None:
+            known = f"No dataset of domain '{self.dataset.domain}' has this folder. Add a contract, then re-drive."
+            return Arrival(batch, path, checksum, reason=UNROUTED, message=known)
+        try:
+            shape = inspect_file(path, arrival.name, self.contract)
+        except UnreadableFile as error:
+            return Arrival(batch, path, checksum, reason=error.reason, message=str(error))
+        return Arrival(batch, path, checksum, shape)
+
+    def _sorted(self, arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
+        """Tell fresh, duplicate and refused files apart, in the order in which they landed."""
+        readable = [arrival for arrival in arrivals if not arrival.reason]
+        with transaction() as connection:
+            known = known_checksums(connection, self.consumer.output, [a.checksum for a in readable])
+        fresh, duplicates = [], []
+        for arrival in readable:
+            identity = (arrival.checksum, arrival.batch.partition)
+            (duplicates if identity in known else fresh).append(arrival)
+            known.add(identity)
+        return fresh, duplicates, [arrival for arrival in arrivals if arrival.reason]
+
+    def _copy(self, arrival: Arrival) -> Batch:
+        key = bronze_key(self.dataset, arrival)
+        stored = self.bronze.upload(arrival.path, key)
+        return Batch(
+            id=batch_id(self.consumer.output, arrival.batch.id),
+            asset=self.consumer.output,
+            records=1,
+            bytes=stored.size,
+            checksum=arrival.checksum,
+            partition=arrival.batch.partition,
+            contract=self.consumer.contract,
+            place={
+                "key": key,
+                "etag": stored.etag,
+                "size": stored.size,
+                "raw": arrival.batch.place["key"],
+                "shape": asdict(arrival.shape) if arrival.shape else None,
+            },
+            parents=(arrival.batch.id,),
+        )
+
+    def _refuse(self, arrival: Arrival, held: Claim) -> Refusal:
+        if arrival.reason == SUPERSEDED:
+            return Refusal(arrival.batch.id, SUPERSEDED, 1, place=arrival.message)
+        under = f"files/{held.consumer}/{held.hop}/{held.attempt}/{arrival.batch.id}/"
+        key = under + fitted(self.quarantine.place.prefix + under, arrival.name)
+        self.quarantine.upload(arrival.path, key)
+        self.quarantine.put_json(
+            f"{under}_reason.json",
+            {"file": arrival.batch.place, "reason": arrival.reason, "message": arrival.message, "contract": held.contract},
+        )
+        return Refusal(arrival.batch.id, arrival.reason, 1, place=self.quarantine.uri(key))
+
+    def publish(self, held: Claim, staged: Staged) -> None:
+        """Write the commit object of this hop, once; raises CommitConflict where somebody else has."""
+        del staged
+        if not self.manifests.put_once(self._commit_key(held.hop), str(held.attempt).encode()):
+            raise CommitConflict(f"Hop {held.hop} of {held.consumer} was committed by another attempt.")
+
+    def settle(self, done: Manifest) -> None:
+        """Delete the raw files that the recorded hop has taken, unless they were overwritten since."""
+        for batch in done.inputs:
+            discard(self.raw, batch)
+
+
+def discard(raw: ZoneStore, batch: Batch) -> None:
+    """Delete a raw file that is taken; one that is gone or overwritten meanwhile is left to the next look."""
+    try:
+        raw.delete(batch.place["key"], batch.place["etag"])
+    except Changed:
+        return
+
+
+def bronze_key(dataset: Dataset, arrival: Arrival) -> str:
+    """Name the bronze copy: dataset, the object's own day, hashes of content and raw key, and its name."""
+    place = arrival.batch.place
+    key = f"{folder(dataset)}/{place['modified'][:10]}/{arrival.checksum[:12]}-{short_hash(place['key'])}-"
+    return key + fitted(f"{Zone.BRONZE}/{key}", arrival.name)
+
+
+def fitted(before: str, name: str) -> str:
+    """Cut a name, its ending kept, so that the whole key stays within 1,024 bytes of UTF-8."""
+    room = KEY_BYTES - len(before.encode())
+    encoded = name.encode()
+    return name if len(encoded) <= room else encoded[len(encoded) - room :].decode(errors="ignore")

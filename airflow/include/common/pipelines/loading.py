@@ -1,0 +1,124 @@
+"""Silver or gold to a warehouse: the net change between two versions, in one transaction with the token."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from common.contracts.contract import LoadSpec
+from common.core.ids import batch_id
+from common.core.nouns import Batch, Counts, Dataset, Head
+from common.lake.table import CHANGE, changes, read_at
+from common.ledger.claims import Claim
+from common.ledger.consumers import Consumer
+from common.ledger.manifests import Manifest
+from common.load.plan import DELETED, LoadPlan
+from common.load.strategies import strategy
+from common.pipelines.hop import Staged
+from common.warehouses.registry import warehouse
+from common.warehouses.warehouse import Session
+from common.zones.store import ZoneStore
+from common.zones.zone import Zone, asset_name, folder
+
+STAGING = "watershed_staging"
+CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
+
+
+@dataclass(frozen=True)
+class LakeSource:
+    """A table of the lake to load from: what it is, its columns and what identifies its rows."""
+
+    dataset: Dataset
+    zone: Zone
+    schema: dict[str, pl.DataType]
+    key: tuple[str, ...]
+    contract: str
+
+
+class LoadStep:
+    """The hop that carries one silver or gold table into one warehouse table."""
+
+    def __init__(self, source: LakeSource, spec: LoadSpec) -> None:
+        self.source, self.spec = source, spec
+        self.table = spec.table or str(source.dataset)
+        self.warehouse = warehouse(spec.to)
+        self.consumer = Consumer(
+            name=f"{self.table}@{spec.to}",
+            kind="load",
+            inputs=(asset_name(source.dataset, source.zone),),
+            output=f"{self.table}@{spec.to}",
+            contract=source.contract,
+            ordered=True,
+        )
+        self._session: Session | None = None
+
+    def head(self) -> Head:
+        """Read the warehouse's load token."""
+        return self.warehouse.head(self.consumer.name)
+
+    def place_of(self, batch: Batch, hop: int) -> Batch:
+        """Return the batch as it is."""
+        del hop
+        return batch
+
+    def _plan(self) -> LoadPlan:
+        return LoadPlan(self.table, STAGING, tuple(self.source.schema), self.source.key)
+
+    @contextmanager
+    def stage(self, held: Claim) -> Iterator[Staged]:
+        """Take the token, copy the rows, count what is known: all in a transaction that `publish` commits."""
+        rows = self._rows(held)
+        with self.warehouse.session() as session:
+            session.take_token(held.consumer, held.hop, held.attempt)
+            session.stage(STAGING, rows)
+            known = int(session.scalar(self._plan().count_known))
+            self._session = session
+            yield Staged(
+                counts=Counts(rows.height, rows.height - known, known, 0),
+                outputs=(self._output(held, rows.height),),
+                bytes=sum(batch.bytes for batch in held.batches),
+            )
+
+    def _rows(self, held: Claim) -> pl.DataFrame:
+        uri = ZoneStore(self.source.zone).uri(folder(self.source.dataset))
+        columns = list(self.source.schema)
+        after, upto = held.pins[self.consumer.inputs[0]]
+        if self.spec.strategy == "full":
+            return read_at(uri, upto).select(columns).collect().with_columns(pl.lit(False).alias(DELETED))  # noqa: FBT003
+        return net_changes(changes(uri, after, upto, columns), self.source.key)
+
+    def _output(self, held: Claim, rows: int) -> Batch:
+        return Batch(
+            id=batch_id(held.consumer, held.hop),
+            asset=self.consumer.output,
+            records=rows,
+            contract=held.contract,
+            place={"table": self.table},
+            parents=tuple(batch.id for batch in held.batches),
+        )
+
+    def publish(self, held: Claim, staged: Staged) -> None:
+        """Run the strategy's statements and commit them with the token."""
+        del held, staged
+        session: Any = self._session
+        for statement in strategy(self.spec.strategy)(self._plan()):
+            session.execute(statement)
+        session.commit()
+
+    def settle(self, done: Manifest) -> None:
+        """Nothing is left to do."""
+
+
+def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+    """Reduce a change feed to one row a key: its last state, or `_deleted`; what ends as it began is left out."""
+    columns = [name for name in feed.columns if name not in (CHANGE, "_commit_version")]
+    ordered = feed.sort("_commit_version", pl.col(CHANGE).is_in(CAME), maintain_order=True)
+    last = ordered.unique(subset=list(key), keep="last", maintain_order=True)
+    first = ordered.unique(subset=list(key), keep="first", maintain_order=True)
+    before = first.filter(pl.col(CHANGE).is_in(LEFT)).select(columns)
+    after = last.filter(pl.col(CHANGE).is_in(CAME)).select(columns)
+    upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
+    gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=list(key), how="semi").select(columns)
+    return pl.concat([upserts.with_columns(pl.lit(value=False).alias(DELETED)), gone.with_columns(pl.lit(value=True).alias(DELETED))])

@@ -1,0 +1,43 @@
+"""From the name of a hop to the step that does it."""
+
+from common.contracts.catalogue import contract_of
+from common.contracts.contract import LoadSpec
+from common.core.nouns import Dataset
+from common.models.model import Model, model_of
+from common.pipelines.domain import STAGES, UNROUTED, Hop, declared, hops, loads_of
+from common.pipelines.gold import ModelStep
+from common.pipelines.hop import Step
+from common.pipelines.landing import LandingStep
+from common.pipelines.loading import LakeSource, LoadStep
+from common.pipelines.silver import SilverStep
+from common.refine.clean import silver_schema
+from common.zones.zone import Zone
+
+
+def step_of(hop: Hop) -> Step:
+    """Make the step of a hop; raises ConfigError where contracts and models do not know it."""
+    match hop.stage:
+        case "bronze":
+            return LandingStep(hop.dataset, None if hop.dataset.name == UNROUTED else contract_of(hop.dataset))
+        case "silver":
+            return SilverStep(contract_of(hop.dataset))
+        case "gold":
+            return ModelStep(model_of(hop.dataset))
+        case _:
+            return LoadStep(_lake_source(hop.dataset), _spec(hop))
+
+
+def _spec(hop: Hop) -> LoadSpec:
+    return next(spec for spec in loads_of(hop.dataset) if spec.to == hop.to)
+
+
+def _lake_source(dataset: Dataset) -> LakeSource:
+    said = declared(dataset)
+    if isinstance(said, Model):
+        return LakeSource(dataset, Zone.GOLD, ModelStep(said).schema(), said.key, said.hash)
+    return LakeSource(dataset, Zone.SILVER, silver_schema(said), said.identity, said.hash)
+
+
+def all_steps(domain: str) -> list[Step]:
+    """Make every step of a domain, in the order of its stages."""
+    return [step_of(hop) for stage in STAGES for hop in hops(domain, stage)]

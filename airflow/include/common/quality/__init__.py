@@ -1,0 +1,1 @@
+"""Checks: expressions that are true for good rows, and what happens to the others."""

@@ -1,0 +1,1 @@
+"""Refining: files of bronze become typed, clean, unique rows of silver."""

@@ -1,0 +1,140 @@
+"""The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
+
+import polars as pl
+
+from common.contracts.contract import Column, Contract, Kind
+from common.quality.checks import raw
+
+DATE_FORMATS = ("%Y-%m-%d",)
+TIMESTAMP_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%Y-%m-%dT%H:%M:%S%.fZ",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+)
+TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def silver_type(column: Column) -> pl.DataType:
+    """Give the polars type of a column in silver."""
+    types: dict[Kind, pl.DataType] = {
+        Kind.STRING: pl.String(),
+        Kind.INTEGER: pl.Int64(),
+        Kind.DOUBLE: pl.Float64(),
+        Kind.BOOLEAN: pl.Boolean(),
+        Kind.DATE: pl.Date(),
+        Kind.TIMESTAMP: pl.Datetime("us", "UTC"),
+    }
+    return types.get(column.kind) or pl.Decimal(column.precision, column.scale)
+
+
+def clean(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Add every column of the contract, typed, and the text it came from; what cannot be cast is null.
+
+    Columns that the file lacks are null; columns that the contract does not know are left out.
+    """
+    texts = frame.select(
+        *(_as_text(frame, column).alias(raw(column)) for column in contract.columns),
+        *(pl.col(name) for name in frame.columns if name.startswith("_")),
+    )
+    return texts.with_columns(_cast(column, pl.col(raw(column))).alias(column.name) for column in contract.columns)
+
+
+def _as_text(frame: pl.DataFrame, column: Column) -> pl.Expr:
+    if column.source not in frame.columns:
+        return pl.lit(None, pl.String)
+    value = pl.col(column.source)
+    dtype = frame.schema[column.source]
+    if dtype == pl.Datetime:
+        value = value.dt.to_string("%Y-%m-%dT%H:%M:%S%.6f%:z" if getattr(dtype, "time_zone", None) else "iso:strict")
+    elif dtype.is_float() and column.kind is Kind.DECIMAL:
+        value = value.round(column.scale)  # a binary fraction has no exact decimal text
+    text = value.cast(pl.String).str.strip_chars()
+    text = pl.when(text.is_in(list(column.nulls))).then(None).otherwise(text)
+    return _normalised(column, text)
+
+
+def _normalised(column: Column, text: pl.Expr) -> pl.Expr:
+    if column.normalise == "email":
+        text = text.str.to_lowercase()
+    elif column.normalise == "phone":
+        text = text.str.replace_all(r"[^\d+]", "").str.replace("^00", "+")
+    match column.case:
+        case "lower":
+            return text.str.to_lowercase()
+        case "upper":
+            return text.str.to_uppercase()
+        case "title":
+            return text.str.to_titlecase()
+        case _:
+            return text
+
+
+def _cast(column: Column, text: pl.Expr) -> pl.Expr:
+    match column.kind:
+        case Kind.STRING:
+            return text
+        case Kind.BOOLEAN:
+            return _boolean(text.str.to_lowercase())
+        case Kind.DATE:
+            return _first(text.str.to_date(f, strict=False) for f in _formats(column, DATE_FORMATS))
+        case Kind.TIMESTAMP:
+            return _first(_moment(text, f) for f in _formats(column, TIMESTAMP_FORMATS))
+        case Kind.DECIMAL:
+            return _decimal(text, column)
+        case Kind.DOUBLE:
+            number = text.cast(pl.Float64, strict=False)
+            return pl.when(number.is_finite()).then(number)
+        case Kind.INTEGER:
+            return text.cast(pl.Int64, strict=False)
+
+
+def _formats(column: Column, default: tuple[str, ...]) -> tuple[str, ...]:
+    return column.formats or default
+
+
+def _first(expressions: "object") -> pl.Expr:
+    return pl.coalesce(list(expressions))  # type: ignore[call-overload]
+
+
+def _moment(text: pl.Expr, pattern: str) -> pl.Expr:
+    """Parse a point in time; without an offset it is taken as UTC."""
+    if "%:z" in pattern or "%z" in pattern:
+        return text.str.to_datetime(pattern, strict=False, time_unit="us").dt.convert_time_zone("UTC")
+    return text.str.to_datetime(pattern, strict=False, time_unit="us").dt.replace_time_zone("UTC")
+
+
+def _boolean(text: pl.Expr) -> pl.Expr:
+    return pl.when(text.is_in(list(TRUE))).then(statement=True).when(text.is_in(list(FALSE))).then(statement=False)
+
+
+def _decimal(text: pl.Expr, column: Column) -> pl.Expr:
+    """Cast only what the type can hold: more digits than it has would be cut in silence."""
+    whole, scale = column.precision - column.scale, column.scale
+    fits = text.str.contains(rf"^[+-]?0*\d{{0,{whole}}}(?:\.\d{{0,{scale}}}0*)?$") & text.str.contains(r"\d")
+    digits = pl.when(fits).then(text.str.strip_prefix("+"))
+    return digits.cast(pl.Decimal(column.precision, scale), strict=False)
+
+
+def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
+    """Give the columns of the dataset's silver table, partition column and origin included."""
+    schema = {column.name: silver_type(column) for column in contract.columns}
+    schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
+    return schema | {"_file": pl.String(), "_record": pl.Int64()}
+
+
+def partition_columns(contract: Contract) -> list[str]:
+    """Name the partition columns of the silver table: the column itself, or one derived from a date."""
+    part = contract.partition
+    if part.column is None:
+        return []
+    return [part.column if part.by == "value" else f"{part.column}_{part.by}"]
+
+
+def add_partition(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Add the derived partition column, where the contract has one."""
+    part = contract.partition
+    if part.column is None or part.by == "value":
+        return frame
+    pattern = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[part.by]
+    return frame.with_columns(pl.col(part.column).dt.to_string(pattern).alias(f"{part.column}_{part.by}"))

@@ -1,0 +1,26 @@
+"""Judge a file before any of its records: can it be read, and does it have what the contract needs."""
+
+from pathlib import Path
+
+from common.contracts.contract import Contract
+from common.core.errors import UnreadableFile
+from common.formats import Dialect, Shape, sniff
+
+
+def dialect_of(contract: Contract) -> Dialect:
+    """Give what a contract declares about its files."""
+    said = contract.dialect
+    return Dialect(said.format, said.delimiter, said.quote, said.encoding, said.header)
+
+
+def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
+    """Find out what a file is; raises UnreadableFile where it is refused whole, with reason and message."""
+    shape = sniff(path, name, dialect_of(contract), contract.sources)
+    missing = [column for column in contract.needed if column not in shape.columns]
+    if missing and shape.columns:
+        raise UnreadableFile(
+            "schema",
+            f"{name} lacks {', '.join(missing)}; it has {', '.join(shape.columns)}. "
+            f"{contract.dataset} {contract.version} needs {', '.join(contract.needed)}.",
+        )
+    return shape

@@ -1,0 +1,87 @@
+"""Keep the latest row of each key, among new rows and against those the table has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from common.contracts.contract import ARRIVAL, Contract
+from common.refine.clean import silver_schema
+from common.refine.spool import ORDER
+
+CONTENT, KNOWN = "_content", "_known"
+
+
+@dataclass(frozen=True)
+class Winners:
+    """What new rows do to a table: `undisputed` files hold rows of new keys once `disputed` keys are left out.
+
+    `settled` are the rows that won the disputed keys and change the table; `inserted` counts keys that are new,
+    `updates` tells whether `settled` replaces rows of the table.
+    """
+
+    undisputed: list[pl.LazyFrame]
+    settled: pl.DataFrame
+    inserted: int
+    updates: bool
+
+
+def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> Winners:
+    """Find the latest row of each key: by the contract's version columns, ties by content and origin.
+
+    Every order of arrival gives the same rows, unless the contract says `latest: arrival`. Only keys are held
+    in memory for rows that nobody disputes.
+    """
+    columns = list(silver_schema(contract))
+    if not paths:
+        return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, updates=False)
+    fresh, key = pl.scan_parquet(list(paths)), list(contract.key)
+    counted = fresh.group_by(key).len().collect(engine="streaming")
+    known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
+    disputed = pl.concat([counted.filter(pl.col("len") > 1).select(key), known]).unique()
+    settled = _settle(contract, fresh, table, disputed)
+    plain = [
+        pl.scan_parquet(path).join(disputed.lazy(), on=key, how="anti").select(columns)
+        if disputed.height
+        else pl.scan_parquet(path).select(columns)
+        for path in paths
+    ]
+    return Winners(
+        plain,
+        settled.filter(~pl.col(KNOWN)).select(columns),
+        counted.height - known.height,
+        updates=bool(known.height) and _replaces(settled, known, key),
+    )
+
+
+def _replaces(settled: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> bool:
+    changed = settled.filter(~pl.col(KNOWN)).join(known, on=key, how="semi")
+    return bool(changed.height)
+
+
+def _settle(
+    contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, disputed: pl.DataFrame
+) -> pl.DataFrame:
+    """Give the winning row of each disputed key; `_known` marks those that the table has already."""
+    columns, key = list(silver_schema(contract)), list(contract.key)
+    candidates = pl.concat(
+        [
+            rows.join(disputed.lazy(), on=key, how="semi").select(*columns, order.alias(ORDER), pl.lit(old).alias(KNOWN))
+            for rows, order, old in (
+                (fresh, pl.col(ORDER), False),
+                (table, pl.lit(-1, pl.Int32), True),
+            )
+        ]
+    ).collect(engine="streaming")
+    said = pl.concat_str([pl.col(c.name).cast(pl.String).fill_null("\0") for c in contract.columns], separator="\x1f")
+    by = [*_versions(contract), CONTENT, "_file", "_record"]
+    return (
+        candidates.with_columns(said.alias(CONTENT))
+        .sort(by, nulls_last=False)
+        .unique(subset=key, keep="last", maintain_order=True)
+    )
+
+
+def _versions(contract: Contract) -> list[str]:
+    return [ORDER, "_record"] if ARRIVAL in contract.latest else list(contract.latest)

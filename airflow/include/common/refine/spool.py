@@ -1,0 +1,113 @@
+"""Refine files chunk by chunk into typed rows on local disk, and keep what was refused with its place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from common.contracts.contract import Contract
+from common.formats import Chunk, Shape, read
+from common.quality.checks import Check, contract_checks
+from common.quality.split import Split, apply
+from common.refine.clean import add_partition, clean, silver_schema
+
+ORDER = "_order"
+REFUSED_SCHEMA: dict[str, pl.DataType] = {
+    "file": pl.String(),
+    "batch": pl.String(),
+    "record": pl.Int64(),
+    "line": pl.Int64(),
+    "offset": pl.Int64(),
+    "text": pl.Binary(),
+    "reason": pl.String(),
+    "rule": pl.String(),
+    "column": pl.String(),
+    "value": pl.String(),
+    "contract": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One bronze file on local disk; `order` is its place in the order of arrival."""
+
+    path: Path
+    shape: Shape
+    file: str
+    batch: str
+    order: int
+
+
+@dataclass
+class Spool:
+    """What refining has written so far: good rows as Parquet files, refused rows in memory."""
+
+    folder: Path
+    contract: Contract
+    good: int = 0
+    paths: list[Path] = field(default_factory=list)
+    _refused: list[pl.DataFrame] = field(default_factory=list)
+
+    @property
+    def refused(self) -> pl.DataFrame:
+        """Give the refused rows with file, record, line, offset, text and reason."""
+        return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *self._refused])
+
+    def keep(self, rows: pl.DataFrame) -> None:
+        """Write good rows as the next file."""
+        if rows.height:
+            self.paths.append(self.folder / f"{len(self.paths):06d}.parquet")
+            rows.write_parquet(self.paths[-1], compression="lz4")
+            self.good += rows.height
+
+    def refuse(self, rows: pl.DataFrame) -> None:
+        """Remember refused rows."""
+        if rows.height:
+            self._refused.append(rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items()))
+
+
+def refine(source: Source, spool: Spool) -> None:
+    """Refine one file into the spool: every record ends as a good row or as a refused one.
+
+    Raises UnreadableFile where the file turns out to be damaged.
+    """
+    checks = contract_checks(spool.contract)
+    for chunk in read(source.path, source.shape):
+        _refine_chunk(chunk, source, spool, checks)
+
+
+def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> None:
+    split = apply(clean(chunk.frame, spool.contract), checks)
+    columns = list(silver_schema(spool.contract))
+    good = split.good.with_columns(
+        pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER)
+    )
+    spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
+    for refused in _refused(chunk, split, source, spool.contract):
+        spool.refuse(refused)
+
+
+def _refused(chunk: Chunk, split: Split, source: Source, contract: Contract) -> Iterator[pl.DataFrame]:
+    origin = (
+        pl.lit(source.file).alias("file"),
+        pl.lit(source.batch).alias("batch"),
+        pl.lit(contract.version).alias("contract"),
+    )
+    places = (
+        pl.col("_record").alias("record"),
+        pl.col("_line").alias("line"),
+        pl.col("_offset").alias("offset"),
+        pl.col("_text").alias("text"),
+    )
+    if chunk.malformed.height:
+        nothing = pl.lit(None, pl.String)
+        yield chunk.malformed.select(
+            *origin, *places, "reason", pl.lit("malformed").alias("rule"), nothing.alias("column"), nothing.alias("value")
+        )
+    if split.refused.height:
+        located = chunk.locate(split.refused["_record"].to_list())
+        reasons = split.refused.select("_record", "rule", "column", "value", pl.col("rule").alias("reason"))
+        yield reasons.join(located, on="_record", how="left").select(
+            *origin, *places, "reason", "rule", "column", "value"
+        )

@@ -1,0 +1,1 @@
+"""Warehouses: PostgreSQL and DuckDB behind one small interface."""

@@ -1,0 +1,54 @@
+"""Airflow Assets of datasets in zones, and the schedules that ring on them."""
+
+from collections.abc import Sequence
+
+from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.sdk import Asset, AssetAny, AssetWatcher
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from common.core.nouns import Dataset
+from common.core.settings import Settings, settings
+from common.zones.zone import Zone, asset_name, folder, place
+
+Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
+
+
+def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
+    """Give the asset of a dataset in a zone."""
+    return Asset(name=asset_name(dataset, zone), uri=place(zone, settings()).uri(folder(dataset)), group=zone)
+
+
+def landing_asset(domain: str) -> Asset:
+    """Give the asset that rings when an object lands in a domain's raw prefix.
+
+    Where a queue is configured a watcher rings it. Messages only say "look now": the list of the prefix is
+    the truth, so they may be deleted on reception.
+    """
+    config = settings()
+    uri = place(Zone.RAW, config).uri(domain)
+    return Asset(name=f"{domain}.{Zone.RAW}", uri=uri, group=Zone.RAW, watchers=_watchers(domain, config))
+
+
+def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
+    if not config.watches_queue:
+        return []
+    trigger = MessageQueueTrigger(
+        scheme="sqs",
+        sqs_queue=config.queue_url(domain),
+        aws_conn_id="aws_default",
+        max_messages=10,
+        wait_time_seconds=5,
+        waiter_delay=0,
+    )
+    return [AssetWatcher(name=config.queue_name(domain), trigger=trigger)]
+
+
+def doorbell(assets: Sequence[Asset]) -> Schedule:
+    """Wake a DAG when any of the assets rings, and now and then even if none did."""
+    config = settings()
+    sweep = CronTriggerTimetable(config.sweep_cron, timezone="UTC") if config.sweeps else None
+    if not (config.bells and assets):
+        return sweep
+    bells = AssetAny(*assets)
+    return AssetOrTimeSchedule(timetable=sweep, assets=bells) if sweep else bells

@@ -1,0 +1,174 @@
+"""One zone of the object store: list, read, write once, delete only what was read."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from common.core.errors import ConfigError, StoreUnavailable
+from common.core.settings import Settings, settings
+from common.zones.zone import Zone, place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as the store lists it; `key` is relative to its zone."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class Changed(Exception):  # noqa: N818 - an outcome that callers handle, not a failure
+    """The object is gone, or is not the one that was listed."""
+
+
+@cache
+def client() -> "S3Client":
+    """Connect to the object store as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
+    import boto3
+    from botocore.config import Config
+
+    retries: Any = {"max_attempts": 5, "mode": "standard"}
+    return boto3.client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32))
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in GONE:
+            raise Changed(what) from error
+        if code in DENIED:
+            raise ConfigError(f"{what}: the object store answered {code}. Check bucket and credentials.") from error
+        raise StoreUnavailable(f"{what}: the object store answered {error}.") from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"{what}: {error}.") from error
+
+
+class ZoneStore:
+    """The objects of one zone, by keys relative to it."""
+
+    def __init__(self, zone: Zone, config: Settings | None = None) -> None:
+        self.place = place(zone, config or settings())
+
+    def uri(self, key: str = "") -> str:
+        """Give the s3:// address of a key."""
+        return self.place.uri(key)
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.place.bucket, "Key": self.place.prefix + key}
+
+    def list(self, under: str = "") -> Iterator[StoredObject]:
+        """List the objects whose key begins with `under`, in the order of their keys."""
+        with _translated(f"list {self.uri(under)}"):
+            pages = client().get_paginator("list_objects_v2").paginate(
+                Bucket=self.place.bucket, Prefix=self.place.prefix + under
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    key = entry["Key"][len(self.place.prefix) :]
+                    yield StoredObject(key, entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+
+    def head(self, key: str) -> StoredObject | None:
+        """Describe an object, or None where there is none."""
+        try:
+            with _translated(f"look at {self.uri(key)}"):
+                answer = client().head_object(**self._at(key))
+        except Changed:
+            return None
+        return StoredObject(key, answer["ETag"].strip('"'), answer["ContentLength"], answer["LastModified"])
+
+    def read(self, key: str) -> bytes | None:
+        """Read a small object whole, or None where there is none."""
+        try:
+            with _translated(f"read {self.uri(key)}"):
+                return client().get_object(**self._at(key))["Body"].read()
+        except Changed:
+            return None
+
+    def download(self, key: str, to: Path, etag: str) -> None:
+        """Copy the object of that ETag to a local file; raises Changed where it is gone or another one."""
+        with _translated(f"read {self.uri(key)}"), to.open("wb") as file:
+            body = client().get_object(**self._at(key), IfMatch=f'"{etag}"')["Body"]
+            for chunk in body.iter_chunks(1 << 20):
+                file.write(chunk)
+
+    def put_once(self, key: str, content: bytes) -> bool:
+        """Write an object that must not exist yet; tell whether this call made it."""
+        try:
+            with _translated(f"write {self.uri(key)}"):
+                client().put_object(**self._at(key), Body=content, IfNoneMatch="*")
+        except Changed:
+            return False
+        return True
+
+    def upload(self, file: Path, key: str) -> StoredObject:
+        """Copy a local file to a key named after its content, and verify size and (single part) MD5.
+
+        An object of that key and size is left alone: a key made of content is written once.
+        """
+        size = file.stat().st_size
+        found = self.head(key)
+        if found is None or found.size != size:
+            with _translated(f"write {self.uri(key)}"):
+                client().upload_file(str(file), self.place.bucket, self.place.prefix + key)
+            found = self.head(key)
+        if found is None or found.size != size or not _same_md5(file, found.etag):
+            raise StoreUnavailable(f"{self.uri(key)} is not what was written: {found}. It will be tried again.")
+        return found
+
+    def write_part(self, key: str, content: BinaryIO) -> None:
+        """Write a staged part: its key holds hop and attempt, so nobody else ever writes it."""
+        with _translated(f"write {self.uri(key)}"):
+            client().upload_fileobj(content, self.place.bucket, self.place.prefix + key)
+
+    def delete(self, key: str, etag: str) -> None:
+        """Delete the object of that ETag; raises Changed where it is gone or another one."""
+        with _translated(f"delete {self.uri(key)}"):
+            client().delete_object(**self._at(key), IfMatch=f'"{etag}"')
+
+    def put_json(self, key: str, content: Any) -> bool:
+        """Write a JSON object that must not exist yet; tell whether this call made it."""
+        return self.put_once(key, json.dumps(content, default=str, ensure_ascii=False).encode())
+
+
+def _same_md5(file: Path, etag: str) -> bool:
+    import hashlib
+
+    if "-" in etag:  # a multipart ETag is no digest of the content; size and the SDK's part checksums stand in
+        return True
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == etag
+
+
+def storage_options() -> dict[str, str]:
+    """Give the credentials of this process in the form that polars and delta-rs take."""
+    import boto3
+
+    session = boto3.session.Session()
+    options = {"aws_region": session.region_name or "us-east-1", "aws_conditional_put": "etag"}
+    if credentials := session.get_credentials():
+        frozen = credentials.get_frozen_credentials()
+        options |= {"aws_access_key_id": str(frozen.access_key), "aws_secret_access_key": str(frozen.secret_key)}
+        if frozen.token:
+            options["aws_session_token"] = frozen.token
+    endpoint = client().meta.endpoint_url
+    if "amazonaws.com" not in endpoint:
+        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}
+    return options

@@ -1,0 +1,48 @@
+"""The zones of the platform and where each one lives."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from common.core.nouns import Dataset
+from common.core.settings import Settings
+
+
+class Zone(StrEnum):
+    """Where data of one quality lives; `manifests` holds the hops' own records."""
+
+    RAW = "raw"
+    PROCESSING = "processing"
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    QUARANTINE = "quarantine"
+    ARCHIVE = "archive"
+    MANIFESTS = "manifests"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket and the prefix of one zone in it (empty, or ending in a slash)."""
+
+    bucket: str
+    prefix: str
+
+    def uri(self, key: str = "") -> str:
+        """Give the s3:// address of a key of this zone."""
+        return f"s3://{self.bucket}/{self.prefix}{key}"
+
+
+def place(zone: Zone, settings: Settings) -> Place:
+    """Tell where a zone lives: a bucket of its own, or a prefix of the common one."""
+    own = settings.zone_buckets.get(zone)
+    return Place(own, "") if own else Place(settings.bucket, f"{zone}/")
+
+
+def asset_name(dataset: Dataset, zone: Zone) -> str:
+    """Name the asset of a dataset in a zone, as in `ecommerce.transactions.silver`."""
+    return f"{dataset}.{zone}"
+
+
+def folder(dataset: Dataset) -> str:
+    """Give the folder of a dataset, the same below every zone."""
+    return f"{dataset.domain}/{dataset.name}"
