@@ -1,5 +1,6 @@
 """Every setting of Watershed, read once from the environment into a frozen object."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from common.core.errors import ConfigError
 
 OFF = "off"
+BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
 
 
 class Settings(BaseSettings):
@@ -20,7 +22,7 @@ class Settings(BaseSettings):
     bucket: str = Field(min_length=3)
     zone_buckets: dict[str, str] = {}
     ledger_url: str = Field(pattern=r"^postgresql(\+psycopg)?://")
-    domains_dir: Path = Path(__file__).resolve().parents[2] / "domains"
+    domains_dir: Path = BESIDE_US
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
@@ -52,6 +54,11 @@ class Settings(BaseSettings):
     def queue_url(self, domain: str) -> str:
         """Give the address of the domain's landing queue."""
         return f"{self.queue_base_url.rstrip('/')}/{self.queue_name(domain)}"
+
+
+def domains_dir() -> Path:
+    """Tell where the contracts are, for commands that need no other setting."""
+    return Path(os.environ.get("WATERSHED_DOMAINS_DIR", BESIDE_US))
 
 
 @cache

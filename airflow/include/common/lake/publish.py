@@ -74,7 +74,7 @@ def append_parts(
     """
     snapshot, now = table.snapshot, int(time.time() * 1000)
     actions: list[Any] = [
-        AddAction(quote(p.path), p.size, p.partition, now, True, json.dumps({"numRecords": p.records}))  # noqa: FBT003
+        AddAction(p.path, p.size, p.partition, now, True, json.dumps({"numRecords": p.records}))  # noqa: FBT003
         for p in parts
     ]
     properties = table.properties(hop, attempt)

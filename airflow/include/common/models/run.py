@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
 
 from common.core.arrow import ArrowStream
 from common.core.errors import ConservationError, ModelError
@@ -21,10 +22,10 @@ def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[d
 
     DuckDB's own errors inside the block become ModelError.
     """
-    connection = duckdb.connect(config={"TimeZone": "UTC"})
+    connection = duckdb.connect()
     try:
         for number, (dataset, frame) in enumerate(inputs.items()):
-            connection.register(f"input_{number}", ArrowStream(frame))
+            connection.register(f"input_{number}", ArrowStream(_naive(frame)))
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
             connection.execute(f'CREATE TABLE "{dataset.domain}"."{dataset.name}" AS FROM input_{number}')
         yield connection
@@ -42,7 +43,7 @@ def run(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> pl.DataFrame:
     with database(model, inputs) as connection:
         connection.execute(f"CREATE TABLE {RESULT} AS {model.sql}")
         _controls(model, connection)
-        rows = pl.DataFrame(connection.sql(f"FROM {RESULT}"))  # noqa: S608 - a constant
+        rows = _aware(pl.DataFrame(connection.sql(f"FROM {RESULT}")))
     if doubled := rows.height - rows.select(model.key).unique().height:
         raise ModelError(f"Model {model.dataset}: {doubled} rows share a key ({', '.join(model.key)}) with another.")
     if rows.select(pl.col(model.slice).is_null().any()).item():
@@ -63,8 +64,8 @@ def _controls(model: Model, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    row = connection.execute(sql).fetchone()
-    return row[0] if row else None
+    rows = connection.execute(sql).fetchall()
+    return rows[0][0] if rows else None
 
 
 def schema_of(model: Model, inputs: Mapping[Dataset, dict[str, pl.DataType]]) -> dict[str, pl.DataType]:
@@ -94,4 +95,13 @@ def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str])
             f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
             f"WHERE ({model.inputs[dataset]})::VARCHAR IN (SELECT slice FROM wanted)"
         )
-        return pl.DataFrame(kept)
+        return _aware(pl.DataFrame(kept))
+
+
+def _naive(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take the time zone off: all times are UTC, and DuckDB's zones need an extension that offline machines lack."""
+    return frame.with_columns(cs.datetime(time_zone="*").dt.replace_time_zone(None))
+
+
+def _aware(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(cs.datetime(time_zone=None).dt.replace_time_zone("UTC"))

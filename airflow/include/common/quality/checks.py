@@ -44,7 +44,9 @@ def column_checks(column: Column) -> Iterator[Check]:
     value = pl.col(column.name)
     if column.required:
         yield Check("required", column.name, pl.col(raw(column)).is_not_null())
-    if column.kind is not Kind.STRING:
+    if column.kind is Kind.STRING:  # no warehouse stores a NUL character in text
+        yield Check("type", column.name, ~value.str.contains("\0", literal=True).fill_null(value=False))
+    else:
         yield Check("type", column.name, value.is_not_null() | pl.col(raw(column)).is_null())
     for rule, expression in _rules(column, value):
         yield Check(rule, column.name, expression.fill_null(value=True))

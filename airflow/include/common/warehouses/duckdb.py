@@ -25,8 +25,8 @@ class DuckdbSession:
         moved = self._connection.execute(
             f"UPDATE {TOKEN_TABLE} SET hop = ?, attempt = ? WHERE consumer = ? AND hop = ?",  # noqa: S608
             [hop, attempt, consumer, hop - 1],
-        ).fetchone()
-        if not moved or moved[0] != 1:
+        ).fetchall()
+        if moved != [(1,)]:
             raise CommitConflict(f"The token of {consumer} is not at hop {hop - 1}; it will be read again.")
 
     def stage(self, table: str, rows: pl.DataFrame) -> None:
@@ -36,13 +36,13 @@ class DuckdbSession:
 
     def execute(self, sql: str) -> int:
         """Run one statement and tell how many rows it touched."""
-        row = self._connection.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+        rows = self._connection.execute(sql).fetchall()
+        return int(rows[0][0]) if rows else 0
 
     def scalar(self, sql: str) -> Any:
         """Run one query and give its only value."""
-        row = self._connection.execute(sql).fetchone()
-        return row[0] if row else None
+        rows = self._connection.execute(sql).fetchall()
+        return rows[0][0] if rows else None
 
     def commit(self) -> None:
         """Commit the transaction."""
@@ -70,7 +70,7 @@ class Duckdb:
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = duckdb.connect(str(path), config={"TimeZone": "UTC"})
+            connection = duckdb.connect(str(path))
         except (duckdb.IOException, OSError) as error:
             raise TargetUnavailable(f"{path} cannot be opened for writing now: {error}") from error
         try:
@@ -85,13 +85,13 @@ class Duckdb:
     def head(self, consumer: str) -> Head:
         """Read the consumer's token; raises NotApplied where it is missing."""
         with self._connect() as connection:
-            row = connection.execute(
+            rows = connection.execute(
                 f"SELECT hop, attempt FROM {TOKEN_TABLE} WHERE consumer = ?",  # noqa: S608
                 [consumer],
-            ).fetchone()
-        if row is None:
+            ).fetchall()
+        if not rows:
             raise NotApplied(f"There is no load token of {consumer} in {self.path}. Run `watershed apply`.")
-        return Head(*row)
+        return Head(*rows[0])
 
     @contextmanager
     def session(self) -> Iterator[Session]:

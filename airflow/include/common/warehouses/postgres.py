@@ -54,7 +54,7 @@ class PostgresSession:
         copy = psycopg_sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(psycopg_sql.Identifier(table), names)
         with self._connection.cursor() as cursor, cursor.copy(copy) as stream:
             for part in rows.iter_slices(COPY_ROWS):
-                stream.write(part.write_csv(include_header=False, quote_style="non_numeric", datetime_format="iso:strict"))
+                stream.write(part.write_csv(include_header=False))
         self._connection.execute(f'ANALYZE "{table}"')
 
     def execute(self, sql: str) -> int:

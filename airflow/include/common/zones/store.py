@@ -14,6 +14,7 @@ from common.core.settings import Settings, settings
 from common.zones.zone import Zone, place
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_s3 import S3Client
 
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
@@ -35,13 +36,19 @@ class Changed(Exception):  # noqa: N818 - an outcome that callers handle, not a 
 
 
 @cache
+def _session() -> "boto3.session.Session":
+    import boto3
+
+    return boto3.session.Session()
+
+
+@cache
 def client() -> "S3Client":
     """Connect to the object store as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
-    import boto3
     from botocore.config import Config
 
     retries: Any = {"max_attempts": 5, "mode": "standard"}
-    return boto3.client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32))
+    return _session().client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32))
 
 
 @contextmanager
@@ -159,9 +166,7 @@ def _same_md5(file: Path, etag: str) -> bool:
 
 def storage_options() -> dict[str, str]:
     """Give the credentials of this process in the form that polars and delta-rs take."""
-    import boto3
-
-    session = boto3.session.Session()
+    session = _session()
     options = {"aws_region": session.region_name or "us-east-1", "aws_conditional_put": "etag"}
     if credentials := session.get_credentials():
         frozen = credentials.get_frozen_credentials()

@@ -1,0 +1,5 @@
+"""Run the command as `python -m common.cli`."""
+
+from common.cli.main import main
+
+main()

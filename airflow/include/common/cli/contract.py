@@ -1,0 +1,101 @@
+"""`watershed contract`: check, show, compare contracts, and write a first one from a sample."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from common.cli.show import console, show
+from common.contracts.catalogue import contract_of, contracts, domains
+from common.contracts.contract import Contract
+from common.contracts.diff import differences
+from common.contracts.read import read_contract
+from common.core.errors import ContractError
+from common.core.nouns import Dataset
+from common.core.settings import domains_dir
+
+app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def find(name: str) -> Contract:
+    """Find a contract by its dataset's name or by its path."""
+    return read_contract(Path(name)) if name.endswith((".yaml", ".yml")) else contract_of(Dataset.parse(name), domains_dir())
+
+
+@app.command()
+def lint(paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts without any.")] = None) -> None:
+    """Check contracts; exit code 1 where one has a fault."""
+    root = domains_dir()
+    found = paths or [path for domain in domains(root) for path in sorted((root / domain / "contracts").glob("*.yaml"))]
+    bad = 0
+    for path in found:
+        try:
+            read_contract(path)
+        except ContractError as error:
+            bad += 1
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(found)} contracts, {bad} with faults.")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command("ls")
+def list_all(as_json: Json = False) -> None:
+    """List the datasets that have a contract."""
+    root = domains_dir()
+    rows = [
+        {"dataset": str(c.dataset), "version": c.version, "owner": c.owner, "columns": len(c.columns), "key": ", ".join(c.key)}
+        for domain in domains(root)
+        for c in contracts(domain, root).values()
+    ]
+    show(rows, ["dataset", "version", "owner", "columns", "key"], as_json=as_json, empty="There are no contracts.")
+
+
+@app.command("show")
+def show_one(name: Annotated[str, typer.Argument(help="domain.dataset, or a path.")], as_json: Json = False) -> None:
+    """Show what a contract promises."""
+    contract = find(name)
+    rows = [
+        {
+            "column": c.name,
+            "source": c.source,
+            "type": f"decimal({c.precision},{c.scale})" if c.kind == "decimal" else str(c.kind),
+            "required": c.required,
+            "key": c.name in contract.key,
+            "personal": c.personal,
+            "description": c.description,
+        }
+        for c in contract.columns
+    ]
+    if not as_json:
+        key = ", ".join(contract.key) or "the record's place in its file"
+        console.print(f"[bold]{contract.dataset}[/] {contract.version} ({contract.owner}): {contract.description}")
+        console.print(f"A row is identified by {key}; partition: {contract.partition.column or 'none'}.")
+    show(rows, ["column", "source", "type", "required", "key", "personal", "description"], as_json=as_json, empty="")
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help="domain.dataset, or a path.")],
+    new: Annotated[str, typer.Argument(help="domain.dataset, or a path.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two contracts; exit code 1 where the change breaks readers or files."""
+    found = differences(find(old), find(new))
+    rows = [{"where": d.where, "change": d.change, "breaking": d.breaking} for d in found]
+    show(rows, ["where", "change", "breaking"], as_json=as_json, empty="The contracts say the same.")
+    raise typer.Exit(1 if any(d.breaking for d in found) else 0)
+
+
+@app.command()
+def infer(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A sample in any format.")],
+    dataset: Annotated[str, typer.Option(help="domain.dataset that the contract is for.")] = "",
+) -> None:
+    """Write a first contract from a sample, to standard output; read it before you trust it."""
+    from common.refine.infer import infer_contract
+
+    target = Dataset.parse(dataset) if dataset else Dataset(file.resolve().parent.name, file.name.split(".")[0])
+    print(infer_contract(file, target), end="")  # noqa: T201 - output of a command
+
+

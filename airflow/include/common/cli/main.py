@@ -1,0 +1,30 @@
+"""The `watershed` command: its groups, and how errors reach a person."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from rich.console import Console
+
+from common.cli import contract, inspect_file, ledger
+from common.core.errors import WatershedError
+
+app = typer.Typer(no_args_is_help=True, help="Watershed: no batch lost, none loaded twice, no bad row dropped.")
+app.add_typer(contract.app, name="contract")
+app.add_typer(ledger.quarantine, name="quarantine")
+app.command("inspect")(inspect_file.inspect)
+app.command("apply")(ledger.apply)
+app.command("status")(ledger.status)
+app.command("batches")(ledger.batches)
+
+
+def main() -> None:
+    """Run the command; an error of the platform is one sentence on standard error and exit code 2."""
+    for point in entry_points(group="watershed.commands"):
+        app.add_typer(point.load(), name=point.name)
+    try:
+        app()
+    except WatershedError as error:
+        Console(stderr=True).print(f"[red]{type(error).__name__}[/]: ", end="")
+        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
+        sys.exit(2)

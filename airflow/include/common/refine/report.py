@@ -1,0 +1,44 @@
+"""Report on one file: what it is, how many records it holds, which would be refused and why."""
+
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from common.contracts.contract import Column, Contract, Kind
+from common.core.nouns import Dataset
+from common.formats import Shape, sniff
+from common.refine.inspect import inspect_file
+from common.refine.spool import Source, Spool, refine
+
+
+def report(path: Path, contract: Contract | None) -> dict[str, Any]:
+    """Read a file as a hop would, and tell shape, counts and every refusal; raises UnreadableFile.
+
+    Without a contract only malformed lines are refused.
+    """
+    shape = inspect_file(path, path.name, contract) if contract else sniff(path, path.name)
+    with TemporaryDirectory(prefix="watershed-") as folder:
+        spool = Spool(Path(folder), contract or _anything(shape))
+        refine(Source(path, shape, path.name, "", 0), spool)
+        refused = spool.refused.drop("batch", "contract", "file")
+    rows = [{**row, "text": _shown(row["text"])} for row in refused.sort("record").iter_rows(named=True)]
+    return {
+        "file": str(path),
+        "readable": True,
+        "shape": asdict(shape),
+        "records": spool.good + len(rows),
+        "good": spool.good,
+        "refused": len(rows),
+        "refusals": rows,
+    }
+
+
+def _anything(shape: Shape) -> Contract:
+    """Make the contract of a file about which nothing is promised: its columns, as text."""
+    columns = tuple(Column(name, Kind.STRING, name) for name in shape.columns)
+    return Contract(Dataset("any", "file"), "0", "", columns)
+
+
+def _shown(text: bytes | None) -> str | None:
+    return None if text is None else text.decode("utf-8", "backslashreplace")
