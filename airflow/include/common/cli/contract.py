@@ -20,7 +20,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 def find(name: str) -> Contract:
     """Find a contract by its dataset's name or by its path."""
-    return read_contract(Path(name)) if name.endswith((".yaml", ".yml")) else contract_of(Dataset.parse(name), domains_dir())
+    return (
+        read_contract(Path(name))
+        if name.endswith((".yaml", ".yml"))
+        else contract_of(Dataset.parse(name), domains_dir())
+    )
 
 
 @app.command()
@@ -44,7 +48,13 @@ def list_all(as_json: Json = False) -> None:
     """List the datasets that have a contract."""
     root = domains_dir()
     rows = [
-        {"dataset": str(c.dataset), "version": c.version, "owner": c.owner, "columns": len(c.columns), "key": ", ".join(c.key)}
+        {
+            "dataset": str(c.dataset),
+            "version": c.version,
+            "owner": c.owner,
+            "columns": len(c.columns),
+            "key": ", ".join(c.key),
+        }
         for domain in domains(root)
         for c in contracts(domain, root).values()
     ]
@@ -97,5 +107,3 @@ def infer(
 
     target = Dataset.parse(dataset) if dataset else Dataset(file.resolve().parent.name, file.name.split(".")[0])
     print(infer_contract(file, target), end="")  # noqa: T201 - output of a command
-
-

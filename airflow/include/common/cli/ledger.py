@@ -20,7 +20,8 @@ def apply(as_json: Json = False) -> None:
         print_json(vars(done))
         return
     console.print(
-        f"Applied: {len(done.lake)} lake tables, {len(done.warehouse)} warehouse tables, {len(done.consumers)} consumers."
+        f"Applied: {len(done.lake)} lake tables, {len(done.warehouse)} warehouse tables, "
+        f"{len(done.consumers)} consumers."
     )
 
 

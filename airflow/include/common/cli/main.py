@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from common.cli import contract, inspect_file, ledger
+from common.cli import catalogue, contract, inspect_file, ledger
 from common.core.errors import WatershedError
 
 app = typer.Typer(no_args_is_help=True, help="Watershed: no batch lost, none loaded twice, no bad row dropped.")
@@ -16,6 +16,7 @@ app.command("inspect")(inspect_file.inspect)
 app.command("apply")(ledger.apply)
 app.command("status")(ledger.status)
 app.command("batches")(ledger.batches)
+app.command("docs")(catalogue.docs)
 
 
 def main() -> None:

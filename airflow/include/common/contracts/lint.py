@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from common.contracts.contract import ARRIVAL, Contract, Kind
+from common.contracts.contract import ARRIVAL, Column, Contract, Kind
 
 BY = ("value", "day", "month", "year")
 CASES = (None, "lower", "upper", "title")
@@ -24,17 +24,21 @@ def _columns(contract: Contract) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"/schema/0/properties: '{name}' stands more than once."
     for column in contract.columns:
-        where = f"/schema/0/properties/{column.name}"
-        if not NAME.fullmatch(column.name):
-            yield f"{where}: is no column name; use lower case letters, digits and underscores, a letter first."
-        if column.case not in CASES:
-            yield f"{where}/case: no '{column.case}'. Known: lower, upper, title."
-        if column.normalise not in NORMALISERS:
-            yield f"{where}/normalise: no '{column.normalise}'. Known: email, phone."
-        if column.pattern is not None and not _compiles(column.pattern):
-            yield f"{where}/logicalTypeOptions/pattern: '{column.pattern}' is no regular expression."
-        if not 1 <= column.precision <= 38 or not 0 <= column.scale <= column.precision:
-            yield f"{where}/physicalType: decimal({column.precision},{column.scale}): precision is 1 to 38, scale at most precision."
+        yield from _column(column, f"/schema/0/properties/{column.name}")
+
+
+def _column(column: Column, where: str) -> Iterator[str]:
+    if not NAME.fullmatch(column.name):
+        yield f"{where}: is no column name; use lower case letters, digits and underscores, a letter first."
+    if column.case not in CASES:
+        yield f"{where}/case: no '{column.case}'. Known: lower, upper, title."
+    if column.normalise not in NORMALISERS:
+        yield f"{where}/normalise: no '{column.normalise}'. Known: email, phone."
+    if column.pattern is not None and not _compiles(column.pattern):
+        yield f"{where}/logicalTypeOptions/pattern: '{column.pattern}' is no regular expression."
+    if not 1 <= column.precision <= 38 or not 0 <= column.scale <= column.precision:
+        found = f"decimal({column.precision},{column.scale})"
+        yield f"{where}/physicalType: {found}: precision is 1 to 38, scale at most precision."
 
 
 def _compiles(pattern: str) -> bool:
@@ -61,9 +65,7 @@ def _partition(contract: Contract) -> Iterator[str]:
     partition, columns = contract.partition, {column.name: column for column in contract.columns}
     if partition.by not in BY:
         yield f"/customProperties/partition/by: no '{partition.by}'. Known: {', '.join(BY)}."
-    if partition.path is not None and (
-        not _compiles(partition.path) or re.compile(partition.path).groups != 1
-    ):
+    if partition.path is not None and (not _compiles(partition.path) or re.compile(partition.path).groups != 1):
         yield f"/customProperties/partition/path: '{partition.path}' is not a regular expression with one group."
     if partition.column is None:
         return

@@ -62,8 +62,8 @@ def parse_contract(text: str, where: str = "contract") -> Contract:
         contract = _contract(document, hashlib.sha256(text.encode()).hexdigest()[:12])
     except ContractError as error:
         raise ContractError(f"{where}: {error}") from error
-    if found := faults(contract):
-        raise ContractError(f"{where}: " + "; ".join(found))
+    if wrong := faults(contract):
+        raise ContractError(f"{where}: " + "; ".join(wrong))
     return contract
 
 
@@ -103,7 +103,8 @@ def _column(prop: SchemaProperty) -> Column:
     kind = LOGICAL.get(prop.logicalType or "string")
     if kind is None:
         raise ContractError(
-            f"/schema/0/properties/{name}/logicalType: '{prop.logicalType}' is not supported. Known: {', '.join(LOGICAL)}."
+            f"/schema/0/properties/{name}/logicalType: '{prop.logicalType}' is not supported. "
+            f"Known: {', '.join(LOGICAL)}."
         )
     if found := DECIMAL.fullmatch((prop.physicalType or "").strip()):
         kind, precision, scale = Kind.DECIMAL, int(found[1]), int(found[2])

@@ -5,7 +5,6 @@ import json
 import secrets
 
 
-
 def batch_id(*parts: str | int | None) -> str:
     """Derive a batch's id from what makes it unique; 32 hexadecimal digits.
 

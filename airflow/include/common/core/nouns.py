@@ -37,9 +37,7 @@ class Counts:
     @property
     def balanced(self) -> bool:
         """Whether everything taken is accounted for."""
-        return min(self.good, self.merged, self.refused) >= 0 and self.taken == (
-            self.good + self.merged + self.refused
-        )
+        return min(self.good, self.merged, self.refused) >= 0 and self.taken == (self.good + self.merged + self.refused)
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(

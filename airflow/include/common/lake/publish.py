@@ -65,9 +65,7 @@ def _write(table: LakeTable, path: str, rows: pl.DataFrame, values: dict[str, st
     return Part(path, size, rows.height, values)
 
 
-def append_parts(
-    table: LakeTable, parts: Sequence[Part], partition_by: Sequence[str], hop: int, attempt: int
-) -> None:
+def append_parts(table: LakeTable, parts: Sequence[Part], partition_by: Sequence[str], hop: int, attempt: int) -> None:
     """Commit staged parts; with none, an empty commit still carries the hop's number.
 
     Raises CommitConflict, StoreUnavailable.
@@ -116,7 +114,9 @@ def merge(table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, at
         raise committing(f"merge into {table.uri}", error) from error
 
 
-def replace_slices(table: LakeTable, rows: pl.DataFrame, column: str, values: Sequence[str], *, at: tuple[int, int]) -> None:
+def replace_slices(
+    table: LakeTable, rows: pl.DataFrame, column: str, values: Sequence[str], *, at: tuple[int, int]
+) -> None:
     """Commit rows in place of all rows whose `column` has one of the values; `at` is hop and attempt.
 
     Raises CommitConflict, StoreUnavailable.
@@ -135,4 +135,3 @@ def replace_slices(table: LakeTable, rows: pl.DataFrame, column: str, values: Se
         )
     except Exception as error:
         raise committing(f"overwrite in {table.uri}", error) from error
-

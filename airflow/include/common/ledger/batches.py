@@ -60,9 +60,7 @@ def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     return [rows[i] for i in ids]
 
 
-def known_checksums(
-    connection: Connection, asset: str, checksums: Iterable[str]
-) -> set[tuple[str, str | None]]:
+def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:
     """Tell which of the checksums an asset has recorded, each with its partition."""
     rows = connection.execute(
         select(batch.c.checksum, batch.c.partition).where(batch.c.asset == asset, batch.c.checksum.in_(set(checksums)))

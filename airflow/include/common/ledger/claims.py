@@ -189,7 +189,9 @@ def _mine(held: Claim) -> Any:
 def _change(connection: Connection, held: Claim, **values: Any) -> None:
     lock(connection, held.consumer)
     if connection.execute(update(hop).where(_mine(held)).values(**values)).rowcount != 1:
-        raise LeaseLost(f"Hop {held.hop} of {held.consumer} belongs to another attempt now; this one published nothing.")
+        raise LeaseLost(
+            f"Hop {held.hop} of {held.consumer} belongs to another attempt now; this one published nothing."
+        )
 
 
 def heartbeat(connection: Connection, held: Claim) -> None:

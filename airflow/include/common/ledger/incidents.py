@@ -16,9 +16,7 @@ def open_incident(connection: Connection, kind: str, consumer: str, detail: str,
     connection.execute(
         insert(incident)
         .values(kind=kind, consumer=consumer, batch=batch, detail=detail)
-        .on_conflict_do_nothing(
-            index_elements=["kind", "consumer", "batch"], index_where=text("closed_at IS NULL")
-        )
+        .on_conflict_do_nothing(index_elements=["kind", "consumer", "batch"], index_where=text("closed_at IS NULL"))
     )
 
 

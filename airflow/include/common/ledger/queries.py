@@ -13,7 +13,10 @@ Rows = list[dict[str, Any]]
 
 def consumers(connection: Connection) -> Rows:
     """Tell of each consumer its hops, counts, and what waits or is parked for it."""
-    return [_consumer(connection, row.name, row.kind, row.inputs) for row in connection.execute(select(consumer).order_by(consumer.c.name))]
+    return [
+        _consumer(connection, row.name, row.kind, row.inputs)
+        for row in connection.execute(select(consumer).order_by(consumer.c.name))
+    ]
 
 
 def _consumer(connection: Connection, name: str, kind: str, inputs: list[str]) -> dict[str, Any]:
@@ -39,7 +42,13 @@ def _consumer(connection: Connection, name: str, kind: str, inputs: list[str]) -
 def incidents(connection: Connection) -> Rows:
     """List the open incidents."""
     rows = connection.execute(
-        select(incident.c.kind, incident.c.consumer, incident.c.batch, incident.c.opened_at.label("opened"), incident.c.detail)
+        select(
+            incident.c.kind,
+            incident.c.consumer,
+            incident.c.batch,
+            incident.c.opened_at.label("opened"),
+            incident.c.detail,
+        )
         .where(incident.c.closed_at.is_(None), incident.c.kind != FAILED)
         .order_by(incident.c.id)
     )
@@ -49,7 +58,13 @@ def incidents(connection: Connection) -> Rows:
 def batches(connection: Connection, asset: str, limit: int) -> Rows:
     """List batches of an asset, or of all, the newest first."""
     query = select(
-        batch.c.id, batch.c.asset, batch.c.partition, batch.c.records, batch.c.bytes, batch.c.created_at.label("created"), batch.c.place
+        batch.c.id,
+        batch.c.asset,
+        batch.c.partition,
+        batch.c.records,
+        batch.c.bytes,
+        batch.c.created_at.label("created"),
+        batch.c.place,
     )
     if asset:
         query = query.where(batch.c.asset == asset)

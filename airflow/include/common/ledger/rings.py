@@ -23,7 +23,12 @@ class Ring:
     @property
     def extra(self) -> dict[str, Any]:
         """Give the event's extra."""
-        return {"consumer": self.consumer, "hops": list(self.hops), "batches": list(self.batches), "records": self.records}
+        return {
+            "consumer": self.consumer,
+            "hops": list(self.hops),
+            "batches": list(self.batches),
+            "records": self.records,
+        }
 
 
 LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
@@ -32,9 +37,7 @@ LISTED = 100  # an event lists so many batches at most; the ledger knows the res
 def to_ring(connection: Connection, name: str) -> Ring | None:
     """Collect every published hop of a consumer that was not rung yet."""
     rows = connection.execute(
-        select(hop.c.n, hop.c.good, hop.c.merged).where(
-            hop.c.consumer == name, hop.c.state == "published", ~hop.c.rung
-        )
+        select(hop.c.n, hop.c.good, hop.c.merged).where(hop.c.consumer == name, hop.c.state == "published", ~hop.c.rung)
     ).all()
     if not rows:
         return None

@@ -147,9 +147,7 @@ incident = Table(
     _moment("opened_at", default=True),
     _moment("closed_at"),
     Column("notified", Boolean, nullable=False, server_default=text("false")),
-    Index(
-        "uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")
-    ),
+    Index("uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")),
 )
 
 audit_log = Table(

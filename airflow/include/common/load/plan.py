@@ -38,4 +38,6 @@ class LoadPlan:
     @property
     def count_known(self) -> str:
         """Give the query that counts the staged rows whose key the table has already."""
-        return f'SELECT count(*) FROM "{self.staging}" s WHERE EXISTS (SELECT 1 FROM {self.target} t WHERE {self.matches})'  # noqa: S608
+        return (
+            f'SELECT count(*) FROM "{self.staging}" s WHERE EXISTS (SELECT 1 FROM {self.target} t WHERE {self.matches})'  # noqa: S608
+        )

@@ -71,7 +71,9 @@ def read_model(path: Path, domain: str) -> Model:
 
 
 def _faults(header: dict[str, Any]) -> list[str]:
-    faults = [f"no '{word}' in the header" for word in ("description", "key", "slice", "inputs") if not header.get(word)]
+    faults = [
+        f"no '{word}' in the header" for word in ("description", "key", "slice", "inputs") if not header.get(word)
+    ]
     if unknown := set(header) - KNOWN:
         faults.append(f"unknown {sorted(unknown)}. Known: {', '.join(sorted(KNOWN))}")
     if header.get("partition") not in (None, [], [header.get("slice")]):

@@ -43,7 +43,7 @@ def alert_failure(context: Mapping[str, Any]) -> None:
         if _already_sent(run.dag_id, run.run_id, about):
             return
         deliver(message)
-    except Exception:  # noqa: BLE001 - an alert must not change the outcome of what it reports
+    except Exception:
         log.exception("alert could not be made")
 
 

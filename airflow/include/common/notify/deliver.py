@@ -21,7 +21,7 @@ def deliver(message: Message) -> bool:
         for attempt in retrying:
             with attempt:
                 post(message, settings().slack_conn, settings().slack_channel)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the channel is not the task's fault
+    except Exception:
         log.exception("alert not delivered", extra={"title": message.title})
         return False
     return True

@@ -45,7 +45,9 @@ def log_as_json(level: int = logging.INFO) -> None:
     """Write the platform's logs as JSON lines to standard error; Airflow tasks have handlers of their own."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"})
+        JsonFormatter(
+            "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
+        )
     )
     root = logging.getLogger("common")
     root.handlers[:] = [handler]

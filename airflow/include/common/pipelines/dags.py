@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset, Param, PokeReturnValue, chain, dag, task
 from common.contracts.catalogue import contract_of
 from common.core.nouns import Dataset
 from common.models.model import models
-from common.pipelines.defaults import hop_task, output_asset, policy
+from common.pipelines.defaults import hop_task, policy
 from common.pipelines.domain import STAGES, Hop, datasets, gold_tables, hops, loaded_tables, zone_of
 from common.zones.assets import doorbell, landing_asset, zone_asset
 from common.zones.zone import Zone
@@ -19,8 +19,8 @@ def raw_to_bronze(domain: str) -> DAG:
     """Take what landed below `raw/` into bronze, or into quarantine with its reason.
 
     **What**: looks at the list of the raw prefix, then copies every readable file byte for byte, records a file
-    whose content is known already as a duplicate, and quarantines what cannot be read. The raw copy is deleted only after
-    the copy is verified and recorded.
+    whose content is known already as a duplicate, and quarantines what cannot be read. The raw copy is deleted only
+    after the copy is verified and recorded.
 
     **When**: as soon as something lands (queue of object notifications), and at every sweep even if nothing rang.
 
@@ -28,7 +28,9 @@ def raw_to_bronze(domain: str) -> DAG:
     `watershed quarantine ls`.
     """
     owner, doc = _owner(domain), _doc(raw_to_bronze, domain)
-    return _stage_dag(f"{domain}_raw_to_bronze", (domain, "bronze"), [landing_asset(domain)], policy(domain, "bronze", owner, doc))
+    return _stage_dag(
+        f"{domain}_raw_to_bronze", (domain, "bronze"), [landing_asset(domain)], policy(domain, "bronze", owner, doc)
+    )
 
 
 def to_silver(dataset: Dataset) -> DAG:
@@ -61,8 +63,8 @@ def gold(domain: str) -> DAG:
 
     **When**: when any silver dataset rings, and at every sweep.
 
-    **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's SQL; the
-    next run goes on from there.
+    **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's
+    SQL; the next run goes on from there.
     """
     owner, doc = _owner(domain), _doc(gold, domain)
     bells = [zone_asset(dataset, Zone.SILVER) for dataset in _model_inputs(domain)]
@@ -161,11 +163,13 @@ def _stage_group(domain: str, stage: str) -> Any:
         known = mark()
         starts = [
             TriggerDagRunOperator(
-                task_id=f"start_{dag_id}", trigger_dag_id=dag_id, conf={"master": "{{ ti.xcom_pull(task_ids='check') }}"}
+                task_id=f"start_{dag_id}",
+                trigger_dag_id=dag_id,
+                conf={"master": "{{ ti.xcom_pull(task_ids='check') }}"},
             )
             for dag_id in _stage_dags(domain, stage)
         ]
-        chain(wanted(), known, starts, drained(known))
+        chain(wanted(), known, starts, drained(known))  # type: ignore[arg-type]
 
     return group()
 

@@ -29,7 +29,6 @@ DOWNLOADS = 8
 KEY_BYTES = 1024
 
 
-
 @dataclass(frozen=True)
 class Arrival:
     """One landed file on local disk: readable with its shape, or refused with its reason."""
@@ -110,7 +109,9 @@ class LandingStep:
             self.raw.download(batch.place["key"], path, batch.place["etag"])
         except Changed:
             where = self.raw.uri(batch.place["key"])
-            return Arrival(batch, path, reason=SUPERSEDED, message=f"{where} was deleted or overwritten before it was read")
+            return Arrival(
+                batch, path, reason=SUPERSEDED, message=f"{where} was deleted or overwritten before it was read"
+            )
         with path.open("rb") as stream:
             checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         arrival = Arrival(batch, path, checksum)
@@ -128,7 +129,8 @@ class LandingStep:
         readable = [arrival for arrival in arrivals if not arrival.reason]
         with transaction() as connection:
             known = known_checksums(connection, self.consumer.output, [a.checksum for a in readable])
-        fresh, duplicates = [], []
+        fresh: list[Arrival] = []
+        duplicates: list[Arrival] = []
         for arrival in readable:
             identity = (arrival.checksum, arrival.batch.partition)
             (duplicates if identity in known else fresh).append(arrival)
@@ -164,7 +166,12 @@ class LandingStep:
         self.quarantine.upload(arrival.path, key)
         self.quarantine.put_json(
             f"{under}_reason.json",
-            {"file": arrival.batch.place, "reason": arrival.reason, "message": arrival.message, "contract": held.contract},
+            {
+                "file": arrival.batch.place,
+                "reason": arrival.reason,
+                "message": arrival.message,
+                "contract": held.contract,
+            },
         )
         return Refusal(arrival.batch.id, arrival.reason, 1, place=self.quarantine.uri(key))
 

@@ -121,4 +121,6 @@ def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
     after = last.filter(pl.col(CHANGE).is_in(CAME)).select(columns)
     upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
     gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=list(key), how="semi").select(columns)
-    return pl.concat([upserts.with_columns(pl.lit(value=False).alias(DELETED)), gone.with_columns(pl.lit(value=True).alias(DELETED))])
+    return pl.concat(
+        [upserts.with_columns(pl.lit(value=False).alias(DELETED)), gone.with_columns(pl.lit(value=True).alias(DELETED))]
+    )

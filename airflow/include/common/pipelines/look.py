@@ -47,7 +47,9 @@ def _record(batches: list[Batch]) -> list[Batch]:
         lock(connection, consumer)
         record_batches(connection, ordered)
         ids = [batch.id for batch in ordered]
-        rows = connection.scalars(select(receipt.c.batch).where(receipt.c.consumer == consumer, receipt.c.batch.in_(ids)))
+        rows = connection.scalars(
+            select(receipt.c.batch).where(receipt.c.consumer == consumer, receipt.c.batch.in_(ids))
+        )
         done = set(rows)
     return [batch for batch in ordered if batch.id in done]
 

@@ -34,9 +34,9 @@ def apply(frame: pl.DataFrame, checks: Sequence[Check]) -> Split:
     if all_good.all():
         return Split(frame, _reasons(frame.head(0).with_columns(pl.lit(0).alias(FAILED)), errors))
     failed = frame.filter(~all_good).with_columns(
-        pl.coalesce(
-            pl.when(~check.good).then(pl.lit(number, pl.Int32)) for number, check in enumerate(errors)
-        ).alias(FAILED)
+        pl.coalesce(pl.when(~check.good).then(pl.lit(number, pl.Int32)) for number, check in enumerate(errors)).alias(
+            FAILED
+        )
     )
     return Split(frame.filter(all_good), _reasons(failed, errors))
 

@@ -43,7 +43,11 @@ def infer_contract(path: Path, dataset: Dataset) -> str:
         "domain": dataset.domain,
         "description": {"purpose": f"Inferred from {path.name}; say here what the data is for."},
         "schema": [
-            {"name": dataset.name, "physicalType": "table", "properties": [_property(rows, name) for name in shape.columns]}
+            {
+                "name": dataset.name,
+                "physicalType": "table",
+                "properties": [_property(rows, name) for name in shape.columns],
+            }
         ],
         "customProperties": [{"property": "owner", "value": "data-platform"}],
     }
@@ -53,7 +57,9 @@ def infer_contract(path: Path, dataset: Dataset) -> str:
 def _property(rows: pl.DataFrame, source: str) -> dict[str, Any]:
     name = "".join(c if c.isascii() and c.isalnum() else "_" for c in source.strip().lower()).strip("_") or "column"
     name = name if name[0].isalpha() else f"c_{name}"
-    logical, kind, formats = next((c for c in CANDIDATES if _fits(rows, source, c[1], c[2])), ("string", Kind.STRING, ()))
+    logical, kind, formats = next(
+        (c for c in CANDIDATES if _fits(rows, source, c[1], c[2])), ("string", Kind.STRING, ())
+    )
     found: dict[str, Any] = {"name": name, "logicalType": logical}
     if name != source:
         found["physicalName"] = source

@@ -60,14 +60,14 @@ def _replaces(settled: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> boo
     return bool(changed.height)
 
 
-def _settle(
-    contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, disputed: pl.DataFrame
-) -> pl.DataFrame:
+def _settle(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, disputed: pl.DataFrame) -> pl.DataFrame:
     """Give the winning row of each disputed key; `_known` marks those that the table has already."""
     columns, key = list(silver_schema(contract)), list(contract.key)
     candidates = pl.concat(
         [
-            rows.join(disputed.lazy(), on=key, how="semi").select(*columns, order.alias(ORDER), pl.lit(old).alias(KNOWN))
+            rows.join(disputed.lazy(), on=key, how="semi").select(
+                *columns, order.alias(ORDER), pl.lit(old).alias(KNOWN)
+            )
             for rows, order, old in (
                 (fresh, pl.col(ORDER), False),
                 (table, pl.lit(-1, pl.Int32), True),

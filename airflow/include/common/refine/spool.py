@@ -80,9 +80,7 @@ def refine(source: Source, spool: Spool) -> None:
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> None:
     split = apply(clean(chunk.frame, spool.contract), checks)
     columns = list(silver_schema(spool.contract))
-    good = split.good.with_columns(
-        pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER)
-    )
+    good = split.good.with_columns(pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER))
     spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
     for refused in _refused(chunk, split, source, spool.contract):
         spool.refuse(refused)
@@ -103,7 +101,12 @@ def _refused(chunk: Chunk, split: Split, source: Source, contract: Contract) -> 
     if chunk.malformed.height:
         nothing = pl.lit(None, pl.String)
         yield chunk.malformed.select(
-            *origin, *places, "reason", pl.lit("malformed").alias("rule"), nothing.alias("column"), nothing.alias("value")
+            *origin,
+            *places,
+            "reason",
+            pl.lit("malformed").alias("rule"),
+            nothing.alias("column"),
+            nothing.alias("value"),
         )
     if split.refused.height:
         located = chunk.locate(split.refused["_record"].to_list())

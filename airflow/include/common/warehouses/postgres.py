@@ -59,11 +59,11 @@ class PostgresSession:
 
     def execute(self, sql: str) -> int:
         """Run one statement and tell how many rows it touched."""
-        return self._connection.execute(sql).rowcount  # type: ignore[call-overload, no-any-return]
+        return self._connection.execute(sql).rowcount
 
     def scalar(self, sql: str) -> Any:
         """Run one query and give its only value."""
-        row = self._connection.execute(sql).fetchone()  # type: ignore[call-overload]
+        row = self._connection.execute(sql).fetchone()
         return row[0] if row else None
 
     def commit(self) -> None:
@@ -128,5 +128,5 @@ class Postgres:
         with self._connect("apply") as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPLY_LOCK,))
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
             connection.commit()

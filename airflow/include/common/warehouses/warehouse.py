@@ -55,7 +55,6 @@ class Warehouse(Protocol):
         ...
 
 
-
 def column_type(dtype: pl.DataType) -> str:
     """Give the SQL type of a polars type, as both engines know it."""
     if isinstance(dtype, pl.Decimal):
@@ -95,5 +94,6 @@ def _primary_key(key: Sequence[str]) -> list[str]:
 
 TOKEN_SQL = (
     "CREATE SCHEMA IF NOT EXISTS watershed",
-    f"CREATE TABLE IF NOT EXISTS {TOKEN_TABLE} (consumer VARCHAR PRIMARY KEY, hop BIGINT NOT NULL, attempt BIGINT NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS {TOKEN_TABLE} "
+    "(consumer VARCHAR PRIMARY KEY, hop BIGINT NOT NULL, attempt BIGINT NOT NULL)",
 )

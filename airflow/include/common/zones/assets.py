@@ -16,7 +16,7 @@ Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
 
 def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
     """Give the asset of a dataset in a zone."""
-    return Asset(name=asset_name(dataset, zone), uri=place(zone, settings()).uri(folder(dataset)), group=zone)
+    return Asset(name=asset_name(dataset, zone), uri=place(zone, settings()).uri(folder(dataset)), group=str(zone))
 
 
 def landing_asset(domain: str) -> Asset:
@@ -27,7 +27,7 @@ def landing_asset(domain: str) -> Asset:
     """
     config = settings()
     uri = place(Zone.RAW, config).uri(domain)
-    return Asset(name=f"{domain}.{Zone.RAW}", uri=uri, group=Zone.RAW, watchers=_watchers(domain, config))
+    return Asset(name=f"{domain}.{Zone.RAW}", uri=uri, group=str(Zone.RAW), watchers=_watchers(domain, config))
 
 
 def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
@@ -51,4 +51,4 @@ def doorbell(assets: Sequence[Asset]) -> Schedule:
     if not (config.bells and assets):
         return sweep
     bells = AssetAny(*assets)
-    return AssetOrTimeSchedule(timetable=sweep, assets=bells) if sweep else bells
+    return AssetOrTimeSchedule(timetable=sweep, assets=bells) if sweep else bells  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ class StoredObject:
     modified: datetime
 
 
-class Changed(Exception):  # noqa: N818 - an outcome that callers handle, not a failure
+class Changed(Exception):
     """The object is gone, or is not the one that was listed."""
 
 
@@ -48,7 +48,9 @@ def client() -> "S3Client":
     from botocore.config import Config
 
     retries: Any = {"max_attempts": 5, "mode": "standard"}
-    return _session().client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32))
+    return _session().client(
+        "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
+    )
 
 
 @contextmanager
@@ -84,8 +86,10 @@ class ZoneStore:
     def list(self, under: str = "") -> Iterator[StoredObject]:
         """List the objects whose key begins with `under`, in the order of their keys."""
         with _translated(f"list {self.uri(under)}"):
-            pages = client().get_paginator("list_objects_v2").paginate(
-                Bucket=self.place.bucket, Prefix=self.place.prefix + under
+            pages = (
+                client()
+                .get_paginator("list_objects_v2")
+                .paginate(Bucket=self.place.bucket, Prefix=self.place.prefix + under)
             )
             for page in pages:
                 for entry in page.get("Contents", []):

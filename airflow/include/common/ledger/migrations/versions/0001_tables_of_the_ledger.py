@@ -51,9 +51,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("inputs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("output", sa.Text(), nullable=False),
-        sa.Column(
-            "width", sa.Integer(), nullable=False, comment="how many batches the next hop takes at most"
-        ),
+        sa.Column("width", sa.Integer(), nullable=False, comment="how many batches the next hop takes at most"),
         sa.Column("applied_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_consumer")),
     )
@@ -132,18 +130,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'published' AND NOT rung"),
     )
-    op.create_index(
-        "uq_hop_one_open", "hop", ["consumer"], unique=True, postgresql_where=sa.text("state = 'open'")
-    )
+    op.create_index("uq_hop_one_open", "hop", ["consumer"], unique=True, postgresql_where=sa.text("state = 'open'"))
     op.create_table(
         "receipt",
         sa.Column("consumer", sa.Text(), nullable=False),
         sa.Column("batch", sa.Text(), nullable=False),
         sa.Column("hop", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["batch"], ["batch.id"], name=op.f("fk_receipt_batch")),
-        sa.ForeignKeyConstraint(
-            ["consumer", "hop"], ["hop.consumer", "hop.n"], name=op.f("fk_receipt_consumer_hop")
-        ),
+        sa.ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"], name=op.f("fk_receipt_consumer_hop")),
         sa.PrimaryKeyConstraint("consumer", "batch", name=op.f("pk_receipt")),
     )
     op.create_index(op.f("ix_receipt_batch"), "receipt", ["batch"], unique=False)
@@ -162,9 +156,7 @@ def upgrade() -> None:
         sa.Column("refused_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("state IN ('open', 'redriven', 'discarded')", name=op.f("ck_refusal_state")),
         sa.ForeignKeyConstraint(["batch"], ["batch.id"], name=op.f("fk_refusal_batch")),
-        sa.ForeignKeyConstraint(
-            ["consumer", "hop"], ["hop.consumer", "hop.n"], name=op.f("fk_refusal_consumer_hop")
-        ),
+        sa.ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"], name=op.f("fk_refusal_consumer_hop")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refusal")),
     )
     op.create_index(op.f("ix_refusal_batch"), "refusal", ["batch"], unique=False)
@@ -178,9 +170,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_receipt_batch"), table_name="receipt")
     op.drop_table("receipt")
     op.drop_index("uq_hop_one_open", table_name="hop", postgresql_where=sa.text("state = 'open'"))
-    op.drop_index(
-        "ix_hop_unrung", table_name="hop", postgresql_where=sa.text("state = 'published' AND NOT rung")
-    )
+    op.drop_index("ix_hop_unrung", table_name="hop", postgresql_where=sa.text("state = 'published' AND NOT rung"))
     op.drop_table("hop")
     op.drop_index(op.f("ix_batch_parent_parent"), table_name="batch_parent")
     op.drop_table("batch_parent")

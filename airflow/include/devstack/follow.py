@@ -1,0 +1,81 @@
+"""Follow what a stack does with what landed, from its ledger."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
+
+
+def settled(domain: str) -> bool:
+    """Tell whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
+    from common.ledger.database import transaction
+    from common.ledger.rings import due
+    from common.pipelines.domain import STAGES, hops
+    from common.zones.store import ZoneStore
+    from common.zones.zone import Zone
+
+    if next(ZoneStore(Zone.RAW).list(f"{domain}/"), None):
+        return False
+    names = [hop.consumer for stage in STAGES for hop in hops(domain, stage)]
+    with transaction() as connection:
+        return not due(connection, names)
+
+
+def progress(domain: str) -> list[dict[str, Any]]:
+    """Read what each consumer of a domain has done and has still to do, in the order of the stages."""
+    from common.ledger.database import transaction
+    from common.ledger.queries import consumers
+    from common.pipelines.domain import STAGES, hops
+
+    order = [hop.consumer for stage in STAGES for hop in hops(domain, stage)]
+    with transaction() as connection:
+        found = {row["consumer"]: row for row in consumers(connection)}
+    return [found[name] for name in order if name in found]
+
+
+def counts_table(rows: list[dict[str, Any]], title: str) -> Table:
+    """Write the counts of consumers."""
+    table = Table(title=title, title_justify="left", box=None, header_style="dim")
+    table.add_column("consumer", no_wrap=True)
+    for name in COUNTS:
+        table.add_column("in" if name == "taken" else name, justify="right")
+    for row in rows:
+        style = "yellow" if row["waiting"] else ""
+        table.add_row(row["consumer"], *(f"{row[name]:,}" for name in COUNTS), style=style)
+    return table
+
+
+class Following:
+    """Shows the ledger filling: a live table on a terminal, a line whenever something changes elsewhere."""
+
+    def __init__(self, console: Console, domain: str, files: int) -> None:
+        self.console, self.domain, self.files = console, domain, files
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._told = ""
+
+    def __enter__(self) -> Self:
+        self.console.print(f"Dropped {self.files} files below raw/{self.domain}/; following them.")
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self) -> None:
+        """Show where things are."""
+        rows = progress(self.domain)
+        if self.console.is_terminal:
+            self._live.update(counts_table(rows, "From raw to the warehouse"))
+            return
+        kinds = dict.fromkeys(row["kind"] for row in rows)
+        parts = [f"{kind} {sum(row['taken'] for row in rows if row['kind'] == kind):,}" for kind in kinds]
+        if (line := "Taken so far: " + ", ".join(parts)) != self._told:
+            self.console.print(line, highlight=False)
+            self._told = line

@@ -1,0 +1,116 @@
+"""What arrived: answers from the warehouse, counts and refusals from the ledger."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from devstack.follow import counts_table, progress
+
+QUESTIONS = {
+    "purchases": "SELECT count(*) FROM ecommerce.fact_transactions",
+    "customers": "SELECT count(DISTINCT customer_id) FROM ecommerce.fact_transactions",
+    "revenue": "SELECT sum(revenue)::text FROM ecommerce.daily_revenue",
+    "cds": "SELECT sum(cds)::bigint FROM ecommerce.fact_transactions",
+}
+TOP = "SELECT customer_id, revenue::text FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
+COUNTED = ("good", "merged", "refused", "hops")
+REFUSED = ("consumer", "origin", "reason", "column", "count", "place")
+BEST = "SELECT month, sum(revenue)::text FROM ecommerce.daily_revenue GROUP BY month ORDER BY sum(revenue) DESC LIMIT 1"
+
+
+def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[str, Any]:
+    """Collect what the demo is about; `last_put` is the time of the last file put, in seconds since the epoch."""
+    from common.ledger.database import transaction
+    from common.ledger.queries import refusals
+
+    rows = progress(domain)
+    with transaction() as connection:
+        refused = refusals(connection, f"{domain}.", 10_000)
+    loads = [row["last"].timestamp() for row in rows if row["kind"] == "load" and row["last"]]
+    seconds = seconds | {"put_to_warehouse": max(loads) - last_put}
+    reasons: dict[str, int] = {}
+    for row in refused:
+        reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["count"]
+    return {
+        "answers": answers(),
+        "warehouse": warehouse_rows(rows),
+        "hops": [
+            {"consumer": row["consumer"], "in": row["taken"], **{name: row[name] for name in COUNTED}} for row in rows
+        ],
+        "refusals": dict(sorted(reasons.items())),
+        "refused": [{name: row[name] for name in REFUSED} for row in refused],
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+    }
+
+
+def answers() -> dict[str, Any]:
+    """Ask the warehouse what a shopkeeper would."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    from common.core.settings import settings
+
+    hook = PostgresHook(postgres_conn_id=settings().warehouse_conn)
+    found: dict[str, Any] = {name: hook.get_first(question)[0] for name, question in QUESTIONS.items()}
+    best = hook.get_first(BEST)
+    return {
+        **found,
+        "revenue": float(found["revenue"] or 0),
+        "top_customers": [{"customer": c, "revenue": float(r)} for c, r in hook.get_records(TOP)],
+        "best_month": {"month": best[0], "revenue": float(best[1])} if best else None,
+    }
+
+
+def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Count the rows of every table that is loaded, by `table` for the warehouse and `table@duckdb` for DuckDB."""
+    from common.warehouses.registry import warehouse
+    from common.warehouses.warehouse import quoted
+
+    found = {}
+    for row in rows:
+        if row["kind"] == "load":
+            table, _, to = row["consumer"].partition("@")
+            with warehouse(to).session() as session:
+                name = table if to == "warehouse" else row["consumer"]
+                found[name] = int(session.scalar(f"SELECT count(*) FROM {quoted(table)}"))
+    return found
+
+
+def show_summary(console: Console, found: dict[str, Any]) -> None:
+    """Tell a person what arrived, what was refused, and where to look."""
+    hops = [{**hop, "taken": hop["in"], "waiting": 0} for hop in found["hops"]]
+    console.print(counts_table(hops, "\nEvery hop: in = good + merged + refused"))
+    console.print(_refusals(found["refused"]))
+    console.print(_warehouse(found["warehouse"]))
+    answers, seconds = found["answers"], found["seconds"]
+    top = ", ".join(f"{c['customer']} ({c['revenue']:,.2f})" for c in answers["top_customers"])
+    console.print(
+        f"\n[bold]{answers['purchases']:,} purchases[/] of {answers['customers']:,} customers: "
+        f"{answers['cds']:,} CDs for {answers['revenue']:,.2f} dollars.\n"
+        f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
+        f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
+        f"Slack received: {found['alert']}\n"
+        f"From the last file put to the last warehouse row: {seconds['put_to_warehouse']:.1f} s "
+        f"(start of the stack {seconds['start']:.1f} s, all {seconds['total']:.1f} s).\n"
+        "To look around: [bold]make up[/] starts a stack that stays, prints the address of the Airflow UI "
+        "(no password) and keeps its state; [bold]make down[/] stops it.",
+        highlight=False,
+    )
+
+
+def _refusals(refused: list[dict[str, Any]]) -> Table:
+    table = Table(title="\nRefused, with reason", title_justify="left", box=None, header_style="dim")
+    for name in ("consumer", "from", "reason", "column", "count"):
+        table.add_column(name, justify="right" if name == "count" else "left", overflow="fold")
+    for row in sorted(refused, key=lambda r: (r["consumer"], r["origin"] or "", r["reason"])):
+        table.add_row(row["consumer"], row["origin"] or "", row["reason"], row["column"], str(row["count"]))
+    return table
+
+
+def _warehouse(rows: dict[str, int]) -> Table:
+    table = Table(title="\nWarehouse", title_justify="left", box=None, header_style="dim")
+    table.add_column("table", no_wrap=True)
+    table.add_column("rows", justify="right")
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    return table

@@ -1,0 +1,1 @@
+"""The business domains: one folder each, with contracts, gold models and samples."""

@@ -1,0 +1,1 @@
+"""The e-commerce domain: a shop's purchases, customers and web events."""

@@ -1,0 +1,118 @@
+"""What every DAG of the platform promises, whichever there are."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, Asset
+from airflow.timetables.assets import AssetOrTimeSchedule
+
+from common.cli.catalogue import page
+from common.core.errors import ConfigError, TargetUnavailable
+from common.utils import task_failure_alert
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "airflow" / "dags").rglob("*.py"))
+
+
+def bells(dag: DAG) -> list[Asset]:
+    condition = getattr(dag.timetable, "asset_condition", None)
+    return [asset for _, asset in condition.iter_assets()] if condition else []
+
+
+def test_every_file_imports_and_makes_dags(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert {Path(dag.fileloc).resolve() for dag in bag.dags.values()} >= {
+        f.resolve() for f in FILES if "dag" in f.read_text()
+    }
+    assert len(bag.dags) >= 7
+
+
+def test_every_dag_says_whose_it_is_and_what_to_do(dags: list[DAG]) -> None:
+    for dag in dags:
+        assert dag.owner not in ("", "airflow"), dag.dag_id
+        assert "watershed" in dag.tags, dag.dag_id
+        for word in ("What", "When", "When it fails"):
+            assert f"**{word}**" in (dag.doc_md or ""), f"{dag.dag_id} does not say: {word}"
+
+
+def test_every_task_retries_only_what_a_retry_can_help(dags: list[DAG]) -> None:
+    for dag in dags:
+        for task in dag.tasks:
+            assert task.retries >= 1, task
+            assert task.retry_policy.evaluate(ConfigError("x"), 1, 4, None).action.name == "FAIL", task
+            assert task.retry_policy.evaluate(TargetUnavailable("x"), 1, 4, None).action.name != "FAIL", task
+
+
+def test_failures_are_announced_by_tasks_and_by_dags(dags: list[DAG]) -> None:
+    for dag in dags:
+        assert dag.on_failure_callback in (task_failure_alert, [task_failure_alert]), dag.dag_id
+        for task in dag.tasks:
+            assert task_failure_alert in task.on_failure_callback, task
+
+
+def test_consumers_work_in_order_and_are_swept(dags: list[DAG]) -> None:
+    for dag in dags:
+        assert dag.max_active_runs == 1
+        assert not dag.catchup
+        if not dag.dag_id.endswith("_master"):
+            assert isinstance(dag.timetable, AssetOrTimeSchedule), dag.dag_id
+            assert dag.timetable.timetable.summary == "*/5 * * * *", dag.dag_id
+
+
+def test_one_task_writes_one_asset(dags: list[DAG]) -> None:
+    written = [outlet.name for dag in dags for task in dag.tasks for outlet in task.outlets]
+    assert len(written) == len(set(written))
+    assert all(len(task.outlets) <= 1 for dag in dags for task in dag.tasks)
+
+
+def test_every_consumed_asset_has_a_producer_or_a_watcher(dags: list[DAG]) -> None:
+    produced = {outlet.name for dag in dags for task in dag.tasks for outlet in task.outlets}
+    for dag in dags:
+        for asset in bells(dag):
+            assert asset.name in produced or asset.watchers, f"nobody rings {asset.name} for {dag.dag_id}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_a_dag_file_is_short_and_holds_no_work(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= 60
+    assert "os.environ" not in text
+    assert "SELECT " not in text
+
+
+PARSE = """
+import sys, time, warnings
+warnings.simplefilter("ignore")
+import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard.operators.trigger_dagrun
+import airflow.providers.common.messaging.triggers.msg_queue, airflow.timetables.assets
+before = set(sys.modules)
+began = time.process_time()
+import importlib.util
+spec = importlib.util.spec_from_file_location("parsed", sys.argv[1])
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+heavy = {"polars", "deltalake", "duckdb", "boto3", "pandas", "pyspark", "psycopg"} & (set(sys.modules) - before)
+print(time.process_time() - began, *sorted(heavy))
+"""
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_parsing_is_light(file: Path) -> None:
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "airflow" / "include"), "WATERSHED_BUCKET": "watershed"}
+    env |= {"WATERSHED_LEDGER_URL": "postgresql://x", "AIRFLOW_HOME": str(ROOT / "var" / "test" / "airflow")}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(file)], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seconds, *heavy = done.stdout.splitlines()[-1].split()
+    assert heavy == []
+    assert float(seconds) < 1.0, f"{seconds} CPU-seconds ({time.monotonic() - began:.1f} s in all)"
+
+
+def test_the_catalogue_is_current(dags: list[DAG]) -> None:
+    written = (ROOT / "docs" / "dags" / "README.md").read_text(encoding="utf-8")
+    assert written == page((dag.dag_id, dag.doc_md or "") for dag in dags), "run `.venv/bin/watershed docs`"

@@ -1,0 +1,104 @@
+"""A world of its own for a test: bucket, ledger and warehouse that nothing else uses, on the session's stack."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from common.core.nouns import Counts
+from common.core.settings import settings
+
+
+@dataclass
+class World:
+    """Land files, do the hops of a domain, and look at the tables."""
+
+    env: Mapping[str, str]
+    domain: str
+    folder: Path
+
+    def land(self, key: str, content: bytes) -> None:
+        """Put a file below the domain's raw prefix."""
+        from common.zones.store import client
+
+        client().put_object(Bucket=settings().bucket, Key=f"raw/{self.domain}/{key}", Body=content)
+
+    def keys(self, under: str) -> list[str]:
+        """List the keys of the bucket below a prefix."""
+        from common.zones.store import client
+
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=settings().bucket, Prefix=under)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def flow(self, *stages: str, owner: str = "test") -> dict[str, Counts]:
+        """Do every hop that is due, stage by stage, and tell what each consumer did."""
+        from common.pipelines.domain import STAGES, hops
+        from common.pipelines.work import due_tasks, rung, work
+
+        done: dict[str, Counts] = {}
+        for stage in stages or STAGES:
+            due = due_tasks(self.domain, stage)
+            for hop in hops(self.domain, stage):
+                if hop.task_id in due:
+                    drained, ring = work(hop, owner, "test-run")
+                    done[hop.consumer] = drained.counts
+                    if ring:
+                        rung(ring.consumer, list(ring.hops))
+        return done
+
+    def rows(self, query: str, database: str = "warehouse") -> list[tuple[Any, ...]]:
+        """Ask the warehouse or the ledger."""
+        address = settings().ledger_url.replace("+psycopg", "") if database == "ledger" else self.env["WAREHOUSE_URL"]
+        with psycopg.connect(address) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload]
+
+    def silver(self, dataset: str) -> Any:
+        """Read a silver table."""
+        from common.lake.table import current_version, read_at
+        from common.zones.store import ZoneStore
+        from common.zones.zone import Zone
+
+        uri = ZoneStore(Zone.SILVER).uri(f"{self.domain}/{dataset}")
+        return read_at(uri, current_version(uri)).collect()
+
+
+def make_world(
+    stack: Mapping[str, str], patch: pytest.MonkeyPatch, folder: Path, domain: str, domains: Path | None
+) -> World:
+    """Give a world with its own bucket and databases, and point the process's settings to it."""
+    from common.contracts.catalogue import _read_all as read_contracts
+    from common.ledger.database import engine
+    from common.models.model import _read_all as read_models
+    from common.pipelines.apply import apply
+
+    name = f"t{uuid.uuid4().hex[:12]}"
+    base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}_l"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE DATABASE "{name}_w"')  # type: ignore[call-overload]
+    warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | {"schema": f"{name}_w"}
+    env = {
+        **stack,
+        "WATERSHED_BUCKET": name,
+        "WATERSHED_LEDGER_URL": f"{base.replace('://', '+psycopg://')}/{name}_l",
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
+        "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / "w.duckdb")}),
+        "WAREHOUSE_URL": f"{base}/{name}_w",
+        **({"WATERSHED_DOMAINS_DIR": str(domains)} if domains else {}),
+    }
+    for variable, value in env.items():
+        patch.setenv(variable, value)
+    for cached in (settings, engine, read_contracts, read_models):
+        cached.cache_clear()
+    from common.zones.store import _session, client
+
+    _session.cache_clear()
+    client.cache_clear()
+    client().create_bucket(Bucket=name)
+    apply()
+    return World(env, domain, folder)
