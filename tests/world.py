@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,22 +68,46 @@ class World:
         return read_at(uri, current_version(uri)).collect()
 
 
-def make_world(
-    stack: Mapping[str, str], patch: pytest.MonkeyPatch, folder: Path, domain: str, domains: Path | None
-) -> World:
-    """Give a world with its own bucket and databases, and point the process's settings to it."""
+@contextmanager
+def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path | None = None) -> Iterator[World]:
+    """Give a world with its own bucket and databases, and point this process to it for the block."""
+    from common.ledger.database import engine
+    from common.pipelines.apply import apply
+    from common.zones.store import client
+
+    with pytest.MonkeyPatch.context() as patch:
+        env = _new_env(stack, folder, domains)
+        for variable, value in env.items():
+            patch.setenv(variable, value)
+        forget()
+        client().create_bucket(Bucket=settings().bucket)
+        apply()
+        try:
+            yield World(env, domain, folder)
+        finally:
+            engine().dispose()
+    forget()
+
+
+def forget() -> None:
+    """Forget what this process has read from its environment."""
     from common.contracts.catalogue import _read_all as read_contracts
     from common.ledger.database import engine
     from common.models.model import _read_all as read_models
-    from common.pipelines.apply import apply
+    from common.zones.store import _session, client
 
+    for cached in (settings, engine, read_contracts, read_models, _session, client):
+        cached.cache_clear()
+
+
+def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> dict[str, str]:
     name = f"t{uuid.uuid4().hex[:12]}"
     base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}_l"')  # type: ignore[call-overload]
         connection.execute(f'CREATE DATABASE "{name}_w"')  # type: ignore[call-overload]
     warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | {"schema": f"{name}_w"}
-    env = {
+    return {
         **stack,
         "WATERSHED_BUCKET": name,
         "WATERSHED_LEDGER_URL": f"{base.replace('://', '+psycopg://')}/{name}_l",
@@ -91,14 +116,3 @@ def make_world(
         "WAREHOUSE_URL": f"{base}/{name}_w",
         **({"WATERSHED_DOMAINS_DIR": str(domains)} if domains else {}),
     }
-    for variable, value in env.items():
-        patch.setenv(variable, value)
-    for cached in (settings, engine, read_contracts, read_models):
-        cached.cache_clear()
-    from common.zones.store import _session, client
-
-    _session.cache_clear()
-    client.cache_clear()
-    client().create_bucket(Bucket=name)
-    apply()
-    return World(env, domain, folder)

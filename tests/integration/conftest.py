@@ -1,14 +1,15 @@
-"""A real PostgreSQL, a real S3 protocol and a Slack stand-in for the session; a world of its own for each test."""
+"""A world of its own for each test, on the session's PostgreSQL and object store."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.world import World, make_world
+from tests.world import World, new_world
 
 
 @pytest.fixture
-def world(stack: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+def world(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
     """The e-commerce domain, applied and empty."""
-    return make_world(stack, monkeypatch, tmp_path, "ecommerce", None)
+    with new_world(stack, tmp_path, "ecommerce") as made:
+        yield made

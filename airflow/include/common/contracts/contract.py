@@ -37,7 +37,6 @@ class Column:
     precision: int = 18
     scale: int = 2
     required: bool = False
-    unique: bool = False
     formats: tuple[str, ...] = ()
     nulls: tuple[str, ...] = ("",)
     case: str | None = None

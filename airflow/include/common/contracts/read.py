@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +69,8 @@ def parse_contract(text: str, where: str = "contract") -> Contract:
 def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
     if not document.schema_ or len(document.schema_) != 1 or not document.schema_[0].properties:
         raise ContractError("/schema: expected exactly one table with properties.")
+    if document.schema_[0].quality:
+        raise ContractError("/schema/0/quality: rules for the whole table are not kept yet; state them by column.")
     if not document.domain:
         raise ContractError("/domain: is missing; it is the folder below raw/.")
     table = document.schema_[0]
@@ -108,6 +109,7 @@ def _column(prop: SchemaProperty) -> Column:
         )
     if found := DECIMAL.fullmatch((prop.physicalType or "").strip()):
         kind, precision, scale = Kind.DECIMAL, int(found[1]), int(found[2])
+    stated = _stated(prop, f"/schema/0/properties/{name}")
     return Column(
         name=name,
         kind=kind,
@@ -115,25 +117,39 @@ def _column(prop: SchemaProperty) -> Column:
         description=prop.description or "",
         precision=precision,
         scale=scale,
-        required=bool(prop.required or prop.primaryKey),
-        unique=bool(prop.unique),
+        required=bool(prop.required or prop.primaryKey or "required" in stated),
         formats=tuple(words.get("formats", [options["format"]] if "format" in options else [])),
         nulls=("", *words.get("nulls", [])),
         case=words.get("case"),
         normalise=words.get("normalise"),
-        accepted=tuple(str(value) for value in _enumerated(prop)),
+        accepted=tuple(str(value) for value in [*(item.value for item in prop.enum or []), *stated.get("accepted", [])]),
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
         min_length=options.get("minLength"),
         max_length=options.get("maxLength"),
-        pattern=options.get("pattern"),
+        pattern=options.get("pattern") or stated.get("pattern"),
         personal=(prop.classification or "").lower() in {"pii", "personal", "sensitive"}
         or "pii" in {tag.lower() for tag in prop.tags or []},
     )
 
 
-def _enumerated(prop: SchemaProperty) -> Iterable[Any]:
-    return [getattr(item, "value", item) for item in prop.enum or []]
+def _stated(prop: SchemaProperty, where: str) -> dict[str, Any]:
+    """Read the quality rules of a column; one that cannot be kept is a fault, for it would be skipped in silence."""
+    if prop.unique and not prop.primaryKey:
+        raise ContractError(f"{where}/unique: only the primary key is kept unique; make the column part of it.")
+    found: dict[str, Any] = {}
+    for rule in prop.quality or []:
+        values = rule.arguments or {}
+        if rule.metric == "nullValues" and rule.mustBe == 0:
+            found["required"] = True
+        elif rule.metric == "invalidValues" and rule.mustBe == 0 and values.keys() <= {"validValues", "pattern"}:
+            found |= {"accepted": values.get("validValues", []), "pattern": values.get("pattern")}
+        else:
+            raise ContractError(
+                f"{where}/quality: cannot keep {rule.metric or rule.rule or rule.type}. Known: metric nullValues with "
+                "mustBe 0, metric invalidValues with arguments validValues or pattern and mustBe 0."
+            )
+    return found
 
 
 def _words(properties: list[CustomProperty] | None, known: set[str], where: str) -> dict[str, Any]:

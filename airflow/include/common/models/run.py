@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import polars.selectors as cs
+from arro3.core import Table as ArrowTable
 
 from common.core.arrow import ArrowStream
 from common.core.errors import ConservationError, ModelError
@@ -43,7 +44,7 @@ def run(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> pl.DataFrame:
     with database(model, inputs) as connection:
         connection.execute(f"CREATE TABLE {RESULT} AS {model.sql}")
         _controls(model, connection)
-        rows = _aware(pl.DataFrame(connection.sql(f"FROM {RESULT}")))
+        rows = _fetched(connection.sql(f"FROM {RESULT}"))
     if doubled := rows.height - rows.select(model.key).unique().height:
         raise ModelError(f"Model {model.dataset}: {doubled} rows share a key ({', '.join(model.key)}) with another.")
     if rows.select(pl.col(model.slice).is_null().any()).item():
@@ -95,7 +96,7 @@ def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str])
             f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
             f"WHERE ({model.inputs[dataset]})::VARCHAR IN (SELECT slice FROM wanted)"
         )
-        return _aware(pl.DataFrame(kept))
+        return _fetched(kept)
 
 
 def _naive(frame: pl.DataFrame) -> pl.DataFrame:
@@ -103,5 +104,7 @@ def _naive(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(cs.datetime(time_zone="*").dt.replace_time_zone(None))
 
 
-def _aware(frame: pl.DataFrame) -> pl.DataFrame:
+def _fetched(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Fetch a result by way of an Arrow table: polars, given the relation itself, makes DuckDB report leaks at exit."""
+    frame = pl.DataFrame(ArrowTable.from_arrow(relation))
     return frame.with_columns(cs.datetime(time_zone=None).dt.replace_time_zone("UTC"))

@@ -1,0 +1,73 @@
+# Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
+# POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
+.POSIX:
+.PHONY: help demo up status down lint test bench browser clean-state
+
+PYTHON = python3
+UV_VERSION = 0.13.9
+VENV = .venv
+BIN = $(VENV)/bin
+# Beside the project's packages: `uv pip sync` removes from them whatever the lock file does not name.
+UV = $(VENV)/uv/bin/uv
+STAMP = $(VENV)/.installed
+SUITES = tests/unit tests/dags tests/integration tests/faults tests/e2e
+
+help:
+	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'
+	@echo 'make up           start the stack and leave it running; make status, make down'
+	@echo 'make test         run every test; make lint, make bench'
+	@echo 'make clean-state  stop the stack and forget its data'
+
+demo: $(STAMP)
+	@$(BIN)/watershed dev demo
+
+up: $(STAMP)
+	@$(BIN)/watershed dev up
+
+status: $(STAMP)
+	@$(BIN)/watershed dev status
+
+down: $(STAMP)
+	@$(BIN)/watershed dev down
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy airflow/include
+	$(BIN)/lint-imports
+
+test: $(STAMP) browser
+	$(BIN)/python -m pytest --cov --cov-report=term $(SUITES)
+
+bench: $(STAMP)
+	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done
+
+# One test looks at the asset graph as a person would.
+browser:
+	@command -v chromium >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ]; then as_root=; \
+	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
+	  else echo 'make test needs Chromium: install the package chromium as root, then try again.' >&2; exit 1; fi; \
+	  command -v apt-get >/dev/null 2>&1 || { \
+	    echo 'make test needs Chromium: put a program called chromium on PATH, then try again.' >&2; exit 1; }; \
+	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends chromium; }
+
+clean-state: $(STAMP)
+	@$(BIN)/watershed dev down
+	@$(BIN)/watershed dev down --state var/demo/stack
+	rm -rf var
+
+# The stamp comes last, and an interrupted installation begins again from nothing (packages come from uv's cache).
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo 'Watershed needs Python 3.11, 3.12 or 3.13: try make PYTHON=python3.12' >&2; exit 1; }
+	@rm -f $(STAMP); if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "$(PYTHON) cannot make a virtual environment with pip: on Debian, apt-get install python3-venv." >&2; \
+	  rm -rf $(VENV); exit 1; }
+	@touch $(VENV)/.installing
+	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION) ' || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/uv uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
+	@rm $(VENV)/.installing; touch $(STAMP)

@@ -1,0 +1,167 @@
+"""The environment of a stack: what its own processes run with, and what other tools need to reach it."""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from common.core.settings import Settings
+from devstack.folder import INCLUDE, REPOSITORY, StateFolder
+from devstack.keys import Keys
+from devstack.ports import HOST
+
+ACCOUNT = "000000000000"  # the account that the object store's queues live in
+REGION = "us-east-1"
+DATABASES = ("airflow", "watershed", "warehouse")
+PREFIX = "WATERSHED_"
+DOMAINS_DIR = "WATERSHED_DOMAINS_DIR"
+# These describe somebody else's Airflow, cloud account or Python; a stack inherits none of them.
+FOREIGN = ("AIRFLOW", "AWS_", "PG", "PYTHON", PREFIX)
+
+
+def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Give everything that reaches the stack; what the user chose wins, but not over its addresses."""
+    settings = {**_settings(), **chosen}
+    settings[DOMAINS_DIR] = str(REPOSITORY / settings[DOMAINS_DIR])  # for processes that run elsewhere
+    return {
+        **_aws(ports),
+        **_postgres(ports, keys),
+        **_airflow(folder, ports, keys),
+        **_connections(folder, ports, keys),
+        **settings,
+        **_addresses(ports, keys),
+        "PYTHONPATH": str(INCLUDE),
+        **_direct(),
+    }
+
+
+def chosen_by_user(repository: Path = REPOSITORY) -> dict[str, str]:
+    """Read what the user set: all of `.env`, and over it the WATERSHED_* variables of this process."""
+    file = {name: value for name, value in dotenv_values(repository / ".env").items() if value is not None}
+    return file | {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+
+
+def for_children(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the stack's environment on top of this process's own, without what describes other systems."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    # setproctitle overwrites the environment that others can read, and with it the family's mark.
+    return {**inherited, **env, "SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def exports(env: Mapping[str, str]) -> str:
+    """Write the environment as lines for a POSIX shell's `eval`."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(env.items()))
+
+
+def database_url(driver: str, database: str, ports: Mapping[str, int], keys: Keys) -> str:
+    """Give the SQLAlchemy address of one of the stack's databases."""
+    return f"{driver}://postgres:{keys.postgres}@{HOST}:{ports['postgres']}/{database}"
+
+
+def _aws(ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{ports['s3']}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ALLOW_HTTP": "true",
+    }
+
+
+def _postgres(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
+    return {
+        "PGHOST": HOST,
+        "PGPORT": str(ports["postgres"]),
+        "PGUSER": "postgres",
+        "PGPASSWORD": keys.postgres,
+        "PGDATABASE": "warehouse",
+    }
+
+
+def _airflow(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
+    api = f"http://{HOST}:{ports['api-server']}"
+    sections: dict[str, dict[str, Any]] = {
+        "API": {"HOST": HOST, "PORT": ports["api-server"], "BASE_URL": api, "SECRET_KEY": keys.api},
+        "API_AUTH": {"JWT_SECRET": keys.jwt},
+        "CORE": {
+            "DAGS_ARE_PAUSED_AT_CREATION": False,
+            "DAGS_FOLDER": REPOSITORY / "airflow" / "dags",
+            "EXECUTION_API_SERVER_URL": f"{api}/execution/",
+            "EXECUTOR": "LocalExecutor",
+            "FERNET_KEY": keys.fernet,
+            "HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which a laptop may lack
+            "LOAD_EXAMPLES": False,
+            "PARALLELISM": 8,
+            "PLUGINS_FOLDER": REPOSITORY / "airflow" / "plugins",
+            "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,  # only 127.0.0.1 can reach it
+        },
+        "DATABASE": {"SQL_ALCHEMY_CONN": database_url("postgresql+psycopg2", "airflow", ports, keys)},
+        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 30, "REFRESH_INTERVAL": 5},
+        "SCHEDULER": {
+            # Tasks that died with their scheduler are found in a minute; the defaults take five.
+            "ORPHANED_TASKS_CHECK_INTERVAL": 30,
+            "SCHEDULER_IDLE_SLEEP_TIME": 0.1,
+            "TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+        },
+    }
+    flat = {
+        f"AIRFLOW__{section}__{option}": str(value)
+        for section, options in sections.items()
+        for option, value in options.items()
+    }
+    return {"AIRFLOW_HOME": str(folder.path / "airflow"), **flat}
+
+
+def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
+    connections: dict[str, dict[str, Any]] = {
+        "AWS_DEFAULT": {
+            "conn_type": "aws",
+            "login": "test",
+            "password": "test",
+            "extra": {"endpoint_url": f"http://{HOST}:{ports['s3']}", "region_name": REGION},
+        },
+        "WAREHOUSE": {
+            "conn_type": "postgres",
+            "host": HOST,
+            "port": ports["postgres"],
+            "login": "postgres",
+            "password": keys.postgres,
+            "schema": "warehouse",
+        },
+        "WAREHOUSE_DUCKDB": {"conn_type": "duckdb", "host": str(folder.path / "warehouse.duckdb")},
+        "SLACK_DEFAULT": {
+            "conn_type": "slack",
+            "password": keys.slack,
+            "extra": {"base_url": f"http://{HOST}:{ports['slack']}/api/"},
+        },
+    }
+    return {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}
+
+
+def _settings() -> dict[str, str]:
+    """Spell out every default, so that `watershed dev env` shows all that may be changed."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
+    written = {
+        f"{PREFIX}{name.upper()}": str(value) if isinstance(value, str | Path) else json.dumps(value)
+        for name, value in defaults.items()
+    }
+    return {**written, f"{PREFIX}BUCKET": "watershed"}
+
+
+def _addresses(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
+    # Never taken from outside: a shell that holds another stack's environment would cross the two.
+    return {
+        f"{PREFIX}LEDGER_URL": database_url("postgresql+psycopg", "watershed", ports, keys),
+        f"{PREFIX}QUEUE_BASE_URL": f"http://{HOST}:{ports['s3']}/{ACCOUNT}",
+    }
+
+
+def _direct() -> dict[str, str]:
+    """Keep a proxy, where the machine has one, out of the way to 127.0.0.1."""
+    hosts = {HOST, "localhost", *filter(None, os.environ.get("NO_PROXY", "").split(","))}
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(sorted(hosts)))

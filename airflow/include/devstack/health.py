@@ -1,0 +1,74 @@
+"""Whether a service answers, asked the way its clients would ask."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from devstack import postgres
+from devstack.folder import StateFolder
+from devstack.processes import Identity
+
+TIMEOUT = 3.0
+# A proxy that the machine may have knows nothing about 127.0.0.1.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The process that should serve, what reaches it, and the time of day it was started at."""
+
+    folder: StateFolder
+    env: Mapping[str, str]
+    process: Identity
+    since: float
+
+
+Probe = Callable[[Patient], bool]
+
+
+def runs(patient: Patient) -> bool:
+    """Tell whether the process runs; for services that nobody calls."""
+    return patient.process.process() is not None
+
+
+def database(patient: Patient) -> bool:
+    """Tell whether PostgreSQL takes connections."""
+    return postgres.is_ready(patient.folder, patient.process.pid)
+
+
+def answers(variable: str, path: str) -> Probe:
+    """Make a probe that wants HTTP 200 at a path below the address that the environment names."""
+    return lambda patient: _get(patient.env[variable].rstrip("/") + path) is not None
+
+
+def slack(patient: Patient) -> bool:
+    """Tell whether the Slack stand-in answers."""
+    base = json.loads(patient.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
+    return _get(base.removesuffix("api/") + "health") is not None
+
+
+def beats(component: str) -> Probe:
+    """Make a probe that wants a heartbeat of an Airflow component by this very process."""
+
+    def probe(patient: Patient) -> bool:
+        health = _get(patient.env["AIRFLOW__API__BASE_URL"] + "/api/v2/monitor/health") or {}
+        seen = health.get(component) or {}
+        beat = seen.get(f"latest_{component}_heartbeat")
+        if not beat or seen.get("status") != "healthy":
+            return False
+        return datetime.fromisoformat(beat).timestamp() >= patient.since
+
+    return probe
+
+
+def _get(url: str) -> Any:
+    """Fetch JSON; None for anything but HTTP 200."""
+    try:
+        with DIRECT.open(url, timeout=TIMEOUT) as response:
+            return json.loads(response.read() or b"{}")
+    except (OSError, ValueError, urllib.error.URLError):
+        return None

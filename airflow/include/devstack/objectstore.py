@@ -1,0 +1,41 @@
+"""S3 and SQS as a child of the supervisor: ministack, told to keep its state and to itself."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from devstack.folder import StateFolder, state_folder
+
+
+def settings(folder: StateFolder, endpoint: str) -> dict[str, str]:
+    """Give ministack's environment."""
+    address = urlsplit(endpoint)
+    home = folder.path / "objectstore"
+    return {
+        "BIND_HOST": str(address.hostname),
+        "GATEWAY_PORT": str(address.port),
+        "MINISTACK_HOST": str(address.hostname),  # the host in the queues' addresses
+        "MINISTACK_REGION": os.environ["AWS_REGION"],
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(home / "s3"),
+        # Each of these would open a port of its own, on every interface.
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def main() -> None:
+    """Become the object store of the state folder named by the first argument."""
+    folder = state_folder(Path(sys.argv[1]))
+    env = os.environ | settings(folder, os.environ["AWS_ENDPOINT_URL"])
+    for name in ("STATE_DIR", "S3_DATA_DIR"):
+        Path(env[name]).mkdir(parents=True, exist_ok=True)
+    os.execve(sys.executable, [sys.executable, "-m", "ministack"], env)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What a stack is asked to start: settled by `up`, read by the supervisor and by every unit."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from devstack.environment import chosen_by_user, environment
+from devstack.folder import StateFolder, read_json, write_json
+from devstack.keys import keys_of
+from devstack.ports import HOST, PREFERRED, choose_ports
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ports by service, the units in their order, and the environment that reaches them."""
+
+    ports: dict[str, int]
+    units: tuple[str, ...]
+    env: dict[str, str]
+
+    def address(self, service: str) -> str:
+        """Give where a service listens, or nothing for one that does not."""
+        if service not in self.ports:
+            return ""
+        scheme = "postgresql" if service == "postgres" else "http"
+        return f"{scheme}://{HOST}:{self.ports[service]}"
+
+
+def make_plan(folder: StateFolder, units: Iterable[str], overrides: Mapping[str, str]) -> Plan:
+    """Choose ports, read keys and settle the environment; keep all of it in the state folder."""
+    last = read_json(folder.plan) or {}
+    ports = choose_ports(PREFERRED, last.get("ports", {}))
+    env = environment(folder, ports, keys_of(folder), {**chosen_by_user(), **overrides})
+    plan = Plan(ports, tuple(units), env)
+    write_json(folder.plan, asdict(plan))
+    return plan
+
+
+def read_plan(folder: StateFolder) -> Plan | None:
+    """Read the plan that the folder's last `up` made, if any."""
+    content = read_json(folder.plan)
+    return Plan(**{**content, "units": tuple(content["units"])}) if content else None
