@@ -23,6 +23,7 @@ from devstack.summary import show_summary
 app = typer.Typer(no_args_is_help=True, help="Run Watershed and all that it needs on this machine.")
 State = Annotated[Path | None, typer.Option(help="State folder of the stack; var/stack by default.")]
 INTERRUPTED = 130
+LOG_WIDTH = 140
 
 
 @app.command()
@@ -92,6 +93,8 @@ def demo(
 ) -> None:
     """Run the pipelines on the sample data in a stack of its own, and show what arrived."""
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     with _told_plainly():
         try:
             found = Demo(console, state.resolve(), purchases).run()

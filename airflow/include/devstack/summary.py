@@ -10,13 +10,13 @@ from devstack.follow import counts_table, progress
 QUESTIONS = {
     "purchases": "SELECT count(*) FROM ecommerce.fact_transactions",
     "customers": "SELECT count(DISTINCT customer_id) FROM ecommerce.fact_transactions",
-    "revenue": "SELECT sum(revenue)::text FROM ecommerce.daily_revenue",
+    "revenue": "SELECT sum(revenue) FROM ecommerce.daily_revenue",
     "cds": "SELECT sum(cds)::bigint FROM ecommerce.fact_transactions",
 }
-TOP = "SELECT customer_id, revenue::text FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
+TOP = "SELECT customer_id, revenue FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
 COUNTED = ("good", "merged", "refused", "hops")
 REFUSED = ("consumer", "origin", "reason", "column", "count", "place")
-BEST = "SELECT month, sum(revenue)::text FROM ecommerce.daily_revenue GROUP BY month ORDER BY sum(revenue) DESC LIMIT 1"
+BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP BY month ORDER BY total DESC LIMIT 1"
 
 
 def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[str, Any]:
@@ -99,11 +99,15 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
 
 
 def _refusals(refused: list[dict[str, Any]]) -> Table:
-    table = Table(title="\nRefused, with reason", title_justify="left", box=None, header_style="dim")
-    for name in ("consumer", "from", "reason", "column", "count"):
-        table.add_column(name, justify="right" if name == "count" else "left", overflow="fold")
-    for row in sorted(refused, key=lambda r: (r["consumer"], r["origin"] or "", r["reason"])):
-        table.add_row(row["consumer"], row["origin"] or "", row["reason"], row["column"], str(row["count"]))
+    table = Table(title="\nRefused: files, and rows of files", title_justify="left", box=None, header_style="dim")
+    table.add_column("file", overflow="fold")
+    table.add_column("why")
+    causes: dict[str, list[str]] = {}
+    for row in sorted(refused, key=lambda r: (r["origin"], r["reason"], r["column"])):
+        where = f" in {row['column']}" if row["column"] else ""
+        causes.setdefault(row["origin"], []).append(f"{row['count']} {row['reason']}{where}")
+    for origin, found in causes.items():
+        table.add_row(origin, ", ".join(found))
     return table
 
 

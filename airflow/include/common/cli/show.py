@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +20,10 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
     if not found:
         console.print(empty)
         return
-    table = Table(*columns, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        numeric = all(isinstance(row.get(column), int) for row in found)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=column == columns[0])
     for row in found:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console.print(table)
@@ -28,6 +32,8 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

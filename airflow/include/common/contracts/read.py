@@ -122,7 +122,7 @@ def _column(prop: SchemaProperty) -> Column:
         nulls=("", *words.get("nulls", [])),
         case=words.get("case"),
         normalise=words.get("normalise"),
-        accepted=tuple(str(value) for value in [*(item.value for item in prop.enum or []), *stated.get("accepted", [])]),
+        accepted=tuple(map(str, [*(item.value for item in prop.enum or []), *stated.get("accepted", [])])),
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
         min_length=options.get("minLength"),

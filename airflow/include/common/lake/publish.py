@@ -114,21 +114,18 @@ def merge(table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, at
         raise committing(f"merge into {table.uri}", error) from error
 
 
-def replace_slices(
-    table: LakeTable, rows: pl.DataFrame, column: str, values: Sequence[str], *, at: tuple[int, int]
-) -> None:
-    """Commit rows in place of all rows whose `column` has one of the values; `at` is hop and attempt.
+def replace_slices(table: LakeTable, rows: pl.DataFrame, predicate: str | None, hop: int, attempt: int) -> None:
+    """Commit rows in place of all rows that the predicate finds; without one, in place of the whole table.
 
     Raises CommitConflict, StoreUnavailable.
     """
-    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    properties = table.properties(*at)
+    properties = table.properties(hop, attempt)
     try:
         write_deltalake(
             table.snapshot,
             rows,
             mode="overwrite",
-            predicate=f"`{column}` IN ({listed})",
+            predicate=predicate,
             commit_properties=properties,
             post_commithook_properties=KEEP_FOR_EVER,
             storage_options=storage_options(),

@@ -21,6 +21,7 @@ from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name, folder
 
 NOW = ("insert", "update_postimage")
+MOST_SLICES = 200  # beyond this the whole table is recomputed: delta-rs overflows its stack on predicates of thousands
 
 
 class ModelStep:
@@ -39,7 +40,7 @@ class ModelStep:
         )
         self.table = LakeTable(Zone.GOLD, model.dataset, name)
         self._rows = pl.DataFrame()
-        self._touched: list[str] = []
+        self._touched: list[str] | None = []
 
     def head(self) -> Head:
         """Read the table's last hop."""
@@ -58,8 +59,8 @@ class ModelStep:
         """Find the touched slices, recompute them, count what is new."""
         changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
         touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
-        self._touched = sorted(touched)
-        inputs = {d: self._slice(held, d, touched) for d in self.model.inputs}
+        self._touched = sorted(touched) if len(touched) <= MOST_SLICES else None
+        inputs = {d: self._slice(held, d) for d in self.model.inputs}
         self._rows = run(self.model, inputs).select(list(self.schema()))
         taken = sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values())
         good = self._new_keys()
@@ -77,16 +78,18 @@ class ModelStep:
         columns = list(silver_schema(contract_of(dataset)))
         return changes(self._uri(dataset), after, upto, columns)
 
-    def _slice(self, held: Claim, dataset: Dataset, wanted: set[str]) -> pl.DataFrame:
-        """Read the wanted slices of an input at its pinned version.
+    def _slice(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
+        """Read the touched slices of an input at its pinned version.
 
         Where the slice is a plain column the files of other partitions are not even opened.
         """
         rows = read_at(self._uri(dataset), held.pins[asset_name(dataset, Zone.SILVER)][1])
         expression = self.model.inputs[dataset]
+        if self._touched is None:
+            return rows.collect()
         if expression in silver_schema(contract_of(dataset)):
-            return rows.filter(pl.col(expression).cast(pl.String).is_in(sorted(wanted))).collect()
-        return within(self.model, dataset, rows.collect(), wanted)
+            return rows.filter(pl.col(expression).cast(pl.String).is_in(self._touched)).collect()
+        return within(self.model, dataset, rows.collect(), set(self._touched))
 
     def _new_keys(self) -> int:
         """Count the result's keys that the table does not have yet."""
@@ -106,11 +109,16 @@ class ModelStep:
     def publish(self, held: Claim, staged: Staged) -> None:
         """Replace the touched slices in one commit; with none, an empty commit carries the hop."""
         del staged
-        if self._touched:
-            at = (held.hop, held.attempt)
-            replace_slices(self.table, self._rows, self.model.slice, self._touched, at=at)
-        else:
+        if self._touched == []:
             append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
+        else:
+            replace_slices(self.table, self._rows, self._predicate(), held.hop, held.attempt)
+
+    def _predicate(self) -> str | None:
+        if self._touched is None:
+            return None
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in self._touched)
+        return f"`{self.model.slice}` IN ({listed})"
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do."""

@@ -1,5 +1,7 @@
 """The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from common.contracts.contract import Column, Contract, Kind
@@ -89,12 +91,13 @@ def _cast(column: Column, text: pl.Expr) -> pl.Expr:
             return text.cast(pl.Int64, strict=False)
 
 
-def _formats(column: Column, default: tuple[str, ...]) -> tuple[str, ...]:
-    return column.formats or default
+def _formats(column: Column, iso: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the declared formats, then ISO 8601, which is never ambiguous and is how typed files are written out."""
+    return (*column.formats, *(pattern for pattern in iso if pattern not in column.formats))
 
 
-def _first(expressions: "object") -> pl.Expr:
-    return pl.coalesce(list(expressions))  # type: ignore[call-overload]
+def _first(expressions: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.coalesce(list(expressions))
 
 
 def _moment(text: pl.Expr, pattern: str) -> pl.Expr:
