@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from common.cli.show import console
+from common.core.errors import ConfigError
 
 TITLE = "# DAGs\n\nWritten by `watershed docs` from the DAGs' own documentation; do not edit.\n"
 
@@ -28,6 +29,9 @@ def docs(
     import importlib
 
     bag = importlib.import_module("airflow.dag_processing.dagbag").DagBag(str(folder))
+    if bag.import_errors or not bag.dags:
+        faults = "; ".join(f"{file}: {error.strip().splitlines()[-1]}" for file, error in bag.import_errors.items())
+        raise ConfigError(f"No catalogue without all DAGs of {folder}: {faults or 'there are none'}. Try `make docs`.")
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(page((dag.dag_id, dag.doc_md or "") for dag in bag.dags.values()), encoding="utf-8")
     console.print(f"Wrote {len(bag.dags)} DAGs to {to}.")

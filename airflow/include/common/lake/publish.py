@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 from deltalake import write_deltalake
@@ -25,38 +24,33 @@ class Part:
     path: str
     size: int
     records: int
-    partition: dict[str, str | None]
+    partition: dict[str, str]
 
 
 def stage_parts(
     table: LakeTable, frames: Iterable[pl.LazyFrame], partition_by: Sequence[str], under: str
 ) -> list[Part]:
-    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition."""
+    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition.
+
+    Partition values are strings that are safe in a path: polars reads them from there.
+    """
     parts: list[Part] = []
     for frame in frames:
         for values, rows in _split(frame.collect(engine="streaming"), partition_by):
             if rows.height:
-                folder = "".join(f"{name}={_hive(value)}/" for name, value in values.items())
+                folder = "".join(f"{name}={value}/" for name, value in values.items())
                 parts.append(_write(table, f"{folder}{under}/{len(parts)}.parquet", rows, values))
     return parts
 
 
-def _split(frame: pl.DataFrame, by: Sequence[str]) -> Iterable[tuple[dict[str, str | None], pl.DataFrame]]:
+def _split(frame: pl.DataFrame, by: Sequence[str]) -> Iterable[tuple[dict[str, str], pl.DataFrame]]:
     if not by:
         return [({}, frame)]
     groups = frame.partition_by(by, as_dict=True, include_key=False, maintain_order=True)
-    return [(dict(zip(by, map(_text, key), strict=True)), rows) for key, rows in groups.items()]
+    return [(dict(zip(by, map(str, key), strict=True)), rows) for key, rows in groups.items()]
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _hive(value: str | None) -> str:
-    return "__HIVE_DEFAULT_PARTITION__" if value is None else quote(value, safe="-_.")
-
-
-def _write(table: LakeTable, path: str, rows: pl.DataFrame, values: dict[str, str | None]) -> Part:
+def _write(table: LakeTable, path: str, rows: pl.DataFrame, values: dict[str, str]) -> Part:
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=1)
     size = buffer.tell()
@@ -94,7 +88,7 @@ def merge(table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, at
 
     Raises CommitConflict, StoreUnavailable.
     """
-    on = " AND ".join(f"{TARGET}.`{name}` IS NOT DISTINCT FROM {SOURCE}.`{name}`" for name in key)
+    on = " AND ".join(f"({TARGET}.`{name}` IS NOT DISTINCT FROM {SOURCE}.`{name}`)" for name in key)
     properties = table.properties(hop, attempt)
     try:
         (

@@ -1,12 +1,14 @@
 """The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 import polars as pl
 
 from common.contracts.contract import Column, Contract, Kind
 from common.quality.checks import raw
 
+PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
 DATE_FORMATS = ("%Y-%m-%d",)
 TIMESTAMP_FORMATS = (
     "%Y-%m-%dT%H:%M:%S%.f%:z",
@@ -127,17 +129,27 @@ def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
 
 
 def partition_columns(contract: Contract) -> list[str]:
-    """Name the partition columns of the silver table: the column itself, or one derived from a date."""
+    """Name the partition column of the silver table, which is derived from the contract's."""
     part = contract.partition
-    if part.column is None:
-        return []
-    return [part.column if part.by == "value" else f"{part.column}_{part.by}"]
+    return [f"{part.column}_{PARTITION_ENDING[part.by]}"] if part.column else []
 
 
 def add_partition(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Add the derived partition column, where the contract has one."""
+    """Add the partition column, where the contract has one: part of a date, or a value made safe for a path."""
     part = contract.partition
-    if part.column is None or part.by == "value":
+    if part.column is None:
         return frame
+    if part.by == "value":
+        texts = frame[part.column].cast(pl.String)
+        safe = {text: _path_safe(text) for text in texts.unique()}
+        found = texts.replace_strict(list(safe), list(safe.values()), return_dtype=pl.String)
+        return frame.with_columns(found.alias(partition_columns(contract)[0]))
     pattern = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[part.by]
-    return frame.with_columns(pl.col(part.column).dt.to_string(pattern).alias(f"{part.column}_{part.by}"))
+    return frame.with_columns(pl.col(part.column).dt.to_string(pattern).alias(partition_columns(contract)[0]))
+
+
+def _path_safe(text: str | None) -> str:
+    """Encode a value as URLs do, but with `_` for `%`: engines disagree about anything else in paths."""
+    if text is None:
+        return "_"
+    return quote(text, safe="").replace("_", "%5F").replace("~", "%7E").replace("%", "_")

@@ -1,0 +1,183 @@
+"""Read JSON that is one array, or one object, element by element in bounded memory."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from common.core.errors import UnreadableFile
+from common.formats import jsontext
+from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
+from common.formats.encodings import mark_of
+from common.formats.ndjson import Ndjson
+from common.formats.shape import Shape
+from common.formats.streams import Source, opened
+
+_BLOCK = 1 << 20
+_LARGEST = 64 << 20  # characters of one element
+_WHITE = re.compile(r"[ \t\r\n]*")
+_LINE_ENDS = str.maketrans("\r\n", "  ")  # white space: inside a string they would be escaped
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of the array: its place, its value, and why it is no record, if so."""
+
+    spot: Spot
+    value: Any
+    reason: str | None
+
+
+def read_array(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
+    """Read a JSON array or object, at least one chunk. Raises UnreadableFile (truncated, corrupt)."""
+    grammar = Ndjson(shape)
+    growing = _Growing(shape, first=1)
+    for element in elements(path, shape):
+        if growing.size >= chunk_bytes:
+            yield growing.chunk(path, grammar)
+            growing = _Growing(shape, first=element.spot.record)
+        growing.add(element)
+    yield growing.chunk(path, grammar)
+
+
+@dataclass
+class _Growing:
+    """A chunk that is being read."""
+
+    shape: Shape
+    first: int
+    size: int = 0
+    lines: list[bytes] = field(default_factory=list)
+    refused: list[tuple[Spot, str]] = field(default_factory=list)
+
+    def add(self, element: Element) -> None:
+        text = element.spot.text or b""
+        self.size += len(text)
+        if element.reason:
+            self.refused.append((element.spot, element.reason))
+        else:
+            line = text.decode(self.shape.encoding).translate(_LINE_ENDS)
+            self.lines.append(line.encode() + b"\n")
+
+    def chunk(self, path: Path, grammar: Ndjson) -> Chunk:
+        records = len(self.lines) + len(self.refused)
+        numbers = good_numbers(self.first, records, [spot.record for spot, _ in self.refused])
+        frames: list[pl.DataFrame] = [grammar.exact(self.lines)] if self.lines else []
+        frame = numbered(frames, self.shape.columns, numbers)
+        return Chunk(frame, malformed(self.refused), partial(_locate, path, self.shape))
+
+
+def _locate(path: Path, shape: Shape, records: Sequence[int]) -> list[Spot]:
+    wanted = set(records)
+    return [element.spot for element in elements(path, shape) if element.spot.record in wanted]
+
+
+def elements(path: Path, shape: Shape) -> Iterator[Element]:
+    """Yield the elements of an array, or one object. Raises UnreadableFile (truncated, corrupt)."""
+    with opened(path, shape.compression) as source:
+        text = _Text(source, shape.encoding)
+        array = text.peek() == "["
+        if array:
+            text.take(1)
+        record = 1
+        while not (array and record == 1 and text.peek() == "]"):
+            yield text.element(record)
+            record += 1
+            if not array or text.peek() != ",":
+                break
+            text.take(1)
+        if array:
+            text.expect("]")
+        text.expect("")
+
+
+class _Text:
+    """Decoded text from a stream, which knows the byte and the line that it is at."""
+
+    def __init__(self, source: Source, encoding: str) -> None:
+        head = source.read(8)
+        mark = mark_of(head, encoding)
+        self._source, self._encoding = source, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._buffer, self._at, self._final = "", 0, False
+        self._offset, self._line = mark, 1
+        self._buffer = self._decode(head[mark:])
+
+    def peek(self) -> str:
+        """Return the next character that is not white space; nothing at the end."""
+        while True:
+            end = self._blank_end()
+            if end < len(self._buffer) or self._final:
+                self.take(end - self._at)
+                return self._buffer[end : end + 1]
+            self._more()
+
+    def take(self, size: int) -> str:
+        """Pass over characters and return them."""
+        taken = self._buffer[self._at : self._at + size]
+        self._offset += len(taken) if taken.isascii() else len(taken.encode(self._encoding))
+        self._line += taken.count("\n")
+        self._at += size
+        return taken
+
+    def expect(self, character: str) -> None:
+        """Pass over the next character, or over the end. Raises UnreadableFile if it is another one."""
+        found = self.peek()
+        if found != character:
+            message = f"found {found or 'the end'!r} instead of {character or 'the end'!r}"
+            raise self._broken(message, cut=not found)
+        self.take(len(character))
+
+    def element(self, record: int) -> Element:
+        """Return the next value. Raises UnreadableFile (truncated, corrupt)."""
+        self.peek()
+        value, size = self._value()
+        offset, line = self._offset, self._line
+        text = self.take(size)
+        reason = None if isinstance(value, dict) else "not_an_object"
+        if not jsontext.surrogates_paired(text.encode()):
+            reason = "bad_encoding"
+        return Element(Spot(record, line, offset, text.encode(self._encoding)), value, reason)
+
+    def _value(self) -> tuple[Any, int]:
+        while True:
+            try:
+                value, end = jsontext.DECODER.raw_decode(self._buffer, self._at)
+            except (ValueError, RecursionError) as error:
+                if self._final or len(self._buffer) - self._at > _LARGEST:
+                    raise self._broken(str(error), cut=self._final and self._at_end(error)) from error
+            else:
+                if end < len(self._buffer) or self._final:  # else a number may go on
+                    return value, end - self._at
+            self._more()
+
+    def _blank_end(self) -> int:
+        found = _WHITE.match(self._buffer, self._at)
+        return found.end() if found else self._at
+
+    def _more(self) -> None:
+        rest = self._buffer[self._at :]
+        more = self._source.read(max(_BLOCK, len(rest)))
+        self._final = not more
+        self._buffer, self._at = rest + self._decode(more), 0
+
+    def _decode(self, raw: bytes) -> str:
+        try:
+            return self._decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            raise self._broken(str(error), cut=not raw) from error
+
+    def _at_end(self, error: Exception) -> bool:
+        if not isinstance(error, json.JSONDecodeError):
+            return False
+        return error.msg.startswith("Unterminated") or error.pos >= len(self._buffer.rstrip())
+
+    def _broken(self, why: str, *, cut: bool) -> UnreadableFile:
+        message = f"Not a whole JSON document: line {self._line}, byte {self._offset}: {why}."
+        return UnreadableFile("truncated" if cut else "corrupt", message)

@@ -1,0 +1,203 @@
+"""The grammar of delimited text: RFC 4180 with any delimiter, and one record refused for each broken line."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from common.formats.grammar import Clean, Place, is_utf8
+from common.formats.octets import among, count, octets, positions
+from common.formats.shape import Shape
+
+MAX_RECORD = 16 << 20  # a quote that is still open after as many bytes was never meant to be closed
+_MARK = "\ufeff".encode()
+
+
+class Fields:
+    """The fields of one record, by regular expressions over bytes; they never look back, so they are linear."""
+
+    def __init__(self, delimiter: str, quote: str | None, newline: bytes = b"\n") -> None:
+        self.delimiter, self.quote, self.newline = delimiter.encode(), (quote or "").encode(), newline
+        d, q, n = re.escape(self.delimiter), re.escape(self.quote), re.escape(newline)
+        self.quoted = rb"%b[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q, q) if quote else rb"(?!)"
+        self.field = rb"(?>%b%b|[^%b%b%b]*+)" % (self.quoted, q, d, n, q)
+        self.end = rb"\r?(?:%b|\Z)" % n
+        self.record = re.compile(rb"(?:%b%b)*+%b%b" % (self.field, d, self.field, self.end))
+        self.open = re.compile(rb"(?:%b%b)*+%b\Z" % (self.field, d, self.quoted))
+        self._field = re.compile(rb"(%b)(%b|%b)" % (self.field, d, self.end))
+
+    def split(self, record: bytes) -> list[bytes]:
+        """Return the values of one well-formed record."""
+        values: list[bytes] = []
+        at, more = 0, True
+        while more and (found := self._field.match(record, at)):
+            values.append(self._value(found[1], last=found[2] != self.delimiter))
+            at, more = found.end(), found[2] == self.delimiter
+        return values
+
+    def _value(self, field: bytes, *, last: bool) -> bytes:
+        if self.quote and field.startswith(self.quote):
+            return field[1:-1].replace(self.quote * 2, self.quote)
+        return field.removesuffix(b"\r") if last else field
+
+
+class Delimited:
+    """Reads delimited text of a known shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.newline = shape.newline.encode()
+        self._columns = shape.columns
+        self._fields = Fields(shape.delimiter or ",", shape.quote, self.newline)
+        self._quote, self._delimiter = self._fields.quote, self._fields.delimiter
+        self._record = re.compile(
+            rb"(?:%b%b){%d}%b%b"
+            % (
+                self._fields.field,
+                re.escape(self._delimiter),
+                len(shape.columns) - 1,
+                self._fields.field,
+                self._fields.end,
+            )
+        )
+
+    def clean(self, text: bytes) -> Clean | None:
+        text = text if text.endswith(self.newline) else text + self.newline
+        if text.startswith((b"\n", b"\r", _MARK)):  # polars passes over these
+            return None
+        if not (self._quote and self._quote in text) and b"\r" not in text:
+            frame = self._frame(text, quoted=False)
+            lines = frame.height if frame is not None else 0
+            return Clean(frame, lines) if frame is not None and self._all_read(frame, len(text), 0) else None
+        return self._clean_with_marks(text)
+
+    def _clean_with_marks(self, text: bytes) -> Clean | None:
+        """Parse text that has quotes or carriage returns."""
+        marks = octets(text)
+        ends, returns = marks == ord(self.newline), marks == ord("\r")
+        quotes = _Quotes(positions(marks == ord(self._quote)) if self._quote else _NO_POSITIONS)
+        feeds = count(returns) if self.newline == b"\n" else 0
+        if feeds and count(returns.shift(1, fill_value=False) & ends) < feeds:
+            return None  # polars also drops a lone CR at the end of a field
+        if not quotes.in_order(marks, self._delimiter + self.newline):
+            return None
+        frame = self._frame(text, quoted=quotes.at.len() > 0)
+        if frame is None or not self._all_read(frame, len(text) - quotes.shed(), feeds):
+            return None
+        return Clean(frame, count(ends))
+
+    def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:
+        places: list[Place] = []
+        line = text.count(self.newline, 0, start)
+        while start < stop:
+            end, lines = text.find(self.newline, start) + 1 or len(text), 1
+            reason = self._plain(text[start:end])
+            if reason == "quoted":
+                end, reason = self._careful(text, start, end, final=final)
+                lines = text.count(self.newline, start, end - 1) + 1
+            if end == start:
+                break
+            if reason != "blank":
+                places.append(Place(start, end, line, lines, reason))
+            start, line = end, line + lines
+        return places, start
+
+    def exact(self, records: Sequence[bytes]) -> pl.DataFrame:
+        """Parse good records; one that polars reads in another way is read by the expressions."""
+        clean = self.clean(b"".join(records))
+        if clean:
+            return clean.frame
+        rows = [[value.decode() for value in self._fields.split(record)] for record in records]
+        return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
+
+    def _plain(self, line: bytes) -> str | None:
+        """Judge one physical line without quotes."""
+        if self._quote and self._quote in line:
+            return "quoted"
+        if line.removesuffix(self.newline) in (b"", b"\r"):
+            return "blank"
+        if not is_utf8(line):
+            return "bad_encoding"
+        surplus = line.count(self._delimiter) + 1 - len(self._columns)
+        if surplus == 0:
+            return None
+        return "short_row" if surplus < 0 else "long_row"
+
+    def _careful(self, text: bytes, start: int, end: int, *, final: bool) -> tuple[int, str | None]:
+        """Judge a record with quotes; its end is its start where more text is needed to know."""
+        found = self._record.match(text, start)
+        if found and found.end() - start <= MAX_RECORD:
+            return found.end(), None if is_utf8(found[0]) else "bad_encoding"
+        if not final and len(text) - start <= MAX_RECORD and self._fields.open.match(text, start):
+            return start, None
+        return end, self._why(text[start:end])
+
+    def _why(self, line: bytes) -> str:
+        """Say what is wrong with a line that begins no good record."""
+        if not is_utf8(line):
+            return "bad_encoding"
+        if self._fields.record.fullmatch(line):
+            return "short_row" if len(self._fields.split(line)) < len(self._columns) else "long_row"
+        return "unclosed_quote" if self._fields.open.match(line) else "stray_quote"
+
+    def _frame(self, text: bytes, *, quoted: bool) -> pl.DataFrame | None:
+        try:
+            return pl.read_csv(
+                text,
+                has_header=False,
+                schema=dict.fromkeys(self._columns, pl.String),
+                separator=self._delimiter.decode(),
+                quote_char=self._quote.decode() if quoted else None,
+                eol_char=self.newline.decode(),
+                empty_string_is_null=False,
+                raise_if_empty=False,
+            )
+        except PolarsError:
+            return None
+
+    def _all_read(self, frame: pl.DataFrame, size: int, returns: int) -> bool:
+        """Compare the bytes that were read with the bytes that there are.
+
+        Polars pads short rows in silence and refuses long ones. So every row has at most its delimiters, and
+        sheds at most one CR: taking as many as there can be, what is missing adds up and never cancels out.
+        Nothing missing means that no row was short.
+        """
+        lengths = [column.str.len_bytes() for column in frame]
+        if len(lengths) == 1 and (lengths[0] == 0).any():
+            return False  # a blank line or an empty value: only a close look can tell
+        ends = frame.height * len(lengths) + min(frame.height, returns)
+        return sum(int(column.sum()) for column in lengths) + ends == size
+
+
+@dataclass(frozen=True)
+class _Quotes:
+    """Where the quotes of a text are: by turns one that opens and one that closes."""
+
+    at: pl.Series
+
+    def in_order(self, marks: pl.Series, edges: bytes) -> bool:
+        """Check that each opens or closes a whole field, or is doubled: polars also takes `"a"b"c"`."""
+        if self.at.len() % 2:
+            return False
+        if not self.at.len():
+            return True
+        before = marks.gather(self._opening.filter(self._opening > 0) - 1)
+        after = marks.gather(self._closing + 1)  # there is one, for a line end is the last
+        edges += bytes([marks[self.at[0]]])
+        return among(before, edges) and among(after, edges + b"\r")
+
+    def shed(self) -> int:
+        """Return how many quotes are not part of values: all but one of each doubled pair."""
+        return self.at.len() - count(self._closing.head(-1) + 1 == self._opening.tail(-1))
+
+    @property
+    def _opening(self) -> pl.Series:
+        return self.at.gather_every(2)
+
+    @property
+    def _closing(self) -> pl.Series:
+        return self.at.gather_every(2, 1)
+
+
+_NO_POSITIONS = pl.Series(dtype=pl.UInt32)

@@ -1,0 +1,123 @@
+"""Find a text's encoding, and turn it into UTF-8 without losing sight of the original bytes."""
+
+import codecs
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from common.core.errors import UnreadableFile
+from common.formats.grammar import is_utf8
+from common.formats.shape import type_of_compression
+from common.formats.streams import opened
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAME = {"ascii": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
+_NEVER_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\xc0\xc1\xf5-\xff]")  # nor letters of common code pages
+_BLOCK = 1 << 20
+_ENOUGH = 2000  # lines that are enough to tell an encoding by
+
+
+def mark_of(head: bytes, encoding: str) -> int:
+    """Return the length of the byte order mark that begins a file of this encoding."""
+    return next((len(mark) for mark, name in _MARKS if name == encoding and head.startswith(mark)), 0)
+
+
+def transcode(raw: bytes, encoding: str) -> bytes:
+    """Return whole lines of a file as UTF-8; bytes that mean nothing stay as they are.
+
+    Raises UnreadableFile (encoding) where not even the ends of lines can be told.
+    """
+    if encoding == "utf-8":
+        return raw
+    try:
+        return raw.decode(encoding, "surrogateescape").encode("utf-8", "surrogateescape")
+    except UnicodeError as error:
+        raise UnreadableFile("encoding", f"The file is not {encoding} throughout: {error}.") from error
+
+
+def detect(sample: bytes, declared: str | None) -> str:
+    """Return the encoding of a file that begins with `sample`.
+
+    Raises UnreadableFile (binary, encoding).
+    """
+    marked = next((name for mark, name in _MARKS if sample.startswith(mark)), None)
+    if marked:
+        return marked
+    if declared:
+        return _known(declared)
+    wide = _wide(sample)
+    if wide:
+        return wide
+    return _narrow(sample)
+
+
+def verify(path: Path, compression: type_of_compression, encoding: str) -> None:
+    """Decode all of a file whose lines could not be told apart otherwise. Raises UnreadableFile (encoding)."""
+    if not encoding.startswith(("utf-16", "utf-32")):
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    with opened(path, compression) as source:
+        try:
+            while block := source.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeError as error:
+            raise UnreadableFile("encoding", f"The file is not {encoding} throughout: {error}.") from error
+
+
+def _known(declared: str) -> str:
+    try:
+        name = codecs.lookup(declared).name
+    except LookupError as error:
+        raise UnreadableFile("encoding", f"No encoding named {declared!r}; declare one of Python's.") from error
+    return _SAME.get(name, name)
+
+
+def _wide(sample: bytes) -> str | None:
+    """Return UTF-16 where every other byte of a text without a mark is zero."""
+    half = max(len(sample) // 2, 1)
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, letters = sample[start::2].count(0), sample[1 - start :: 2].count(0)
+        if zeros > 0.4 * half and letters < 0.05 * half:
+            return name
+    return None
+
+
+def _narrow(sample: bytes) -> str:
+    foreign = [line for line in sample.split(b"\n") if not line.isascii()]
+    broken = [line for line in foreign if not is_utf8(line)]
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if controls > len(sample) * (0.01 if broken else 0.3):
+        raise UnreadableFile("binary", "The file is not text: too many control characters. Was it encrypted or cut?")
+    if not _another_encoding(broken, len(foreign), sample.count(b"\n") + 1):
+        return "utf-8"
+    return _guess(broken)
+
+
+def _another_encoding(broken: Sequence[bytes], foreign: int, lines: int) -> bool:
+    """Tell a file of another encoding from a UTF-8 file with some spoiled lines.
+
+    When in doubt it is UTF-8: a refused line is seen, a wrongly read letter is not.
+    """
+    plausible = sum(not _NEVER_TEXT.search(line) for line in broken)
+    enough = len(broken) >= 3 or len(broken) >= 0.05 * lines
+    return enough and plausible > 0.8 * len(broken) and len(broken) > 0.8 * foreign
+
+
+def _guess(broken: Sequence[bytes]) -> str:
+    best = from_bytes(b"\n".join(broken[:_ENOUGH])).best()
+    if best is None:
+        return "cp1252"
+    # The western code pages differ in few letters; the most widespread one is taken.
+    western = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_15", "cp1252", "cp437", "cp850", "cp858"}
+    return "cp1252" if best.encoding in western else _known(best.encoding)

@@ -1,0 +1,118 @@
+"""How a text format is read exactly: trust a stretch that proves itself clean, look closely at any other.
+
+A grammar says two things about a stretch of text that begins at a record. `clean` parses it fast and
+returns None unless it can prove that nothing in it was misread. `places` goes record by record; it is
+slow and always right. Both mean the same records, so the result does not depend on where a file is cut.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+_PIECE = 1 << 18  # what is looked at closely around a spoiled record
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Records that were parsed and proven, and the physical lines that they take."""
+
+    frame: pl.DataFrame
+    lines: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record stands in its text: bytes from start to end, line end included, and physical lines."""
+
+    start: int
+    end: int
+    line: int
+    lines: int
+    reason: str | None = None
+
+
+class Grammar(Protocol):
+    """What is particular to one text format."""
+
+    newline: bytes
+
+    def clean(self, text: bytes) -> Clean | None:
+        """Parse text that is clean; None wherever a doubt is left."""
+
+    def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:
+        """Return the records that begin between start and stop, and where the last one ends.
+
+        That is before `stop` where a record is not complete and the file goes on.
+        """
+
+    def exact(self, records: Sequence[bytes]) -> pl.DataFrame:
+        """Parse records that `places` found good."""
+
+
+@dataclass
+class Parsed:
+    """The records of one stretch of text, in order."""
+
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    refused: list[tuple[int, Place]] = field(default_factory=list)  # with the record's number, from 0
+    records: int = 0
+    lines: int = 0
+    consumed: int = 0
+
+    @classmethod
+    def of(cls, clean: Clean) -> "Parsed":
+        return cls([clean.frame], records=clean.frame.height, lines=clean.lines)
+
+    def add_clean(self, clean: Clean, size: int) -> None:
+        self.frames.append(clean.frame)
+        self.records += clean.frame.height
+        self.lines += clean.lines
+        self.consumed += size
+
+
+def parse(grammar: Grammar, text: bytes, *, final: bool) -> Parsed:
+    """Read text that is not clean; it begins at a record and ends with a line, or with the file if `final`."""
+    parsed = Parsed()
+    while parsed.consumed < len(text):
+        start = parsed.consumed
+        stop = text.find(grammar.newline, start + _PIECE) + 1 or len(text)
+        clean = grammar.clean(text[start:stop])
+        if clean:
+            parsed.add_clean(clean, stop - start)
+        elif not _closely(grammar, text, (start, stop), parsed, final=final):
+            break
+    return parsed
+
+
+def _closely(grammar: Grammar, text: bytes, piece: tuple[int, int], parsed: Parsed, *, final: bool) -> bool:
+    """Read one piece record by record; False where its last record needs more text."""
+    start, stop = piece
+    places, end = grammar.places(text, start, stop, final=final)
+    good = [text[place.start : place.end] for place in places if place.reason is None]
+    if good:
+        parsed.frames.append(grammar.exact(good))
+    for number, place in enumerate(places, start=parsed.records):
+        if place.reason is not None:
+            parsed.refused.append((number, place))
+    parsed.records += len(places)
+    parsed.lines += lines_of(text[start:end], grammar.newline)
+    parsed.consumed = end
+    return end >= stop
+
+
+def lines_of(text: bytes, newline: bytes) -> int:
+    """Count physical lines; the last one may lack its end."""
+    return text.count(newline) + (not text.endswith(newline) and bool(text))
+
+
+def is_utf8(text: bytes) -> bool:
+    """Tell whether bytes are UTF-8."""
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

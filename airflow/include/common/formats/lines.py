@@ -1,0 +1,123 @@
+"""Read a text format of any size: whole lines in a bounded window, records by the format's grammar."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import polars as pl
+
+from common.formats.blocks import after_lines, ahead, blocks
+from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
+from common.formats.encodings import mark_of, transcode
+from common.formats.grammar import Clean, Grammar, Parsed, Place, parse
+from common.formats.rawlines import RawLines, Unit
+from common.formats.shape import Shape
+from common.formats.streams import opened, skip
+
+_UNIT = 4 << 20  # parsed at once: fits the processor's caches, and is faster than larger ones
+
+
+def read_lines(path: Path, shape: Shape, grammar: Grammar, chunk_bytes: int) -> Iterator[Chunk]:
+    """Read a text file, at least one chunk. Raises UnreadableFile (encoding, unrecognised)."""
+    growing = _Growing(shape, first=1)
+    for unit, parsed, raw in _units(path, shape, grammar, min(_UNIT, chunk_bytes)):
+        if growing.size >= chunk_bytes:
+            yield growing.chunk(path, grammar)
+            growing = _Growing(shape, first=unit.record)
+        growing.add(parsed, unit, raw)
+    yield growing.chunk(path, grammar)
+
+
+def _units(path: Path, shape: Shape, grammar: Grammar, size: int) -> Iterator[tuple[Unit, Parsed, bytes]]:
+    """Yield stretches of the file with what was read from them; an incomplete record waits for the next."""
+    newline = shape.newline.encode(shape.encoding)
+    with opened(path, shape.compression) as source:
+        begin = source.read(8)
+        begin, offset = after_lines(source, begin, mark_of(begin, shape.encoding), newline, shape.skip)
+        record, line, carry = 1, 1 + shape.skip, b""
+        ready = ahead(blocks(source, begin, shape, size), partial(_clean, grammar, shape))
+        for block, clean in chain(ready, ((b"", None),)):
+            raw = carry + block if carry else block
+            if not raw:
+                continue
+            if clean and not carry:
+                parsed, used = Parsed.of(clean), len(raw)
+            else:
+                parsed, used = _parse(grammar, shape, raw, final=not block or not raw.endswith(newline))
+            unit = Unit(offset, used, record, parsed.records, line, parsed.lines)
+            record, line, offset = record + parsed.records, line + parsed.lines, offset + used
+            carry = raw[used:]
+            yield unit, parsed, raw
+
+
+def _clean(grammar: Grammar, shape: Shape, raw: bytes) -> Clean | None:
+    return grammar.clean(transcode(raw, shape.encoding))
+
+
+@dataclass
+class _Growing:
+    """A chunk that is being read."""
+
+    shape: Shape
+    first: int
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    refused: list[tuple[Spot, str]] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+
+    def add(self, parsed: Parsed, unit: Unit, raw: bytes) -> None:
+        self.frames += parsed.frames
+        self.units.append(unit)
+        if parsed.refused:
+            lines = RawLines(raw, self.shape)
+            self.refused += [(lines.spot(unit, n, place), place.reason or "") for n, place in parsed.refused]
+
+    @property
+    def size(self) -> int:
+        return sum(unit.size for unit in self.units)
+
+    def chunk(self, path: Path, grammar: Grammar) -> Chunk:
+        records = sum(unit.records for unit in self.units)
+        numbers = good_numbers(self.first, records, [spot.record for spot, _ in self.refused])
+        return Chunk(
+            numbered(self.frames, self.shape.columns, numbers),
+            malformed(self.refused),
+            partial(_locate, path, self.shape, grammar, tuple(self.units)),
+        )
+
+
+def _parse(grammar: Grammar, shape: Shape, raw: bytes, *, final: bool) -> tuple[Parsed, int]:
+    """Parse a unit that is not clean; return also how many of its own bytes were used."""
+    text = transcode(raw, shape.encoding)
+    parsed = parse(grammar, text, final=final)
+    if parsed.consumed == len(text):
+        return parsed, len(raw)
+    if shape.encoding == "utf-8":
+        return parsed, parsed.consumed
+    return parsed, RawLines(raw, shape).end_of(parsed.lines)
+
+
+def _locate(path: Path, shape: Shape, grammar: Grammar, units: Sequence[Unit], records: Sequence[int]) -> list[Spot]:
+    spots: list[Spot] = []
+    with opened(path, shape.compression) as source:
+        at = 0
+        for unit in units:
+            wanted = [n - unit.record for n in records if 0 <= n - unit.record < unit.records]
+            if not wanted:
+                continue
+            skip(source, unit.offset - at)
+            raw = source.read(unit.size)
+            at = unit.offset + unit.size
+            lines = RawLines(raw, shape)
+            places = _places(grammar, raw, shape, unit)
+            spots += [lines.spot(unit, number, places[number]) for number in wanted]
+    return spots
+
+
+def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit) -> Sequence[Place]:
+    """Return the place of every record of a unit."""
+    if unit.lines == unit.records:  # then each record is one line, and none is blank
+        return [Place(0, 0, line, 1) for line in range(unit.lines)]
+    text = transcode(raw, shape.encoding)
+    return grammar.places(text, 0, len(text), final=True)[0]

@@ -1,0 +1,57 @@
+"""The grammar of newline-delimited JSON: a record is a line that holds one object."""
+
+from collections.abc import Sequence
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from common.formats import jsontext
+from common.formats.grammar import Clean, Place
+from common.formats.shape import Shape
+
+_WHITE = b" \t\r\n"
+
+
+class Ndjson:
+    """Reads newline-delimited JSON of a known shape.
+
+    What a column has held so far is remembered, so that numbers keep the very text of the file (`1.10`)
+    where polars would print the nearest double (`1.1`).
+    """
+
+    newline = b"\n"
+
+    def __init__(self, shape: Shape) -> None:
+        self._columns = shape.columns
+        self._numbers = jsontext.Numbers(shape.columns, shape.strings)
+
+    def clean(self, text: bytes) -> Clean | None:
+        return self._parse(text) if jsontext.surrogates_paired(text) else None
+
+    def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:  # noqa: ARG002 (a record is a line)
+        places: list[Place] = []
+        line = text.count(b"\n", 0, start)
+        while start < stop:
+            end = text.find(b"\n", start) + 1 or len(text)
+            if text[start:end].strip(_WHITE):
+                places.append(Place(start, end, line, 1, jsontext.reason(text[start:end])))
+            start, line = end, line + 1
+        return places, start
+
+    def exact(self, records: Sequence[bytes]) -> pl.DataFrame:
+        """Parse good lines; a line that is too much for polars (`1e400`) is read by the standard library."""
+        parsed = self._parse(b"".join(record.rstrip(b"\n") + b"\n" for record in records))
+        if parsed is not None:
+            return parsed.frame
+        if len(records) == 1:
+            return jsontext.frame(records[0], self._columns)
+        half = len(records) // 2
+        return pl.concat([self.exact(records[:half]), self.exact(records[half:])])
+
+    def _parse(self, text: bytes) -> Clean | None:
+        try:
+            lines = pl.read_lines(text)["line"]
+            frame = self._numbers.read(text, lines)
+        except PolarsError:
+            return None
+        return Clean(frame, lines.len())

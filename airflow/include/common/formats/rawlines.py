@@ -1,0 +1,47 @@
+"""The lines of a text file in its own bytes, whatever their encoding."""
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+from common.formats.chunk import Spot
+from common.formats.grammar import Place
+from common.formats.shape import Shape
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stretch of a file that was parsed at once; `offset` and `size` are bytes of the decompressed file."""
+
+    offset: int
+    size: int
+    record: int
+    records: int
+    line: int
+    lines: int
+
+
+class RawLines:
+    """The original lines of a unit, whatever their encoding."""
+
+    def __init__(self, raw: bytes, shape: Shape) -> None:
+        self._raw = raw
+        self._newline = shape.newline.encode(shape.encoding)
+        self._return = "\r".encode(shape.encoding)
+        self._starts = [0, *accumulate(len(line) + len(self._newline) for line in self._split(shape))]
+
+    def _split(self, shape: Shape) -> list[bytes]:
+        if len(self._newline) == 1:
+            return self._raw.split(self._newline)
+        lines = self._raw.decode(shape.encoding).split(shape.newline)
+        return [line.encode(shape.encoding) for line in lines]
+
+    def spot(self, unit: Unit, number: int, place: Place) -> Spot:
+        """Return where the record with this number in the unit stands in the file."""
+        start = self._starts[place.line]
+        text = self._raw[start : self._starts[place.line + place.lines]]
+        text = text.removesuffix(self._newline).removesuffix(self._return)
+        return Spot(unit.record + number, unit.line + place.line, unit.offset + start, text)
+
+    def end_of(self, lines: int) -> int:
+        """Return how many bytes the first lines take."""
+        return min(self._starts[lines], len(self._raw))

@@ -1,0 +1,93 @@
+"""Open a file as plain bytes, whatever it is compressed with, in bounded memory."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from common.core.errors import UnreadableFile
+from common.formats.shape import type_of_compression
+
+_INPUT = 1 << 20
+_GZIP = 31  # zlib's word for "a gzip header and trailer", whose checksum it then verifies
+
+
+class Source(Protocol):
+    """Decompressed bytes, front to back."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Gunzip:
+    """Gzip members one after the other; zlib in large steps is faster than the gzip module."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._member = zlib.decompressobj(_GZIP)
+        self._input = b""
+        self._begun = False
+
+    def read(self, size: int, /) -> bytes:
+        parts: list[bytes] = []
+        while size > 0 and self._more():
+            self._begun = True
+            part = self._member.decompress(self._input, size)
+            self._input = self._member.unconsumed_tail
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _more(self) -> bool:
+        """Have input for a member that is not at its end; False at the end of the last one."""
+        if self._member.eof:
+            rest = self._member.unused_data or self._file.read(_INPUT)
+            while rest and not rest.strip(b"\0"):  # zeros after the last member are padding
+                rest = self._file.read(_INPUT)
+            self._input, self._begun = rest.lstrip(b"\0"), False
+            self._member = zlib.decompressobj(_GZIP)
+            return bool(self._input)
+        self._input = self._input or self._file.read(_INPUT)
+        if not self._input and self._begun:
+            raise EOFError("the gzip stream ends before its end marker")
+        return bool(self._input)
+
+
+@contextmanager
+def opened(path: Path, compression: type_of_compression) -> Iterator[Source]:
+    """Give the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised)."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            if compression == "gzip":
+                yield _Gunzip(file)
+            elif compression == "zip":
+                with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive)) as member:
+                    yield member
+            else:
+                yield file
+    except EOFError as error:
+        raise UnreadableFile("truncated", f"{path.name} ends too early: {error}.") from error
+    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise UnreadableFile("corrupt", f"{path.name} cannot be decompressed: {error}.") from error
+
+
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) != 1:
+        names = ", ".join(member.filename for member in members[:5]) or "none"
+        raise UnreadableFile(
+            "unrecognised",
+            f"A zip must hold exactly one file; this one holds {len(members)}: {names}. Land them one by one.",
+        )
+    return members[0]
+
+
+def skip(source: Source, size: int) -> None:
+    """Pass over `size` bytes."""
+    if isinstance(source, io.FileIO):
+        source.seek(size, io.SEEK_CUR)
+        return
+    while size > 0 and (part := source.read(min(size, _INPUT))):
+        size -= len(part)

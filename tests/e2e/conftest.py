@@ -1,0 +1,65 @@
+"""One whole stack with Airflow for the session, woken by bells alone, with the sample data dropped into it."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from rich.console import Console
+
+from devstack.demo import Demo, alerts, fail_on_purpose, wait_for
+from devstack.follow import settled
+from devstack.stack import Stack
+from devstack.summary import summarise
+from tests.world import World, forget
+
+
+@dataclass
+class Shop(World):
+    """The stack after the demo's files have arrived."""
+
+    summary: dict[str, Any]
+    stack: Stack
+
+    def settle(self) -> None:
+        """Wait until everything that landed has arrived."""
+        wait_for(lambda: settled(self.domain), lambda: None, "the files to arrive")
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Start everything, drop the sample files with sweeps off, and follow them."""
+    folder = tmp_path_factory.mktemp("shop")
+    stack = Stack(folder / "stack", overrides={"WATERSHED_SWEEP_CRON": "off"})
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            stack.start(owned=True)
+            for name, value in stack.env.items():
+                patch.setenv(name, value)
+            forget()
+            with psycopg.connect(dbname="warehouse") as connection:
+                url = connection.info.dsn
+            made = Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, {}, stack)
+            fail_on_purpose(stack.plan.address("api-server"))
+            Demo(Console(quiet=True))._drop()
+            made.settle()
+            wait_for(lambda: alerts(stack.plan.address("slack")), lambda: None, "the alert")
+            made.summary = summarise("ecommerce", 0.0, {})
+            yield made
+        finally:
+            from common.ledger.database import engine
+
+            if "WATERSHED_LEDGER_URL" in os.environ:
+                engine().dispose()
+            stack.stop()
+    forget()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give whole stacks the time that a loaded machine of two cores may need."""
+    for item in items:
+        if Path(item.fspath).parent.name == "e2e":
+            item.add_marker(pytest.mark.timeout(1200))

@@ -1,0 +1,135 @@
+"""The demo itself: exact numbers, whichever way it is woken and whatever the input."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+
+from common.zones.store import client, storage_options
+from devstack.demo import alerts
+from domains.ecommerce.samples.shop import PURCHASES
+from tests.e2e.conftest import Shop
+from tests.e2e.recount import perturb, recount
+
+SPOILED_FILES = {"binary": 1, "corrupt": 1, "empty": 1, "schema": 1, "truncated": 1, "unrouted": 1}
+
+
+def test_the_answers_are_exact(shop: Shop) -> None:
+    answers = shop.summary["answers"]
+    assert {name: answers[name] for name in ("purchases", "customers", "revenue", "cds")} == {
+        "purchases": 69_659,
+        "customers": 23_570,
+        "revenue": 2_500_315.63,
+        "cds": 167_881,
+    }
+    assert answers == recount(PURCHASES)
+
+
+def test_every_hop_accounts_for_everything(shop: Shop) -> None:
+    hops = {hop["consumer"]: hop for hop in shop.summary["hops"]}
+    assert len(hops) == 26
+    for hop in hops.values():
+        assert hop["in"] == hop["good"] + hop["merged"] + hop["refused"], hop
+    assert hops["ecommerce.transactions.bronze"]["merged"] == 1
+    assert hops["ecommerce.transactions.silver"]["good"] == 69_659
+    assert hops["ecommerce.users.silver"]["good"] == 23_570
+    for reason, count in SPOILED_FILES.items():
+        assert shop.summary["refusals"][reason] == count
+    assert shop.summary["refusals"]["unclosed_quote"] == 1
+    assert sum(shop.summary["refusals"].values()) == sum(hop["refused"] for hop in hops.values())
+
+
+def test_quarantined_lines_are_the_bytes_of_the_source(shop: Shop) -> None:
+    import gzip
+
+    places = {
+        row["place"]
+        for row in shop.summary["refused"]
+        if row["place"].endswith(".parquet") and "/rows/" in row["place"]
+    }
+    seen = 0
+    for place in places:
+        rows = pl.read_parquet(place, storage_options=storage_options())
+        for row in rows.filter(pl.col("offset").is_not_null()).iter_rows(named=True):
+            body = client().get_object(Bucket="watershed", Key=f"bronze/{row['file']}")["Body"].read()
+            content = gzip.decompress(body) if row["file"].endswith(".gz") else body
+            assert content[row["offset"] :].startswith(row["text"]), row
+            assert content[: row["offset"]].count(b"\n") == row["line"] - 1, row
+            seen += 1
+    assert seen == 49
+
+
+def test_spoiled_files_are_kept_as_they_came(shop: Shop) -> None:
+    for row in shop.summary["refused"]:
+        if "/files/" in row["place"]:
+            at = urlsplit(row["place"])
+            found = client().head_object(Bucket=at.netloc, Key=unquote(at.path.lstrip("/")))
+            assert found["ContentLength"] >= 0
+    assert shop.keys("raw/") == []
+
+
+def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
+    (message,) = alerts(shop.stack.plan.address("slack"))
+    text = json.dumps(message["blocks"])
+    for part in (
+        "ecommerce_master",
+        "check",
+        "manual__",
+        "*Try*",
+        "No stage 'platinum'. Known: bronze",
+        "|Open the log>",
+    ):
+        assert part in text
+
+
+def test_one_more_row_changes_exactly_that_row(shop: Shop) -> None:
+    before = {key for key in shop.keys("gold/ecommerce/fact_transactions/month=") if "1998-06" not in key}
+    answers = shop.summary["answers"]
+    days = shop.rows("SELECT day, revenue FROM ecommerce.daily_revenue WHERE day <> '1998-06-30'")
+    shop.land("transactions/late/one.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19980630,2,10.00\n")
+    shop.settle()
+    found = shop.rows("SELECT count(*), sum(amount), sum(cds) FROM ecommerce.fact_transactions")[0]
+    assert (found[0], float(found[1]), found[2]) == (
+        answers["purchases"] + 1,
+        round(answers["revenue"] + 10, 2),
+        answers["cds"] + 2,
+    )
+    assert sorted(shop.rows("SELECT day, revenue FROM ecommerce.daily_revenue WHERE day <> '1998-06-30'")) == sorted(
+        days
+    )
+    assert {key for key in shop.keys("gold/ecommerce/fact_transactions/month=") if "1998-06" not in key} == before
+
+
+def test_sweeps_alone_give_equal_answers_for_perturbed_input(tmp_path: Path) -> None:
+    seed = int(os.environ.get("SEED", random.randrange(10**6)))
+    variant = tmp_path / "purchases.txt"
+    perturb(PURCHASES, variant, seed)
+    env = {**os.environ, "WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */10"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "common.cli",
+            "dev",
+            "demo",
+            "--json",
+            "--state",
+            str(tmp_path / "demo"),
+            "--purchases",
+            variant,
+        ],
+        env={**env, "PYTHONPATH": "airflow/include"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["answers"] == recount(variant), f"SEED={seed}"
+    assert json.loads((tmp_path / "demo" / "summary.json").read_text()) == found
+    assert not (tmp_path / "demo" / "stack.json").exists()
