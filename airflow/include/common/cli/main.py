@@ -1,5 +1,6 @@
 """The `watershed` command: its groups, and how errors reach a person."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -21,6 +22,8 @@ app.command("docs")(catalogue.docs)
 
 def main() -> None:
     """Run the command; an error of the platform is one sentence on standard error and exit code 2."""
+    # Airflow, where a command imports it, logs to standard output, which belongs to the command's answer.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     for point in entry_points(group="watershed.commands"):
         app.add_typer(point.load(), name=point.name)
     try:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from common.core.errors import UnreadableFile
+from common.formats.octets import count, octets
 from common.formats.shape import Shape
 from common.formats.streams import Source
 
@@ -56,7 +57,7 @@ def blocks(source: Source, begin: bytes, shape: Shape, size: int) -> Iterator[by
 def _outside(block: bytes, quote: bytes, newline: bytes) -> int:
     """Return where the last line begins that is not inside a field, if all quotes are in order."""
     end = len(block)
-    if quote not in block or block.count(quote) % 2 == 0:
+    if quote not in block or count(octets(block) == ord(quote)) % 2 == 0:
         return end
     for _ in range(_LONGEST_FIELD):
         last = block.rfind(newline, 0, end - 1) + 1

@@ -76,7 +76,8 @@ class Delimited:
         """Parse text that has quotes or carriage returns."""
         marks = octets(text)
         ends, returns = marks == ord(self.newline), marks == ord("\r")
-        quotes = _Quotes(positions(marks == ord(self._quote)) if self._quote else _NO_POSITIONS)
+        quoted = self._quote and self._quote in text
+        quotes = _Quotes(positions(marks == ord(self._quote)) if quoted else _NO_POSITIONS)
         feeds = count(returns) if self.newline == b"\n" else 0
         if feeds and count(returns.shift(1, fill_value=False) & ends) < feeds:
             return None  # polars also drops a lone CR at the end of a field

@@ -43,27 +43,39 @@ class Numbers:
         try:
             return pl.read_ndjson(text, schema=self._types)
         except PolarsError:
-            as_text = pl.read_ndjson(text, schema=dict.fromkeys(self._types, pl.String))
-        self._learn(as_text)  # it is JSON, so the types were wrong
-        return as_text
+            frame = pl.read_ndjson(text, schema=dict.fromkeys(self._types, pl.String))
+        for name in self._strict():  # it is JSON, so a type was wrong
+            self._learn(frame[name])
+        try:
+            return pl.read_ndjson(text, schema=self._types)
+        except PolarsError:  # a number like 2.0 looks whole as text
+            self._loosen(self._strict())
+        return frame
 
-    def _learn(self, frame: pl.DataFrame) -> None:
-        """Find out which columns hold something else than they did so far."""
-        strict = {name: kind for name, kind in self._types.items() if kind != pl.String}
-        changed = [name for name, kind in strict.items() if not _all_match(frame[name], _TEXT_OF[kind])]
-        for name in changed or strict:  # where texts show no change, a string stands for a number
-            boolean = name in changed and _all_match(frame[name], _TEXT_OF[pl.Boolean])
-            self._types[name] = pl.Boolean if boolean else pl.String
-            if not boolean:
-                self._mixed.add(name)
+    def _strict(self) -> list[str]:
+        return [name for name, kind in self._types.items() if kind != pl.String]
+
+    def _learn(self, texts: pl.Series) -> None:
+        """Find out whether a column holds something else than it did so far."""
+        if _all_match(texts, _TEXT_OF[self._types[texts.name]]):
+            return
+        if _all_match(texts, _TEXT_OF[pl.Boolean]):
+            self._types[texts.name] = pl.Boolean
+        else:
+            self._loosen([texts.name])
+
+    def _loosen(self, names: Sequence[str]) -> None:
+        self._mixed.update(names)
+        self._types.update(dict.fromkeys(names, pl.String))
 
     def _with_numbers(self, read: pl.Series, lines: pl.Series) -> pl.Series:
         """Replace each number by its text in the line, where that is what polars read."""
         key = re.escape(json.dumps(read.name, ensure_ascii=False))
         texts = lines.str.extract(rf"{key}\s*:\s*{_NUMBER}")
-        same = texts.cast(pl.Float64, strict=False) == read.cast(pl.Float64, strict=False)
-        result = texts.zip_with(same.fill_null(value=False), read).rename(read.name)
-        nested = texts.is_not_null() & ~same.fill_null(value=False)  # the key also stands in a nested object
+        equal = texts.cast(pl.Float64, strict=False) == read.cast(pl.Float64, strict=False)
+        same = equal.fill_null(value=False)
+        result = texts.zip_with(same & (texts != "-0"), read).rename(read.name)
+        nested = texts.is_not_null() & ~same  # the key also stands in a nested object
         for row in nested.arg_true():
             result[row] = values(lines[row].encode(), [read.name])[0]
         return result
@@ -121,8 +133,10 @@ DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=_Number, parse
 
 
 def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return None if value is None else str(value)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return "0" if value == "-0" and isinstance(value, _Number) else str(value)
     return _nested(value)
 
 

@@ -1,0 +1,50 @@
+"""Where zones live, what their assets are called, and what wakes a DAG."""
+
+import pytest
+from airflow.sdk import AssetAny
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from common.core.nouns import Dataset
+from common.core.settings import settings
+from common.zones.assets import doorbell, landing_asset, zone_asset
+from common.zones.zone import Zone, place
+
+ORDERS = Dataset("shop", "orders")
+pytestmark = pytest.mark.usefixtures("fresh_settings")
+
+
+def test_a_zone_is_a_prefix_or_a_bucket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATERSHED_ZONE_BUCKETS", '{"raw": "acme-raw"}')
+    assert place(Zone.RAW, settings()).uri("a/b") == "s3://acme-raw/a/b"
+    assert place(Zone.SILVER, settings()).uri("a/b") == "s3://watershed/silver/a/b"
+
+
+def test_an_asset_is_named_after_dataset_and_zone() -> None:
+    asset = zone_asset(ORDERS, Zone.SILVER)
+    assert (asset.name, asset.uri, asset.group) == ("shop.orders.silver", "s3://watershed/silver/shop/orders", "silver")
+
+
+def test_landing_is_watched_only_where_a_queue_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert landing_asset("shop").watchers == []
+    settings.cache_clear()
+    monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/0")
+    (watcher,) = landing_asset("shop").watchers
+    assert watcher.name == "watershed-shop-raw"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "bells", "kind"),
+    [
+        ("*/5 * * * *", "true", AssetOrTimeSchedule),
+        ("off", "true", AssetAny),
+        ("*/5 * * * *", "false", CronTriggerTimetable),
+        ("off", "false", type(None)),
+    ],
+)
+def test_bells_and_sweeps_make_the_schedule(
+    monkeypatch: pytest.MonkeyPatch, sweep: str, bells: str, kind: type
+) -> None:
+    monkeypatch.setenv("WATERSHED_SWEEP_CRON", sweep)
+    monkeypatch.setenv("WATERSHED_BELLS", bells)
+    assert isinstance(doorbell([zone_asset(ORDERS, Zone.SILVER)]), kind)
