@@ -77,7 +77,7 @@ def test_lint_tells_how_many_contracts_have_faults(tmp_path: Path) -> None:
 
 
 def test_contracts_are_listed_shown_and_compared() -> None:
-    code, text = run("contract", "ls", "--json")
+    _, text = run("contract", "ls", "--json")
     assert {row["dataset"] for row in json.loads(text)} == {
         f"ecommerce.{n}" for n in ("events", "transactions", "users")
     }
