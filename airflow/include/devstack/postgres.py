@@ -18,7 +18,8 @@ from devstack.processes import LIBC, follow_parent
 
 UNPRIVILEGED = "nobody"
 STOP = signal.SIGINT  # a fast shutdown; SIGTERM would wait until every client has gone
-PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2  # keep capabilities across setuid, and let access(2), which initdb asks, see them
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 OPTIONS = {
@@ -84,7 +85,7 @@ def step_down() -> None:
         return
     user = pwd.getpwnam(UNPRIVILEGED)
     if LIBC is not None:
-        LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        LIBC.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)

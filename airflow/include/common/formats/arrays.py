@@ -121,7 +121,8 @@ class _Text:
     def take(self, size: int) -> str:
         """Pass over characters and return them."""
         taken = self._buffer[self._at : self._at + size]
-        self._offset += len(taken) if taken.isascii() else len(taken.encode(self._encoding))
+        plain = self._encoding == "utf-8" and taken.isascii()
+        self._offset += len(taken) if plain else len(taken.encode(self._encoding))
         self._line += taken.count("\n")
         self._at += size
         return taken

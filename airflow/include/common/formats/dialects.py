@@ -85,7 +85,7 @@ def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], ma
         return best
     blanks = _trial_of_blanks(text)
     wanted = suffix not in _HINTS or blanks.width == len(expected)
-    if wanted and blanks.share > 0.9 and len(blanks.first) == blanks.width > 1:
+    if wanted and blanks.share > 0.6 and len(blanks.first) == blanks.width > 1:
         return blanks
     return trials[0]
 

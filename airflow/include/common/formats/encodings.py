@@ -22,7 +22,7 @@ _MARKS = (
 )
 _SAME = {"ascii": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
-_NEVER_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\xc0\xc1\xf5-\xff]")  # nor letters of common code pages
+_LETTER = re.compile(rb"[\x80-\xfd]")  # in some encoding; the other two stand for little but spoiled bytes
 _BLOCK = 1 << 20
 _ENOUGH = 2000  # lines that are enough to tell an encoding by
 
@@ -109,15 +109,15 @@ def _another_encoding(broken: Sequence[bytes], foreign: int, lines: int) -> bool
 
     When in doubt it is UTF-8: a refused line is seen, a wrongly read letter is not.
     """
-    plausible = sum(not _NEVER_TEXT.search(line) for line in broken)
-    enough = len(broken) >= 3 or len(broken) >= 0.05 * lines
+    plausible = sum(_LETTER.search(line) is not None for line in broken)
+    enough = (len(broken) >= 3 and len(broken) >= 0.01 * lines) or len(broken) >= 0.3 * lines
     return enough and plausible > 0.8 * len(broken) and len(broken) > 0.8 * foreign
 
 
 def _guess(broken: Sequence[bytes]) -> str:
     best = from_bytes(b"\n".join(broken[:_ENOUGH])).best()
     if best is None:
-        return "cp1252"
+        raise UnreadableFile("encoding", "The file is not UTF-8, and what else cannot be told; declare its encoding.")
     # The western code pages differ in few letters; the most widespread one is taken.
     western = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_15", "cp1252", "cp437", "cp850", "cp858"}
     return "cp1252" if best.encoding in western else _known(best.encoding)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Any, Never
 
 import polars as pl
@@ -12,73 +13,85 @@ from common.formats.grammar import is_utf8
 
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL)
 _NUMBER = r"(-?[0-9][0-9.eE+\-]*)"
-_TEXT_OF: dict[Any, str] = {pl.Int64: r"^-?[0-9]{1,18}$", pl.Boolean: r"^(true|false)$"}
+_TEXT_OF: dict[Any, str] = {
+    pl.Int64: r"^-?[0-9]{1,18}$",
+    pl.Float64: r"^-?[0-9]+([.][0-9]+)?$",
+    pl.Boolean: r"^(true|false)$",
+}
+# What a column may turn out to be, once it is known to hold something.
+_WIDER: dict[Any, tuple[Any, ...]] = {
+    pl.Int64: (pl.Int64, pl.Boolean, pl.Float64),
+    pl.Boolean: (pl.Boolean,),
+    pl.Float64: (pl.Float64,),
+}
 
 
 class Numbers:
     """Reads lines of JSON with polars and puts back the text of numbers that it would have changed.
 
-    Columns that held only strings in the sample are taken as they come. All others are read as integers or
-    booleans, strictly: polars raises when a column turns out to hold anything else, and from then on its
-    numbers are cut out of the lines.
+    Columns that held only strings in the sample are taken as they come. All others are read strictly, first as
+    integers: polars raises when a column turns out to hold anything else. From then on it is read as what it
+    holds, and the texts of numbers with a fraction are cut out of the lines.
     """
 
     def __init__(self, columns: Sequence[str], strings: Iterable[str]) -> None:
-        held = set(strings)
-        self._types: dict[str, Any] = {name: pl.String if name in held else pl.Int64 for name in columns}
-        self._mixed: set[str] = set()
+        self._strings = set(strings)
+        self._types: dict[str, Any] = {n: pl.String if n in self._strings else pl.Int64 for n in columns}
+        self._lock = Lock()  # blocks are read ahead in threads
 
-    def read(self, text: bytes, lines: pl.Series) -> pl.DataFrame:
+    def read(self, text: bytes) -> pl.DataFrame:
         """Return the columns of every line, as text. Raises PolarsError if a line is not an object."""
         frame = self._typed(text)
+        changed = [
+            name
+            for name, kind in frame.schema.items()
+            if kind == pl.Float64 or (kind == pl.String and name not in self._strings)
+        ]
+        if not changed:
+            return frame.cast(pl.String)
+        lines = pl.read_lines(text)["line"]
         if frame.height != lines.len():
             lines = lines.filter(lines.str.strip_chars(" \t\r").str.len_bytes() > 0)
         if frame.height != lines.len():
             raise ComputeError("lines and records differ")
-        frame = frame.cast(pl.String)
-        mixed = [self._with_numbers(frame[name], lines) for name in frame.columns if name in self._mixed]
-        return frame.with_columns(mixed)
+        return frame.with_columns(_with_texts(frame[name], lines) for name in changed).cast(pl.String)
 
     def _typed(self, text: bytes) -> pl.DataFrame:
         try:
-            return pl.read_ndjson(text, schema=self._types)
+            return pl.read_ndjson(text, schema=dict(self._types))
         except PolarsError:
             frame = pl.read_ndjson(text, schema=dict.fromkeys(self._types, pl.String))
-        for name in self._strict():  # it is JSON, so a type was wrong
-            self._learn(frame[name])
-        try:
-            return pl.read_ndjson(text, schema=self._types)
-        except PolarsError:  # a number like 2.0 looks whole as text
-            self._loosen(self._strict())
+        with self._lock:  # it is JSON, so a type was wrong
+            for name, kind in self._strict().items():
+                self._learn(frame[name], kind)
+            try:
+                return pl.read_ndjson(text, schema=dict(self._types))
+            except PolarsError:  # a number like 2.0 looks whole as text, and a string like a number
+                self._types.update(dict.fromkeys(self._strict(), pl.String))
         return frame
 
-    def _strict(self) -> list[str]:
-        return [name for name, kind in self._types.items() if kind != pl.String]
+    def _strict(self) -> dict[str, Any]:
+        return {name: kind for name, kind in self._types.items() if kind != pl.String}
 
-    def _learn(self, texts: pl.Series) -> None:
+    def _learn(self, texts: pl.Series, known: Any) -> None:
         """Find out whether a column holds something else than it did so far."""
-        if _all_match(texts, _TEXT_OF[self._types[texts.name]]):
-            return
-        if _all_match(texts, _TEXT_OF[pl.Boolean]):
-            self._types[texts.name] = pl.Boolean
-        else:
-            self._loosen([texts.name])
+        wider = _WIDER[known]
+        found = next((kind for kind in wider if _all_match(texts, _TEXT_OF[kind])), pl.String)
+        self._types[texts.name] = found
 
-    def _loosen(self, names: Sequence[str]) -> None:
-        self._mixed.update(names)
-        self._types.update(dict.fromkeys(names, pl.String))
 
-    def _with_numbers(self, read: pl.Series, lines: pl.Series) -> pl.Series:
-        """Replace each number by its text in the line, where that is what polars read."""
-        key = re.escape(json.dumps(read.name, ensure_ascii=False))
-        texts = lines.str.extract(rf"{key}\s*:\s*{_NUMBER}")
-        equal = texts.cast(pl.Float64, strict=False) == read.cast(pl.Float64, strict=False)
-        same = equal.fill_null(value=False)
-        result = texts.zip_with(same & (texts != "-0"), read).rename(read.name)
-        nested = texts.is_not_null() & ~same  # the key also stands in a nested object
-        for row in nested.arg_true():
-            result[row] = values(lines[row].encode(), [read.name])[0]
-        return result
+def _with_texts(read: pl.Series, lines: pl.Series) -> pl.Series:
+    """Return each number of a column by its text in the line, where that is what polars read."""
+    key = re.escape(json.dumps(read.name, ensure_ascii=False))
+    texts = lines.str.extract(rf"{key}\s*:\s*{_NUMBER}")
+    equal = texts.cast(pl.Float64, strict=False) == read.cast(pl.Float64, strict=False)
+    same = equal.fill_null(value=False) & (texts != "-0")
+    otherwise = read if read.dtype == pl.String else pl.Series([None], dtype=pl.String)
+    result = texts.zip_with(same, otherwise).rename(read.name)
+    doubtful = read.is_not_null() if read.dtype == pl.Float64 else texts.is_not_null()
+    for row in (doubtful & ~same).arg_true():  # the key also stands in a nested object, or is escaped
+        result[row] = values(lines[row].encode(), [read.name])[0]
+    return result
 
 
 def reason(line: bytes) -> str | None:

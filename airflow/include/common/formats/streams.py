@@ -63,6 +63,8 @@ def opened(path: Path, compression: type_of_compression) -> Iterator[Source]:
             if compression == "gzip":
                 yield _Gunzip(file)
             elif compression == "zip":
+                if not zipfile.is_zipfile(file):  # the directory stands at the end
+                    raise EOFError("a zip without its directory")  # noqa: TRY301 (translated below)
                 with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive)) as member:
                     yield member
             else:

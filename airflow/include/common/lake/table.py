@@ -1,6 +1,7 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from common.core.errors import CommitConflict, NotApplied, StoreUnavailable
+from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
 from common.zones.store import ZoneStore, storage_options
 from common.zones.zone import Zone, folder
@@ -36,12 +37,16 @@ class LakeTable:
         self._loaded: DeltaTable | None = None
 
     def create(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
-        """Make the empty table where there is none, with its change feed on."""
+        """Make the empty table where there is none, with its change feed on, and add columns that are new.
+
+        Raises ContractError where a column has another type than the table, or the partition is another.
+        """
         if DeltaTable.is_deltatable(self.uri, storage_options()):
+            self._evolve(_delta_schema(schema), partition_by)
             return
         DeltaTable.create(
             self.uri,
-            schema=DeltaSchema.from_arrow(ArrowTable(pl.DataFrame(schema=schema)).schema),
+            schema=_delta_schema(schema),
             partition_by=list(partition_by),
             mode="ignore",
             configuration={
@@ -50,6 +55,24 @@ class LakeTable:
             },
             storage_options=storage_options(),
         )
+
+    def _evolve(self, wanted: DeltaSchema, partition_by: Sequence[str]) -> None:
+        table = self.load()
+        found = {field.name: field for field in table.schema().fields}
+        other = [f.name for f in wanted.fields if f.name in found and f.type != found[f.name].type]
+        if other or table.metadata().partition_columns != list(partition_by):
+            raise ContractError(
+                f"{self.uri} was made with other types of {other or 'none'} and partition "
+                f"{table.metadata().partition_columns}, asked for {list(partition_by)}. Types and partitions "
+                "of a table do not change: give the dataset a new name, or empty the table's folder and replay."
+            )
+        if new := [field for field in wanted.fields if field.name not in found]:
+            table.alter.add_columns(new)
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Check that the loaded table has these columns, which would be lost else; raises NotApplied."""
+        if missing := sorted(set(columns) - {field.name for field in self.snapshot.schema().fields}):
+            raise NotApplied(f"{self.uri} has no column {', '.join(missing)} yet. Run `watershed apply`.")
 
     def load(self) -> DeltaTable:
         """Load the table as it is now; raises NotApplied where there is none, StoreUnavailable."""
@@ -98,6 +121,19 @@ class LakeTable:
                 if commit.get("watershed.hop") == str(hop) and commit.get("watershed.consumer") == self.consumer:
                     return int(commit["version"])
         return int(self.snapshot.version())
+
+
+def _delta_schema(schema: dict[str, pl.DataType]) -> DeltaSchema:
+    return DeltaSchema.from_arrow(ArrowTable(pl.DataFrame(schema=schema)).schema)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Translate what engines raise when the store fails under them; raises StoreUnavailable."""
+    try:
+        yield
+    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
+        raise StoreUnavailable(f"{what} cannot be read: {error}") from error
 
 
 def committing(what: str, error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from common.contracts.catalogue import contract_of
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
 from common.lake.publish import append_parts, replace_slices
-from common.lake.table import CHANGE, LakeTable, changes, read_at
+from common.lake.table import CHANGE, LakeTable, changes, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
@@ -57,10 +57,13 @@ class ModelStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Find the touched slices, recompute them, count what is new."""
-        changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
+        self.table.require(list(self.schema()))
+        with reading(f"inputs of {self.model.dataset}"):
+            changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
         touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
         self._touched = sorted(touched) if len(touched) <= MOST_SLICES else None
-        inputs = {d: self._slice(held, d) for d in self.model.inputs}
+        with reading(f"inputs of {self.model.dataset}"):
+            inputs = {d: self._slice(held, d) for d in self.model.inputs}
         self._rows = run(self.model, inputs).select(list(self.schema()))
         taken = sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values())
         good = self._new_keys()
@@ -95,7 +98,8 @@ class ModelStep:
         """Count the result's keys that the table does not have yet."""
         key = list(self.model.key)
         known = read_at(self.table.uri, self.table.snapshot.version()).select(key)
-        return self._rows.lazy().select(key).join(known, on=key, how="anti").collect().height
+        with reading(self.table.uri):
+            return self._rows.lazy().select(key).join(known, on=key, how="anti").collect().height
 
     def _output(self, held: Claim) -> Batch:
         return Batch(

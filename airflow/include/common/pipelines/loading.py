@@ -10,7 +10,7 @@ import polars as pl
 from common.contracts.contract import LoadSpec
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
-from common.lake.table import CHANGE, changes, read_at
+from common.lake.table import CHANGE, changes, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
@@ -83,8 +83,12 @@ class LoadStep:
 
     def _rows(self, held: Claim) -> pl.DataFrame:
         uri = ZoneStore(self.source.zone).uri(folder(self.source.dataset))
-        columns = list(self.source.schema)
         after, upto = held.pins[self.consumer.inputs[0]]
+        with reading(uri):
+            return self._read(uri, after, upto)
+
+    def _read(self, uri: str, after: int, upto: int) -> pl.DataFrame:
+        columns = list(self.source.schema)
         if self.spec.strategy == "full":
             return read_at(uri, upto).select(columns).collect().with_columns(pl.lit(False).alias(DELETED))  # noqa: FBT003
         return net_changes(changes(uri, after, upto, columns), self.source.key)

@@ -14,12 +14,12 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
 from common.formats import Shape
 from common.lake.publish import Part, append_parts, merge, stage_parts
-from common.lake.table import LakeTable, read_at
+from common.lake.table import LakeTable, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
 from common.pipelines.hop import Staged
-from common.refine.clean import partition_columns
+from common.refine.clean import partition_columns, silver_schema
 from common.refine.latest import Winners, winners
 from common.refine.spool import Source, Spool, refine
 from common.zones.store import Changed, ZoneStore
@@ -56,6 +56,7 @@ class SilverStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Refine the files, keep the latest rows, write parts and refused rows."""
+        self.table.require(list(silver_schema(self.contract)))
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), self.contract)
             for order, batch in enumerate(held.batches):
@@ -95,7 +96,8 @@ class SilverStep:
         if not self.contract.key:
             self._parts = stage_parts(self.table, map(_plain, spool.paths), by, under)
             return spool.good, spool.good
-        found = winners(self.contract, spool.paths, self._current())
+        with reading(self.table.uri):
+            found = winners(self.contract, spool.paths, self._current())
         if found.updates:
             self._merged = _whole(found)
             return found.inserted, self._merged.height

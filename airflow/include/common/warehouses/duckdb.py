@@ -9,9 +9,9 @@ import duckdb
 import polars as pl
 
 from common.core.arrow import ArrowStream
-from common.core.errors import CommitConflict, ConfigError, NotApplied, TargetUnavailable
+from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.nouns import Head
-from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, columns_sql, quoted
+from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, columns_sql, quoted
 
 
 class DuckdbSession:
@@ -79,6 +79,8 @@ class Duckdb:
             raise NotApplied(f"{path}: {error}. Run `watershed apply`.") from error
         except (duckdb.IOException, duckdb.TransactionException) as error:
             raise TargetUnavailable(f"{path}: {error}") from error
+        except duckdb.Error as error:
+            raise DataError(f"{path}: {error}") from error
         finally:
             connection.close()
 
@@ -101,7 +103,7 @@ class Duckdb:
             yield DuckdbSession(connection)
 
     def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table and its schema where they are missing.
+        """Make a table, its schema and its columns where they are missing.
 
         No primary key: DuckDB's index would refuse a key deleted and inserted again in one transaction.
         """
@@ -109,6 +111,8 @@ class Duckdb:
         with self._connect() as connection:
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.split(".")[0]}"')
             connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns_sql(schema, ())})")
+            for statement in added_columns(table, schema):
+                connection.execute(statement)
 
     def create_token(self, consumer: str) -> None:
         """Make the token table and the consumer's row, at hop 0, where they are missing."""

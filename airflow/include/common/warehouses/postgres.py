@@ -8,9 +8,9 @@ import polars as pl
 import psycopg
 from psycopg import sql as psycopg_sql
 
-from common.core.errors import CommitConflict, ConfigError, NotApplied, TargetUnavailable
+from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.nouns import Head
-from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, column_type, columns_sql, quoted
+from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, column_type, columns_sql, quoted
 
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -29,6 +29,8 @@ def _translated(what: str) -> Iterator[None]:
         raise ConfigError(f"{what}: {error}. Check the connection's user and grants.") from error
     except psycopg.OperationalError as error:
         raise TargetUnavailable(f"{what}: {error}") from error
+    except psycopg.Error as error:
+        raise DataError(f"{what}: {error}") from error
 
 
 class PostgresSession:
@@ -109,10 +111,11 @@ class Postgres:
             yield PostgresSession(connection)
 
     def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table and its schema where they are missing."""
+        """Make a table, its schema and its columns where they are missing."""
         self._apply(
             f'CREATE SCHEMA IF NOT EXISTS "{table.split(".")[0]}"',
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns_sql(schema, key)})",
+            *added_columns(table, schema),
         )
 
     def create_token(self, consumer: str) -> None:

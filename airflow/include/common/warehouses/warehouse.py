@@ -47,7 +47,7 @@ class Warehouse(Protocol):
         ...
 
     def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table and its schema where they are missing."""
+        """Make a table, its schema and its columns where they are missing."""
         ...
 
     def create_token(self, consumer: str) -> None:
@@ -85,6 +85,14 @@ def columns_sql(schema: Mapping[str, pl.DataType], key: Sequence[str]) -> str:
     """Give the column list of CREATE TABLE."""
     columns = [f'"{name}" {column_type(dtype)}' for name, dtype in schema.items()]
     return ", ".join([*columns, *_primary_key(key)])
+
+
+def added_columns(table: str, schema: Mapping[str, pl.DataType]) -> list[str]:
+    """Give the statements that add the columns which a table from an older contract lacks."""
+    return [
+        f'ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS "{name}" {column_type(dtype)}'
+        for name, dtype in schema.items()
+    ]
 
 
 def _primary_key(key: Sequence[str]) -> list[str]:

@@ -55,6 +55,7 @@ def client() -> "S3Client":
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -66,7 +67,7 @@ def _translated(what: str) -> Iterator[None]:
         if code in DENIED:
             raise ConfigError(f"{what}: the object store answered {code}. Check bucket and credentials.") from error
         raise StoreUnavailable(f"{what}: the object store answered {error}.") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise StoreUnavailable(f"{what}: {error}.") from error
 
 
