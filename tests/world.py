@@ -94,9 +94,9 @@ def forget() -> None:
     from common.contracts.catalogue import _read_all as read_contracts
     from common.ledger.database import engine
     from common.models.model import _read_all as read_models
-    from common.zones.store import _session, client
+    from common.zones.store import _session, aws_client
 
-    for cached in (settings, engine, read_contracts, read_models, _session, client):
+    for cached in (settings, engine, read_contracts, read_models, _session, aws_client):
         cached.cache_clear()
 
 

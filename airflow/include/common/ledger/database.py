@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from common.core.errors import NotApplied, TargetUnavailable
 from common.core.settings import settings
 
-APPLY_LOCK = 0x57A7E25_4ED
+APPLY_LOCK, MIGRATE_LOCK = 0x57A7E2540, 0x57A7E2541
 
 
 @cache
@@ -53,10 +53,22 @@ def alembic_config() -> Config:
     return config
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Keep others from applying until the block ends, or this process does."""
+    with transaction() as connection:
+        _hold(connection, APPLY_LOCK)
+        yield
+
+
+def _hold(connection: Connection, lock: int) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
 def migrate(revision: str = "head") -> None:
     """Bring the ledger's tables to a revision, one process at a time."""
     with transaction() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPLY_LOCK})
+        _hold(connection, MIGRATE_LOCK)
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

@@ -1,17 +1,18 @@
-"""Make what the contracts need: ledger tables, lake tables, warehouse tables, tokens, consumer rows."""
+"""Make what the contracts need: queues, ledger tables, lake tables, warehouse tables, tokens, consumer rows."""
 
 from dataclasses import dataclass, field
 
 from common.contracts.catalogue import domains
 from common.core.settings import settings
 from common.ledger.consumers import apply_consumer
-from common.ledger.database import migrate, transaction
+from common.ledger.database import migrate, one_at_a_time, transaction
 from common.pipelines.gold import ModelStep
 from common.pipelines.hop import Step
 from common.pipelines.loading import LoadStep
 from common.pipelines.silver import SilverStep
 from common.pipelines.steps import all_steps
 from common.refine.clean import partition_columns, silver_schema
+from common.zones.queues import apply_queues
 
 
 @dataclass
@@ -28,11 +29,14 @@ def apply() -> Applied:
 
     Loads never make tables: one that misses them says so and names this command.
     """
-    migrate()
-    done = Applied()
-    for domain in domains():
-        for step in all_steps(domain):
-            _apply_step(step, done)
+    done, config = Applied(), settings()
+    with one_at_a_time():
+        migrate()
+        if config.watches_queue:
+            apply_queues(domains(), config)
+        for domain in domains():
+            for step in all_steps(domain):
+                _apply_step(step, done)
     return done
 
 

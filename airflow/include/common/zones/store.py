@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 from common.core.errors import ConfigError, StoreUnavailable
 from common.core.settings import Settings, settings
@@ -16,6 +16,7 @@ from common.zones.zone import Zone, place
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
@@ -42,19 +43,28 @@ def _session() -> "boto3.session.Session":
     return boto3.session.Session()
 
 
+@overload
+def aws_client(service: Literal["s3"]) -> "S3Client": ...
+@overload
+def aws_client(service: Literal["sqs"]) -> "SQSClient": ...
 @cache
-def client() -> "S3Client":
-    """Connect to the object store as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
+def aws_client(service: Any) -> Any:
+    """Connect to a service as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
     from botocore.config import Config
 
     retries: Any = {"max_attempts": 5, "mode": "standard"}
-    return _session().client(
-        "s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
-    )
+    config = Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
+    return _session().client(service, config=config)
+
+
+def client() -> "S3Client":
+    """Connect to the object store."""
+    return aws_client("s3")
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def translated(what: str) -> Iterator[None]:
+    """Translate what the SDK raises: Changed, ConfigError where access is denied, else StoreUnavailable."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -86,7 +96,7 @@ class ZoneStore:
 
     def list(self, under: str = "") -> Iterator[StoredObject]:
         """List the objects whose key begins with `under`, in the order of their keys."""
-        with _translated(f"list {self.uri(under)}"):
+        with translated(f"list {self.uri(under)}"):
             pages = (
                 client()
                 .get_paginator("list_objects_v2")
@@ -100,7 +110,7 @@ class ZoneStore:
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, or None where there is none."""
         try:
-            with _translated(f"look at {self.uri(key)}"):
+            with translated(f"look at {self.uri(key)}"):
                 answer = client().head_object(**self._at(key))
         except Changed:
             return None
@@ -109,14 +119,14 @@ class ZoneStore:
     def read(self, key: str) -> bytes | None:
         """Read a small object whole, or None where there is none."""
         try:
-            with _translated(f"read {self.uri(key)}"):
+            with translated(f"read {self.uri(key)}"):
                 return client().get_object(**self._at(key))["Body"].read()
         except Changed:
             return None
 
     def download(self, key: str, to: Path, etag: str) -> None:
         """Copy the object of that ETag to a local file; raises Changed where it is gone or another one."""
-        with _translated(f"read {self.uri(key)}"), to.open("wb") as file:
+        with translated(f"read {self.uri(key)}"), to.open("wb") as file:
             body = client().get_object(**self._at(key), IfMatch=f'"{etag}"')["Body"]
             for chunk in body.iter_chunks(1 << 20):
                 file.write(chunk)
@@ -124,7 +134,7 @@ class ZoneStore:
     def put_once(self, key: str, content: bytes) -> bool:
         """Write an object that must not exist yet; tell whether this call made it."""
         try:
-            with _translated(f"write {self.uri(key)}"):
+            with translated(f"write {self.uri(key)}"):
                 client().put_object(**self._at(key), Body=content, IfNoneMatch="*")
         except Changed:
             return False
@@ -138,7 +148,7 @@ class ZoneStore:
         size = file.stat().st_size
         found = self.head(key)
         if found is None or found.size != size:
-            with _translated(f"write {self.uri(key)}"):
+            with translated(f"write {self.uri(key)}"):
                 client().upload_file(str(file), self.place.bucket, self.place.prefix + key)
             found = self.head(key)
         if found is None or found.size != size or not _same_md5(file, found.etag):
@@ -147,12 +157,12 @@ class ZoneStore:
 
     def write_part(self, key: str, content: BinaryIO) -> None:
         """Write a staged part: its key holds hop and attempt, so nobody else ever writes it."""
-        with _translated(f"write {self.uri(key)}"):
+        with translated(f"write {self.uri(key)}"):
             client().upload_fileobj(content, self.place.bucket, self.place.prefix + key)
 
     def delete(self, key: str, etag: str) -> None:
         """Delete the object of that ETag; raises Changed where it is gone or another one."""
-        with _translated(f"delete {self.uri(key)}"):
+        with translated(f"delete {self.uri(key)}"):
             client().delete_object(**self._at(key), IfMatch=f'"{etag}"')
 
     def put_json(self, key: str, content: Any) -> bool:
