@@ -1,7 +1,7 @@
 """Rings: which published hops nobody was told of, and which consumers have something to do."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, exists, select, update
@@ -10,44 +10,40 @@ from common.ledger.claims import parked_for, taken_by
 from common.ledger.consumers import lock
 from common.ledger.tables import batch, consumer, hop
 
+LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
+
 
 @dataclass(frozen=True)
 class Ring:
-    """What an asset event says: the hops it announces, their batches and rows. It is a doorbell, not the truth."""
+    """What an asset event says: the hops it announces, and their newest batches. A doorbell, not the truth."""
 
     consumer: str
     hops: tuple[int, ...]
     batches: tuple[str, ...]
+    partitions: tuple[str, ...]
     records: int
 
     @property
     def extra(self) -> dict[str, Any]:
         """Give the event's extra."""
-        return {
-            "consumer": self.consumer,
-            "hops": list(self.hops),
-            "batches": list(self.batches),
-            "records": self.records,
-        }
-
-
-LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
+        return asdict(self)
 
 
 def to_ring(connection: Connection, name: str) -> Ring | None:
     """Collect every published hop of a consumer that was not rung yet."""
-    rows = connection.execute(
-        select(hop.c.n, hop.c.good, hop.c.merged).where(hop.c.consumer == name, hop.c.state == "published", ~hop.c.rung)
-    ).all()
+    unrung = (hop.c.consumer == name) & (hop.c.state == "published") & ~hop.c.rung
+    rows = connection.execute(select(hop.c.n, hop.c.good, hop.c.merged).where(unrung)).all()
     if not rows:
         return None
     output = select(consumer.c.output).where(consumer.c.name == name).scalar_subquery()
-    latest = select(batch.c.id).where(batch.c.asset == output).order_by(batch.c.number.desc()).limit(LISTED)
+    newest_first = select(batch.c.id, batch.c.partition).where(batch.c.asset == output).order_by(batch.c.number.desc())
+    batches = connection.execute(newest_first.limit(LISTED)).all()
     return Ring(
-        name,
-        tuple(sorted(row.n for row in rows)),
-        tuple(connection.scalars(latest)),
-        sum(row.good + row.merged for row in rows),
+        consumer=name,
+        hops=tuple(sorted(row.n for row in rows)),
+        batches=tuple(found.id for found in batches),
+        partitions=tuple(sorted({found.partition for found in batches if found.partition})),
+        records=sum(row.good + row.merged for row in rows),
     )
 
 
