@@ -7,11 +7,14 @@ from typing import Any
 
 import duckdb
 import polars as pl
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from common.core.arrow import ArrowStream
 from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.nouns import Head
 from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, columns_sql, quoted
+
+LOCK_PATIENCE = 30.0  # seconds
 
 
 class DuckdbSession:
@@ -49,6 +52,20 @@ class DuckdbSession:
         self._connection.commit()
 
 
+@retry(
+    retry=retry_if_exception_type(TargetUnavailable),
+    wait=wait_random(0.05, 0.3),  # whoever holds the file holds it for a fraction of a second
+    stop=stop_after_delay(LOCK_PATIENCE),
+    reraise=True,
+)
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the file for writing; waits while another process or thread has it, then raises TargetUnavailable."""
+    try:
+        return duckdb.connect(str(path))
+    except (duckdb.IOException, duckdb.ResourceInUseException) as error:
+        raise TargetUnavailable(f"{path} cannot be opened for writing now: {error}") from error
+
+
 class Duckdb:
     """A DuckDB file named by the host of an Airflow Connection."""
 
@@ -68,11 +85,8 @@ class Duckdb:
     @contextmanager
     def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         path = self.path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = duckdb.connect(str(path))
-        except (duckdb.IOException, OSError) as error:
-            raise TargetUnavailable(f"{path} cannot be opened for writing now: {error}") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _open(path)
         try:
             yield connection
         except duckdb.CatalogException as error:

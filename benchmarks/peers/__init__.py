@@ -1,0 +1,1 @@
+"""What is measured, each as a program of its own, so that no contender profits from another's warm process."""

@@ -1,0 +1,66 @@
+"""How a contender is started in a process of its own, and what it says of itself at its end."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BENCH = REPOSITORY / "var" / "bench"
+MEBIBYTE = 1 << 20
+
+
+def finish(began: float, **facts: Any) -> None:
+    """Print as the last line the time since `began` and since the process started, processor time and peak memory."""
+    now = time.time()
+    work, wall = time.perf_counter() - began, now - psutil.Process().create_time()
+    print(json.dumps({"work": work, "wall": wall, "cpu": time.process_time(), "peak": _peak(), **facts}), flush=True)
+
+
+def _peak() -> int:
+    """Read the peak of resident memory since this program was loaded (getrusage would include its parent's)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    kibibytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(kibibytes) * 1024
+
+
+def contend(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a program of this folder to its end and give what it said; raises RuntimeError where it failed."""
+    command = [sys.executable, str(Path(__file__).with_name(f"{program}.py")), *arguments]
+    ended = subprocess.run(command, env=dict(env or os.environ), capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def median(runs: Sequence[Mapping[str, Any]], name: str) -> float:
+    """Give the median of one fact over the runs."""
+    return float(statistics.median(run[name] for run in runs))
+
+
+def machine() -> dict[str, Any]:
+    """Tell on what this was measured."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),  # noqa: TID251 - a measurement has no clock to inject
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / (1 << 30)),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def save(name: str, found: Mapping[str, Any]) -> Path:
+    """Leave the numbers below `var/bench`."""
+    BENCH.mkdir(parents=True, exist_ok=True)
+    path = BENCH / f"{name}.json"
+    path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+    return path
