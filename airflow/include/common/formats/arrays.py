@@ -21,6 +21,7 @@ from common.formats.streams import Source, opened
 
 _BLOCK = 1 << 20
 _LARGEST = 64 << 20  # characters of one element
+_AT_ONCE = 10_000  # elements that polars parses in one go
 _WHITE = re.compile(r"[ \t\r\n]*")
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # white space: inside a string they would be escaped
 
@@ -37,40 +38,50 @@ class Element:
 def read_array(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
     """Read a JSON array or object, at least one chunk. Raises UnreadableFile (truncated, corrupt)."""
     grammar = Ndjson(shape)
-    growing = _Growing(shape, first=1)
+    growing = _Growing(shape, grammar, first=1)
     for element in elements(path, shape):
         if growing.size >= chunk_bytes:
-            yield growing.chunk(path, grammar)
-            growing = _Growing(shape, first=element.spot.record)
+            yield growing.chunk(path)
+            growing = _Growing(shape, grammar, first=element.spot.record)
         growing.add(element)
-    yield growing.chunk(path, grammar)
+    yield growing.chunk(path)
 
 
 @dataclass
 class _Growing:
-    """A chunk that is being read."""
+    """A chunk that is being read; elements are parsed some at a time, as lines of JSON."""
 
     shape: Shape
+    grammar: Ndjson
     first: int
     size: int = 0
+    records: int = 0
     lines: list[bytes] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
     refused: list[tuple[Spot, str]] = field(default_factory=list)
 
     def add(self, element: Element) -> None:
         text = element.spot.text or b""
         self.size += len(text)
+        self.records += 1
         if element.reason:
             self.refused.append((element.spot, element.reason))
-        else:
-            line = text.decode(self.shape.encoding).translate(_LINE_ENDS)
-            self.lines.append(line.encode() + b"\n")
+            return
+        line = text.decode(self.shape.encoding).translate(_LINE_ENDS)
+        self.lines.append(line.encode() + b"\n")
+        if len(self.lines) == _AT_ONCE:
+            self._parse()
 
-    def chunk(self, path: Path, grammar: Ndjson) -> Chunk:
-        records = len(self.lines) + len(self.refused)
-        numbers = good_numbers(self.first, records, [spot.record for spot, _ in self.refused])
-        frames: list[pl.DataFrame] = [grammar.exact(self.lines)] if self.lines else []
-        frame = numbered(frames, self.shape.columns, numbers)
+    def chunk(self, path: Path) -> Chunk:
+        self._parse()
+        numbers = good_numbers(self.first, self.records, [spot.record for spot, _ in self.refused])
+        frame = numbered(self.frames, self.shape.columns, numbers)
         return Chunk(frame, malformed(self.refused), partial(_locate, path, self.shape))
+
+    def _parse(self) -> None:
+        if self.lines:
+            self.frames.append(self.grammar.exact(self.lines))
+        self.lines = []
 
 
 def _locate(path: Path, shape: Shape, records: Sequence[int]) -> list[Spot]:

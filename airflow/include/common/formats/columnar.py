@@ -10,7 +10,7 @@ from polars.exceptions import PolarsError
 
 from common.core.errors import UnreadableFile
 from common.formats.chunk import Chunk, Spot, malformed
-from common.formats.shape import RECORD, Shape, type_of_compression
+from common.formats.shape import RECORD, Compression, Shape
 from common.formats.streams import opened
 
 _BLOCK = 4 << 20
@@ -28,7 +28,7 @@ def read_parquet(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
             yield _chunk(pl.DataFrame(schema=pl.read_parquet_schema(file)), shape, first)
 
 
-def verify_parquet(path: Path, compression: type_of_compression) -> tuple[str, ...]:
+def verify_parquet(path: Path, compression: Compression) -> tuple[str, ...]:
     """Read all of a Parquet file and return its columns. Raises UnreadableFile (corrupt)."""
     with plain(path, compression) as file:
         for _ in _batches(file, _BLOCK):
@@ -37,7 +37,7 @@ def verify_parquet(path: Path, compression: type_of_compression) -> tuple[str, .
 
 
 @contextmanager
-def plain(path: Path, compression: type_of_compression) -> Iterator[Path]:
+def plain(path: Path, compression: Compression) -> Iterator[Path]:
     """Give the path of the decompressed file, which a format with a footer needs."""
     if compression == "none":
         yield path

@@ -88,6 +88,13 @@ class Delimited:
             return None
         return Clean(frame, count(ends))
 
+    def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
+        # A line with an even number of quotes cannot begin a good record that goes on in the next line.
+        if self._quote and any(line.count(self._quote) % 2 for line in lines):
+            return None
+        right = len(self._columns) - 1
+        return [at for at, line in enumerate(lines) if line.count(self._delimiter) != right or line in (b"", b"\r")]
+
     def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:
         places: list[Place] = []
         line = text.count(self.newline, 0, start)

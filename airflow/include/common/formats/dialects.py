@@ -84,7 +84,7 @@ def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], ma
     if best.width > 1 and (best.share > 0.5 or _known(best.first, expected)):
         return best
     blanks = _trial_of_blanks(text)
-    wanted = suffix not in _HINTS or blanks.width == len(expected)
+    wanted = marks[1] == "\n" and (suffix not in _HINTS or blanks.width == len(expected))
     if wanted and blanks.share > 0.6 and len(blanks.first) == blanks.width > 1:
         return blanks
     return trials[0]

@@ -9,7 +9,7 @@ from charset_normalizer import from_bytes
 
 from common.core.errors import UnreadableFile
 from common.formats.grammar import is_utf8
-from common.formats.shape import type_of_compression
+from common.formats.shape import Compression
 from common.formats.streams import opened
 
 # UTF-32 first: its mark begins with that of UTF-16.
@@ -61,7 +61,7 @@ def detect(sample: bytes, declared: str | None) -> str:
     return _narrow(sample)
 
 
-def verify(path: Path, compression: type_of_compression, encoding: str) -> None:
+def verify(path: Path, compression: Compression, encoding: str) -> None:
     """Decode all of a file whose lines could not be told apart otherwise. Raises UnreadableFile (encoding)."""
     if not encoding.startswith(("utf-16", "utf-32")):
         return

@@ -6,7 +6,7 @@ slow and always right. Both mean the same records, so the result does not depend
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
@@ -41,6 +41,9 @@ class Grammar(Protocol):
     def clean(self, text: bytes) -> Clean | None:
         """Parse text that is clean; None wherever a doubt is left."""
 
+    def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
+        """Return the lines that may be no record; None unless each record is a line."""
+
     def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:
         """Return the records that begin between start and stop, and where the last one ends.
 
@@ -74,6 +77,44 @@ class Parsed:
 
 def parse(grammar: Grammar, text: bytes, *, final: bool) -> Parsed:
     """Read text that is not clean; it begins at a record and ends with a line, or with the file if `final`."""
+    parsed = _without_doubts(grammar, text)
+    return parsed or _in_pieces(grammar, text, final=final)
+
+
+def _without_doubts(grammar: Grammar, text: bytes) -> Parsed | None:
+    """Take out the lines that look wrong; None if the rest is not clean even so."""
+    lines = text.removesuffix(grammar.newline).split(grammar.newline)
+    doubts = grammar.doubts(lines)
+    if doubts is None:
+        return None
+    if not is_utf8(text):
+        doubts = sorted({*doubts, *(at for at, line in enumerate(lines) if not is_utf8(line))})
+    judged = {at: _judged(grammar, lines[at]) for at in doubts}
+    taken = {at: place for at, place in judged.items() if place is None or place.reason}
+    good = b"".join(line + grammar.newline for at, line in enumerate(lines) if at not in taken)
+    clean = grammar.clean(good) if good and taken else None
+    if good and clean is None:
+        return None
+    parsed = Parsed([clean.frame] if clean else [], lines=len(lines), consumed=len(text))
+    blank = 0
+    for at, place in taken.items():
+        if place is None:
+            blank += 1
+        else:
+            parsed.refused.append((at - blank, replace(place, line=at)))
+    parsed.records = len(lines) - blank
+    return parsed
+
+
+def _judged(grammar: Grammar, line: bytes) -> Place | None:
+    """Look closely at one line; None if it is blank."""
+    line += grammar.newline
+    places, _ = grammar.places(line, 0, len(line), final=True)
+    return places[0] if places else None
+
+
+def _in_pieces(grammar: Grammar, text: bytes, *, final: bool) -> Parsed:
+    """Try piece by piece, and look closely at those that are not clean."""
     parsed = Parsed()
     while parsed.consumed < len(text):
         start = parsed.consumed

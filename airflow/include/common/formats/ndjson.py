@@ -29,6 +29,10 @@ class Ndjson:
     def clean(self, text: bytes) -> Clean | None:
         return self._parse(text) if jsontext.surrogates_paired(text) else None
 
+    def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
+        stripped = ((at, line.strip(_WHITE)) for at, line in enumerate(lines))
+        return [at for at, line in stripped if line[:1] != b"{" or line[-1:] != b"}"]
+
     def places(self, text: bytes, start: int, stop: int, *, final: bool) -> tuple[list[Place], int]:  # noqa: ARG002 (a record is a line)
         places: list[Place] = []
         line = text.count(b"\n", 0, start)

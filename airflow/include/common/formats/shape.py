@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-type_of_format = Literal["csv", "json", "ndjson", "parquet"]
-type_of_compression = Literal["none", "gzip", "zip"]
+Format = Literal["csv", "json", "ndjson", "parquet"]
+Compression = Literal["none", "gzip", "zip"]
 
 RECORD = "_record"  # the number of a record in its file; no column of a file may be called so
 BLANKS = " "  # the delimiter that stands for any run of blanks and tabs
@@ -26,8 +26,8 @@ class Dialect:
 class Shape:
     """What a file is: enough to read it without looking at its name again."""
 
-    format: type_of_format
-    compression: type_of_compression
+    format: Format
+    compression: Compression
     encoding: str
     delimiter: str | None
     quote: str | None

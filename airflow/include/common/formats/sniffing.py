@@ -12,12 +12,12 @@ from common.formats.arrays import elements
 from common.formats.columnar import verify_parquet
 from common.formats.dialects import layout
 from common.formats.encodings import detect, mark_of, verify
-from common.formats.shape import RECORD, Dialect, Shape, type_of_compression, type_of_format, unique_names
+from common.formats.shape import BLANKS, RECORD, Compression, Dialect, Format, Shape, unique_names
 from common.formats.streams import opened
 
 _SAMPLE = 4 << 20
 _BLOCK = 4 << 20
-_COMPRESSED: dict[bytes, type_of_compression] = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
+_COMPRESSED: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _PARQUET = b"PAR1"
 # What other programs write, told by its first bytes.
 _FOREIGN = {
@@ -47,7 +47,7 @@ class _Sample:
 
     path: Path
     suffix: str
-    compression: type_of_compression
+    compression: Compression
     encoding: str
     text: str
 
@@ -75,11 +75,11 @@ def sniff(path: Path, name: str, declared: Dialect | None = None, columns: Seque
     return read_as(sample, declared, columns)
 
 
-def _compression(head: bytes) -> type_of_compression:
+def _compression(head: bytes) -> Compression:
     return next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), "none")
 
 
-def _begin(path: Path, compression: type_of_compression) -> bytes:
+def _begin(path: Path, compression: Compression) -> bytes:
     """Return the beginning of a file, in whole lines if it can be; a compressed file is read to its end.
 
     Raises UnreadableFile (empty, truncated, corrupt, unrecognised).
@@ -140,9 +140,7 @@ def _json(sample: _Sample, _: Dialect, expected: Sequence[str]) -> Shape:
     return _of_objects("json", sample, expected, found)
 
 
-def _of_objects(
-    kind: type_of_format, sample: _Sample, expected: Sequence[str], objects: Iterable[dict[str, Any]]
-) -> Shape:
+def _of_objects(kind: Format, sample: _Sample, expected: Sequence[str], objects: Iterable[dict[str, Any]]) -> Shape:
     seen: dict[str, bool] = {}  # key -> whether all its values were strings
     some = False
     for some_object in objects:
@@ -163,7 +161,8 @@ def _of_objects(
 def _csv(sample: _Sample, declared: Dialect, expected: Sequence[str]) -> Shape:
     newline = "\r" if "\n" not in sample.text and "\r" in sample.text.rstrip("\r") else "\n"
     found = layout(sample.text, sample.suffix, declared, expected, newline)
-    if sample.suffix in _JSON and declared.format is None and len(found.columns) == 1:
+    tabular = len(found.columns) > 1 and found.delimiter != BLANKS
+    if sample.suffix in _JSON and declared.format is None and not tabular:
         raise UnreadableFile("unrecognised", "The file is called JSON, but it is neither JSON nor delimited text.")
     return Shape(
         "csv",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from common.core.errors import UnreadableFile
-from common.formats.shape import type_of_compression
+from common.formats.shape import Compression
 
 _INPUT = 1 << 20
 _GZIP = 31  # zlib's word for "a gzip header and trailer", whose checksum it then verifies
@@ -56,7 +56,7 @@ class _Gunzip:
 
 
 @contextmanager
-def opened(path: Path, compression: type_of_compression) -> Iterator[Source]:
+def opened(path: Path, compression: Compression) -> Iterator[Source]:
     """Give the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised)."""
     try:
         with path.open("rb", buffering=0) as file:
