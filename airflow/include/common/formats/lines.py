@@ -110,14 +110,15 @@ def _locate(path: Path, shape: Shape, grammar: Grammar, units: Sequence[Unit], r
             raw = source.read(unit.size)
             at = unit.offset + unit.size
             lines = RawLines(raw, shape)
-            places = _places(grammar, raw, shape, unit)
-            spots += [lines.spot(unit, number, places[number]) for number in wanted]
+            places = _places(grammar, raw, shape, unit, wanted)
+            spots += [lines.spot(unit, number, place) for number, place in zip(wanted, places, strict=True)]
     return spots
 
 
-def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit) -> Sequence[Place]:
-    """Return the place of every record of a unit."""
+def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit, wanted: Sequence[int]) -> list[Place]:
+    """Return the places of some records of a unit."""
     if unit.lines == unit.records:  # then each record is one line, and none is blank
-        return [Place(0, 0, line, 1) for line in range(unit.lines)]
+        return [Place(0, 0, line, 1) for line in wanted]
     text = transcode(raw, shape.encoding)
-    return grammar.places(text, 0, len(text), final=True)[0]
+    places = grammar.places(text, 0, len(text), final=True)[0]
+    return [places[number] for number in wanted]

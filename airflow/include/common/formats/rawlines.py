@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from itertools import accumulate
 
+import polars as pl
+
 from common.formats.chunk import Spot
 from common.formats.grammar import Place
+from common.formats.octets import octets, positions
 from common.formats.shape import Shape
 
 
@@ -20,6 +23,9 @@ class Unit:
     lines: int
 
 
+_ZERO = pl.Series([0], dtype=pl.UInt32)
+
+
 class RawLines:
     """The original lines of a unit, whatever their encoding."""
 
@@ -27,13 +33,16 @@ class RawLines:
         self._raw = raw
         self._newline = shape.newline.encode(shape.encoding)
         self._return = "\r".encode(shape.encoding)
-        self._starts = [0, *accumulate(len(line) + len(self._newline) for line in self._split(shape))]
+        self._starts = self._line_starts(shape)
 
-    def _split(self, shape: Shape) -> list[bytes]:
+    def _line_starts(self, shape: Shape) -> pl.Series | list[int]:
+        """Return where each line begins, and where one after the last would, a line end added to it."""
         if len(self._newline) == 1:
-            return self._raw.split(self._newline)
+            ends = positions(octets(self._raw) == ord(self._newline)) + 1
+            return pl.concat([_ZERO, ends, _ZERO + (len(self._raw) + 1)])
         lines = self._raw.decode(shape.encoding).split(shape.newline)
-        return [line.encode(shape.encoding) for line in lines]
+        sizes = (len(line.encode(shape.encoding)) + len(self._newline) for line in lines)
+        return [0, *accumulate(sizes)]
 
     def spot(self, unit: Unit, number: int, place: Place) -> Spot:
         """Return where the record with this number in the unit stands in the file."""
