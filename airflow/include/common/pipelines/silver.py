@@ -79,7 +79,7 @@ class SilverStep:
             self.bronze.download(place["key"], path, place["etag"])
         except Changed as error:
             raise QualityError(f"{self.bronze.uri(place['key'])} is not the object that was recorded.") from error
-        shape = Shape(**place["shape"] | {"columns": tuple(place["shape"]["columns"])})
+        shape = Shape(**{name: tuple(v) if isinstance(v, list) else v for name, v in place["shape"].items()})
         return Source(path, shape, place["key"], batch.id, order)
 
     def _require(self, spool: Spool) -> None:

@@ -16,11 +16,11 @@ def dialect_of(contract: Contract) -> Dialect:
 def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
     """Find out what a file is; raises UnreadableFile where it is refused whole, with reason and message."""
     shape = sniff(path, name, dialect_of(contract), contract.sources)
-    missing = [column for column in contract.needed if column not in shape.columns]
+    missing = [column for column in contract.needed if column not in shape.columns or column in shape.absent]
     if missing and shape.columns:
         raise UnreadableFile(
             "schema",
-            f"{name} lacks {', '.join(missing)}; it has {', '.join(shape.columns)}. "
+            f"{name} lacks {', '.join(missing)}; it has {', '.join(c for c in shape.columns if c not in shape.absent)}. "
             f"{contract.dataset} {contract.version} needs {', '.join(contract.needed)}.",
         )
     return shape
