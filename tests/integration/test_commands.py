@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
+from common.core.errors import QualityError
 from common.notify.alerts import alert_failure
 from common.utils import task_failure_alert
 from tests.world import World
@@ -72,13 +73,10 @@ def test_a_dead_slack_changes_nobodys_outcome(world: World, monkeypatch: pytest.
 
 
 def test_a_parked_batch_is_announced_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from common.core.errors import QualityError
-    from common.pipelines.silver import SilverStep
-
-    def refuse(self: SilverStep, spool: object) -> None:
+    def refuse(refused: int, total: int, max_share: float | None) -> None:
         raise QualityError(f"too many in {world.env['WATERSHED_BUCKET']}")
 
-    monkeypatch.setattr(SilverStep, "_require", refuse)
+    monkeypatch.setattr("common.pipelines.silver.require", refuse)
     world.land("transactions/1.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19970101,1,1.00\n")
     world.flow()
     world.flow()

@@ -71,10 +71,11 @@ def test_unreadable_files_are_kept_with_their_reason(world: World) -> None:
     world.land("transactions/empty.csv", b"")
     world.land("transactions/rubbish.csv", bytes(range(256)) * 10)
     world.land("transactions/schema.csv", b"a,b\n1,2\n")
+    world.land("transactions/schema.json", b'[{"a": 1}, {"b": 2}]')
     world.land("nowhere/x.csv", b"a,b\n1,2\n")
     world.land("transactions/folder/", b"")
     world.flow()
-    assert refusals(world) == [("binary", 1), ("empty", 1), ("schema", 1), ("unrouted", 1)]
+    assert refusals(world) == [("binary", 1), ("empty", 1), ("schema", 2), ("unrouted", 1)]
     for place, reason in world.rows("SELECT place, reason FROM refusal", "ledger"):
         key = urlsplit(place).path.lstrip("/")
         bucket = world.env["WATERSHED_BUCKET"]

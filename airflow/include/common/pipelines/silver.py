@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
 from common.pipelines.hop import Staged
+from common.quality.split import require
 from common.refine.clean import partition_columns, silver_schema
 from common.refine.latest import Winners, winners
 from common.refine.spool import Source, Spool, refine
@@ -61,8 +63,8 @@ class SilverStep:
             spool = Spool(Path(folder), self.contract)
             for order, batch in enumerate(held.batches):
                 refine(self._source(batch, order, Path(folder)), spool)
-            self._require(spool)
             taken = spool.good + spool.refused.height
+            require(spool.refused.height, taken, self.contract.max_refused_share)
             inserted, changed = self._stage_rows(held, spool)
             refusals, place = self._stage_refused(held, spool.refused)
             yield Staged(
@@ -79,15 +81,8 @@ class SilverStep:
             self.bronze.download(place["key"], path, place["etag"])
         except Changed as error:
             raise QualityError(f"{self.bronze.uri(place['key'])} is not the object that was recorded.") from error
-        shape = Shape(**{name: tuple(v) if isinstance(v, list) else v for name, v in place["shape"].items()})
-        return Source(path, shape, place["key"], batch.id, order)
-
-    def _require(self, spool: Spool) -> None:
-        limit, total = self.contract.max_refused_share, spool.good + spool.refused.height
-        if limit is not None and total and spool.refused.height / total > limit:
-            raise QualityError(
-                f"{spool.refused.height} of {total} rows were refused; the contract allows a share of {limit}."
-            )
+        stored: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in place["shape"].items()}
+        return Source(path, Shape(**stored), place["key"], batch.id, order)
 
     def _stage_rows(self, held: Claim, spool: Spool) -> tuple[int, int]:
         """Stage parts or rows to merge; tell how many keys are new and how many rows the table will change."""

@@ -18,12 +18,6 @@ class Split:
     good: pl.DataFrame
     refused: pl.DataFrame
 
-    @property
-    def refused_share(self) -> float:
-        """Share of refused rows, 0 for no rows at all."""
-        rows = self.good.height + self.refused.height
-        return self.refused.height / rows if rows else 0.0
-
 
 def apply(frame: pl.DataFrame, checks: Sequence[Check]) -> Split:
     """Split a frame by its checks of severity `error`."""
@@ -57,10 +51,10 @@ def _explain(rows: pl.DataFrame, rule: str, column: str) -> pl.DataFrame:
     )
 
 
-def require(split: Split, max_refused_share: float) -> None:
+def require(refused: int, total: int, max_share: float | None) -> None:
     """Refuse the whole batch where too many of its rows were; raises QualityError."""
-    if split.refused_share > max_refused_share:
+    if max_share is not None and total and refused / total > max_share:
         raise QualityError(
-            f"{split.refused.height} rows, {split.refused_share:.1%} of the batch, were refused; at most "
-            f"{max_refused_share:.1%} is allowed. Look at `watershed quarantine ls`, then mend source or contract."
+            f"{refused} of {total} rows ({refused / total:.1%}) were refused; at most {max_share:.1%} is allowed. "
+            "Look at `watershed inspect FILE --contract NAME`, then mend source or contract."
         )

@@ -18,9 +18,10 @@ def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
     shape = sniff(path, name, dialect_of(contract), contract.sources)
     missing = [column for column in contract.needed if column not in shape.columns or column in shape.absent]
     if missing and shape.columns:
+        present = [column for column in shape.columns if column not in shape.absent]
         raise UnreadableFile(
             "schema",
-            f"{name} lacks {', '.join(missing)}; it has {', '.join(c for c in shape.columns if c not in shape.absent)}. "
+            f"{name} lacks {', '.join(missing)}; it has {', '.join(present)}. "
             f"{contract.dataset} {contract.version} needs {', '.join(contract.needed)}.",
         )
     return shape

@@ -96,10 +96,10 @@ def test_good_rows_and_refused_rows_are_all_there_is() -> None:
     split = judge({"name": "n", "logicalType": "integer", "required": True}, "1", "x", None, "4")
     assert split.good["_record"].to_list() == [1, 4]
     assert sorted(split.refused["_record"].to_list()) == [2, 3]
-    assert split.refused_share == 0.5
-    with pytest.raises(QualityError, match=r"2 rows, 50\.0% of the batch"):
-        require(split, 0.4)
-    require(split, 0.5)
+    with pytest.raises(QualityError, match=r"2 of 4 rows \(50\.0%\) were refused; at most 40\.0%"):
+        require(split.refused.height, 4, 0.4)
+    require(split.refused.height, 4, 0.5)
+    require(split.refused.height, 4, None)
 
 
 def test_native_types_of_parquet_are_kept() -> None:
