@@ -71,7 +71,6 @@ class World:
 @contextmanager
 def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path | None = None) -> Iterator[World]:
     """Give a world with its own bucket and databases, and point this process to it for the block."""
-    from common.ledger.database import engine
     from common.pipelines.apply import apply
     from common.zones.store import client
 
@@ -85,8 +84,7 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
         try:
             yield World(env, domain, folder)
         finally:
-            engine().dispose()
-    forget()
+            forget()
 
 
 def forget() -> None:
@@ -96,6 +94,8 @@ def forget() -> None:
     from common.models.model import _read_all as read_models
     from common.zones.store import _session, aws_client
 
+    if engine.cache_info().currsize:
+        engine().dispose()
     for cached in (settings, engine, read_contracts, read_models, _session, aws_client):
         cached.cache_clear()
 

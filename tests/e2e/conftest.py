@@ -1,6 +1,5 @@
 """One whole stack with Airflow for the session, woken by bells alone, with the sample data dropped into it."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +49,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             made.summary = summarise("ecommerce", 0.0, {})
             yield made
         finally:
-            from common.ledger.database import engine
-
-            if "WATERSHED_LEDGER_URL" in os.environ:
-                engine().dispose()
+            forget()
             stack.stop()
-    forget()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
