@@ -81,6 +81,11 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
     hops = [{**hop, "taken": hop["in"], "waiting": 0} for hop in found["hops"]]
     console.print(counts_table(hops, "\nEvery hop: in = good + merged + refused"))
     console.print(_refusals(found["refused"]))
+    console.print(
+        "Refused files lie below quarantine/files/ with their reason, refused rows below quarantine/rows/ with file, "
+        "line, byte offset and original text.",
+        style="dim",
+    )
     console.print(_warehouse(found["warehouse"]))
     answers, seconds = found["answers"], found["seconds"]
     top = ", ".join(f"{c['customer']} ({c['revenue']:,.2f})" for c in answers["top_customers"])

@@ -8,7 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+LOG_WIDTH = 140
+
 console = Console()
+if not console.is_terminal:
+    console.width = LOG_WIDTH
 
 
 def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
@@ -22,8 +26,8 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
         return
     table = Table(box=None, header_style="bold")
     for column in columns:
-        numeric = all(isinstance(row.get(column), int) for row in found)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=column == columns[0])
+        short = all(isinstance(row.get(column), int | datetime | None) for row in found)
+        table.add_column(column, justify="right" if short else "left", overflow="fold", no_wrap=short)
     for row in found:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console.print(table)
@@ -33,7 +37,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
+        return f"{value:%m-%d %H:%M:%S}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
