@@ -11,7 +11,7 @@ import polars as pl
 from deltalake import write_deltalake
 from deltalake.transaction import AddAction
 
-from common.lake.table import KEEP_FOR_EVER, LakeTable, committing
+from common.lake.table import KEEP_FOR_EVER, LakeTable, committing, padded
 from common.zones.store import storage_options
 
 TARGET, SOURCE = "t", "s"
@@ -114,10 +114,12 @@ def replace_slices(table: LakeTable, rows: pl.DataFrame, predicate: str | None, 
     Raises CommitConflict, StoreUnavailable.
     """
     properties = table.properties(hop, attempt)
+    known = pl.scan_delta(table.snapshot).collect_schema()
+    whole = padded(rows.lazy(), known).select(known.names()).collect()  # a model may have dropped a column
     try:
         write_deltalake(
             table.snapshot,
-            rows,
+            whole,
             mode="overwrite",
             predicate=predicate,
             commit_properties=properties,

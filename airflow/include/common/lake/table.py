@@ -1,6 +1,6 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -145,9 +145,16 @@ def committing(what: str, error: Exception) -> Exception:
     return error
 
 
-def read_at(uri: str, version: int) -> pl.LazyFrame:
-    """Read a table at an exact version."""
-    return pl.scan_delta(uri, version=version, storage_options=storage_options())
+def read_at(uri: str, version: int, schema: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
+    """Read a table at an exact version; columns of `schema` that it did not have then are null."""
+    rows = pl.scan_delta(uri, version=version, storage_options=storage_options())
+    return padded(rows, schema) if schema else rows
+
+
+def padded(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Add the columns of the schema that rows lack, as null."""
+    known = rows.collect_schema()
+    return rows.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in known)
 
 
 def changes(uri: str, after: int, upto: int, columns: Sequence[str]) -> pl.DataFrame:

@@ -30,6 +30,7 @@ class Claim:
     contract: str
     owner: str
     pins: dict[str, tuple[int, int]] = field(default_factory=dict)
+    redefined: bool = False  # whether the last published hop was of another contract or model
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def _open(connection: Connection, item: Consumer, owner: str) -> Claim | None:
         contract=item.contract,
         owner=owner,
         pins=_pins(item, last, batches),
+        redefined=last is not None and last.contract != item.contract,
     )
     connection.execute(
         insert(hop).values(
@@ -123,7 +125,8 @@ def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner:
         batches=tuple(batches_by_id(connection, current.batches)),
         contract=item.contract,
         owner=owner,
-        pins={asset: (low, high) for asset, (low, high) in current.pins.items()},
+        pins=_pins(item, last, []) | {a: (low, high) for a, (low, high) in current.pins.items() if a in item.inputs},
+        redefined=last is not None and last.contract != item.contract,
     )
     connection.execute(
         update(hop)
@@ -134,6 +137,7 @@ def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner:
             lease_until=_lease(),
             deaths=died,
             contract=item.contract,
+            pins=taken.pins,
             taken=None,
             good=None,
             merged=None,

@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from common.core.errors import NotApplied, TargetUnavailable
 from common.core.settings import settings
 
+# A process that is frozen while it holds a lock must not hold up the others for ever.
+OPTIONS = "-c timezone=UTC -c lock_timeout=60s -c idle_in_transaction_session_timeout=15min"
 APPLY_LOCK, MIGRATE_LOCK = 0x57A7E2540, 0x57A7E2541
 
 
@@ -21,7 +23,7 @@ def engine(url: str | None = None) -> Engine:
     """Open the pool of connections to the ledger; one a process."""
     address = (url or settings().ledger_url).replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(
-        address, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"}
+        address, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 5, "options": OPTIONS}
     )
 
 
@@ -62,6 +64,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def _hold(connection: Connection, lock: int) -> None:
+    connection.execute(text("SET LOCAL lock_timeout = 0"))  # whoever applies may take its time
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
 

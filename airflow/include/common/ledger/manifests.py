@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from common.core.errors import TerminalError
+from common.core.errors import StoreUnavailable, TerminalError
 from common.core.nouns import Batch, Counts, Refusal
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone
@@ -44,7 +44,12 @@ def attempt_key(consumer: str, hop: int, attempt: int) -> str:
 
 def write_manifest(manifest: Manifest) -> None:
     """Write the manifest of an attempt, once; a second write of the same attempt is a programming error."""
-    if not ZoneStore(Zone.MANIFESTS).put_json(manifest.key, asdict(manifest)):
+    store = ZoneStore(Zone.MANIFESTS)
+    if store.put_json(manifest.key, asdict(manifest)):
+        return
+    if store.read(manifest.key) is None:
+        raise StoreUnavailable(f"{store.uri(manifest.key)} was neither written nor found. It will be tried again.")
+    if read_manifest(manifest.consumer, manifest.hop, manifest.attempt) != manifest:  # else: the answer was lost
         raise TerminalError(f"Manifest {manifest.key} exists already: an attempt writes one manifest, once.")
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import polars as pl
 
 from common.contracts.catalogue import contract_of
+from common.core.errors import ModelError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
 from common.lake.publish import append_parts, replace_slices
@@ -21,6 +22,7 @@ from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name, folder
 
 NOW = ("insert", "update_postimage")
+SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
 MOST_SLICES = 200  # beyond this the whole table is recomputed: delta-rs overflows its stack on predicates of thousands
 
 
@@ -61,17 +63,30 @@ class ModelStep:
         with reading(f"inputs of {self.model.dataset}"):
             changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
         touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
-        self._touched = sorted(touched) if len(touched) <= MOST_SLICES else None
+        self._touched = None if held.redefined or len(touched) > MOST_SLICES else sorted(touched)
         with reading(f"inputs of {self.model.dataset}"):
             inputs = {d: self._slice(held, d) for d in self.model.inputs}
         self._rows = run(self.model, inputs).select(list(self.schema()))
-        taken = sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values())
+        self._check_slices()
         good = self._new_keys()
+        # One changed record may complete a join and so make several new rows; each then counts as taken.
+        taken = max(good, sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values()))
         yield Staged(
             counts=Counts(taken, good, taken - good, 0),
             outputs=(self._output(held),),
             bytes=sum(batch.bytes for batch in held.batches),
         )
+
+    def _check_slices(self) -> None:
+        """Refuse rows outside of the slices that will be replaced: they would stand there twice."""
+        names = self._rows[self.model.slice]
+        if self._touched is None or not isinstance(names.dtype, SAME_TEXT):
+            return
+        if stray := sorted(set(names.cast(pl.String)) - set(self._touched)):
+            raise ModelError(
+                f"Model {self.model.dataset} gives rows of {self.model.slice} {', '.join(stray[:3])}, which its "
+                "`inputs` name for no changed row. The expressions under `inputs` must give the result's slice."
+            )
 
     def _uri(self, dataset: Dataset) -> str:
         return ZoneStore(Zone.SILVER).uri(folder(dataset))
@@ -86,11 +101,11 @@ class ModelStep:
 
         Where the slice is a plain column the files of other partitions are not even opened.
         """
-        rows = read_at(self._uri(dataset), held.pins[asset_name(dataset, Zone.SILVER)][1])
-        expression = self.model.inputs[dataset]
+        expression, schema = self.model.inputs[dataset], silver_schema(contract_of(dataset))
+        rows = read_at(self._uri(dataset), held.pins[asset_name(dataset, Zone.SILVER)][1], schema)
         if self._touched is None:
             return rows.collect()
-        if expression in silver_schema(contract_of(dataset)):
+        if isinstance(schema.get(expression), SAME_TEXT):
             return rows.filter(pl.col(expression).cast(pl.String).is_in(self._touched)).collect()
         return within(self.model, dataset, rows.collect(), set(self._touched))
 

@@ -135,16 +135,15 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
     except DataError as error:
         _give_way(step, held, error, done)
         return
-    except TransientError:
-        _record(step, done)
-        with transaction() as connection:
-            release(connection, held)
-        raise
-    except Exception as error:
-        _record(step, done)  # an error's type is no evidence that nothing happened
-        if isinstance(error, WatershedError):
+    except WatershedError:
+        try:
+            _record(step, done)  # an error's type is no evidence that nothing happened
+        finally:  # an outage is nobody's death, even where it hides the target's head
             with transaction() as connection:
                 release(connection, held)
+        raise
+    except Exception:
+        _record(step, done)
         raise
     _record(step, done)
 

@@ -182,9 +182,11 @@ class LandingStep:
             raise CommitConflict(f"Hop {held.hop} of {held.consumer} was committed by another attempt.")
 
     def settle(self, done: Manifest) -> None:
-        """Delete the raw files that the recorded hop has taken, unless they were overwritten since."""
+        """Delete the raw files that the recorded hop has read, unless they were overwritten since."""
+        unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
         for batch in done.inputs:
-            discard(self.raw, batch)
+            if batch.id not in unread:
+                discard(self.raw, batch)
 
 
 def discard(raw: ZoneStore, batch: Batch) -> None:

@@ -90,7 +90,8 @@ class LoadStep:
     def _read(self, uri: str, after: int, upto: int) -> pl.DataFrame:
         columns = list(self.source.schema)
         if self.spec.strategy == "full":
-            return read_at(uri, upto).select(columns).collect().with_columns(pl.lit(False).alias(DELETED))  # noqa: FBT003
+            rows = read_at(uri, upto, self.source.schema).select(columns)
+            return rows.collect().with_columns(pl.lit(value=False).alias(DELETED))
         return net_changes(changes(uri, after, upto, columns), self.source.key)
 
     def _output(self, held: Claim, rows: int) -> Batch:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -12,7 +13,8 @@ from common.core.nouns import Batch, Dataset
 from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.tables import receipt
+from common.ledger.incidents import SUPERSEDED
+from common.ledger.tables import receipt, refusal
 from common.pipelines.domain import UNROUTED
 from common.pipelines.landing import discard
 from common.zones.store import StoredObject, ZoneStore
@@ -47,11 +49,15 @@ def _record(batches: list[Batch]) -> list[Batch]:
         lock(connection, consumer)
         record_batches(connection, ordered)
         ids = [batch.id for batch in ordered]
-        rows = connection.scalars(
-            select(receipt.c.batch).where(receipt.c.consumer == consumer, receipt.c.batch.in_(ids))
+        done = set(
+            connection.scalars(select(receipt.c.batch).where(receipt.c.consumer == consumer, receipt.c.batch.in_(ids)))
         )
-        done = set(rows)
-    return [batch for batch in ordered if batch.id in done]
+        unread = set(
+            connection.scalars(select(refusal.c.batch).where(refusal.c.batch.in_(ids), refusal.c.reason == SUPERSEDED))
+        )
+        # The same bytes came back within a second after they were missed: they were never read.
+        record_batches(connection, [replace(b, id=batch_id(b.id, "again")) for b in ordered if b.id in unread])
+    return [batch for batch in ordered if batch.id in done - unread]
 
 
 def _batch(domain: str, known: Iterable[str], found: StoredObject) -> Batch:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 COPY_ROWS = 200_000
+# A load that is frozen while it holds its token must not hold up the next one for ever.
+SESSION = ("SET lock_timeout = '60s'", "SET idle_in_transaction_session_timeout = '15min'")
 APPLY_LOCK = 0x57A7E2
 
 
@@ -27,7 +29,7 @@ def _translated(what: str) -> Iterator[None]:
         raise NotApplied(f"{what}: {error}. Run `watershed apply`.") from error
     except (psycopg.errors.InvalidPassword, psycopg.errors.InsufficientPrivilege) as error:
         raise ConfigError(f"{what}: {error}. Check the connection's user and grants.") from error
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         raise TargetUnavailable(f"{what}: {error}") from error
     except psycopg.Error as error:
         raise DataError(f"{what}: {error}") from error
@@ -89,6 +91,8 @@ class Postgres:
         with _translated(f"{what} by connection '{self.conn_id}'"):
             connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
             try:
+                for setting in SESSION:
+                    connection.execute(setting)
                 yield connection
             finally:
                 connection.close()
