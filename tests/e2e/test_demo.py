@@ -133,3 +133,11 @@ def test_sweeps_alone_give_equal_answers_for_perturbed_input(tmp_path: Path) -> 
     assert found["answers"] == recount(variant), f"SEED={seed}"
     assert json.loads((tmp_path / "demo" / "summary.json").read_text()) == found
     assert not (tmp_path / "demo" / "stack.json").exists()
+
+
+def test_task_logs_are_json_and_say_what_they_are_about(shop: Shop) -> None:
+    logs = (shop.folder / "stack" / "airflow" / "logs").rglob("*.log")
+    lines = [json.loads(line) for log in logs for line in log.read_text().splitlines() if '"hop published"' in line]
+    told = {line["consumer"] for line in lines}
+    assert {hop["consumer"] for hop in shop.summary["hops"]} == told
+    assert all(line["hop"] >= 1 and line["run_id"] and line["dag_id"] for line in lines)

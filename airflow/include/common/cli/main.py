@@ -9,6 +9,7 @@ from rich.console import Console
 
 from common.cli import catalogue, contract, inspect_file, ledger
 from common.core.errors import WatershedError
+from common.observe.log import log_as_json
 
 app = typer.Typer(no_args_is_help=True, help="Watershed: no batch lost, none loaded twice, no bad row dropped.")
 app.add_typer(contract.app, name="contract")
@@ -24,6 +25,7 @@ def main() -> None:
     """Run the command; an error of the platform is one sentence on standard error and exit code 2."""
     # Airflow, where a command imports it, logs to standard output, which belongs to the command's answer.
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    log_as_json()
     for point in entry_points(group="watershed.commands"):
         app.add_typer(point.load(), name=point.name)
     try:

@@ -22,6 +22,6 @@ def deliver(message: Message) -> bool:
             with attempt:
                 post(message, settings().slack_conn, settings().slack_channel)
     except Exception:
-        log.exception("alert not delivered", extra={"title": message.title})
+        log.exception("alert not delivered", title=message.title)
         return False
     return True

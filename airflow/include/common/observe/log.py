@@ -1,54 +1,37 @@
-"""Structured logs: one JSON object a line, with the batch, dataset and run it is about."""
+"""Structured logs: one JSON object a line, with the consumer, hop and run it is about.
+
+In a task Airflow has configured structlog, and the lines stand in the task's log; elsewhere `log_as_json` does.
+"""
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
-
-_context: ContextVar[dict[str, Any]] = ContextVar("watershed_log_context", default={})  # noqa: B039 - never mutated
+import structlog
 
 
-class _Bound(logging.Filter):
-    """Adds what is bound to every record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        for name, value in _context.get().items():
-            setattr(record, name, value)
-        return True
+def logger(name: str) -> Any:
+    """Give the logger of a module; what is said beside the message becomes fields of the line."""
+    return structlog.get_logger(name)
 
 
-_bound = _Bound()
-
-
-def logger(name: str) -> logging.Logger:
-    """Give the logger of a module, whose lines carry what is bound."""
-    found = logging.getLogger(name)
-    found.addFilter(_bound)
-    return found
-
-
-@contextmanager
-def bound(**facts: Any) -> Iterator[None]:
+def bound(**facts: Any) -> AbstractContextManager[Any]:
     """Put facts on every line logged inside the block."""
-    token = _context.set({**_context.get(), **facts})
-    try:
-        yield
-    finally:
-        _context.reset(token)
+    return structlog.contextvars.bound_contextvars(**facts)
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Write the platform's logs as JSON lines to standard error; Airflow tasks have handlers of their own."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(
-            "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
-        )
+    """Write the platform's logs as JSON lines to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
     )
-    root = logging.getLogger("common")
-    root.handlers[:] = [handler]
-    root.setLevel(level)

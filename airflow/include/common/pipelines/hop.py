@@ -124,7 +124,7 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
 
 def _settle(step: Step, found: list[Manifest]) -> None:
     for manifest in found:
-        log.info("hop published", extra={"hop": manifest.hop, "counts": str(manifest.counts)})
+        log.info("hop published", hop=manifest.hop, counts=str(manifest.counts))
         step.settle(manifest)
 
 
