@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up status down lint docs test bench browser clean-state
+.PHONY: help demo up status down lint docs lock test bench browser clean-state
 
 PYTHON = python3
 UV_VERSION = 0.13.9
@@ -39,6 +39,11 @@ lint: $(STAMP)
 # The catalogue of DAGs says the same whatever the two addresses are.
 docs: $(STAMP)
 	@WATERSHED_BUCKET=watershed WATERSHED_LEDGER_URL=postgresql://localhost/watershed $(BIN)/watershed docs
+
+# After a change of the dependencies in pyproject.toml: versions and hashes for every platform, no addresses.
+lock: $(STAMP)
+	@$(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --all-extras \
+	  --python-version 3.11 pyproject.toml -o requirements.lock
 
 test: $(STAMP) browser
 	$(BIN)/python -m pytest --cov --cov-report=term $(SUITES)

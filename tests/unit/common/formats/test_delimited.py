@@ -140,7 +140,6 @@ def test_white_space_separated_text_counts_runs_of_blanks_once(tmp_path: Path) -
     dropped.check_places()
 
 
-@pytest.mark.skipif(not CDNOW.exists(), reason="the sample of real purchases is not on this machine")
 def test_the_real_purchases_are_read_as_they_are(tmp_path: Path) -> None:
     dropped = Dropped(tmp_path, CDNOW.read_bytes(), "CDNOW_master.txt", chunk_bytes=1 << 18)
     assert dropped.columns == ("customer_id", "date", "number_of_cds", "dollar_value")
