@@ -22,11 +22,11 @@ BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP B
 def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[str, Any]:
     """Collect what the demo is about; `last_put` is the time of the last file put, in seconds since the epoch."""
     from common.ledger.database import transaction
-    from common.ledger.queries import refusals
+    from common.ledger.refusals import Filter, matching
 
     rows = progress(domain)
     with transaction() as connection:
-        refused = refusals(connection, f"{domain}.", 10_000)
+        refused = matching(connection, Filter(consumer=f"{domain}."))
     loads = [row["last"].timestamp() for row in rows if row["kind"] == "load" and row["last"]]
     seconds = seconds | {"put_to_warehouse": max(loads) - last_put}
     reasons: dict[str, int] = {}

@@ -64,9 +64,9 @@ def list_refusals(
 ) -> None:
     """List what was refused: how many records or files, of which batch, why, and where they are."""
     from common.ledger.database import transaction
-    from common.ledger.queries import refusals
+    from common.ledger.refusals import Filter, matching
 
     with transaction() as connection:
-        rows = refusals(connection, dataset, limit)
+        rows = matching(connection, Filter(consumer=dataset), limit)
     columns = ["consumer", "hop", "reason", "rule", "column", "count", "origin", "place"]
     show(rows, columns, as_json=as_json, empty="Nothing was refused.")

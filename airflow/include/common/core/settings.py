@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     duckdb_uri: str = Field("duckdb://warehouse/main", pattern=r"^duckdb://[^/]+/[^/]+$")
     slack_conn: str = "slack_default"
     slack_channel: str = "#data-alerts"
+    actor: str = ""
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
     run_budget_seconds: Annotated[int, Field(gt=0)] = 600

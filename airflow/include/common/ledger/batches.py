@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.nouns import Batch
 from common.ledger.tables import batch, batch_parent
 
+ASSET_LOCK = 0x57A7E2542
+
 
 def record_batches(connection: Connection, batches: Iterable[Batch], run_id: str = "") -> None:
     """Record batches that may be known already; an id is made of what the batch is, so equal means same.
 
-    The order of the call becomes the order of arrival; parents must be known.
+    The order of the call becomes the order of arrival; parents must be known. Whoever records into an asset keeps
+    others from it until the transaction ends, so that its numbers become visible in their order: the marks of
+    consumers rely on it.
     """
     rows = list(batches)
     if not rows:
@@ -21,6 +25,8 @@ def record_batches(connection: Connection, batches: Iterable[Batch], run_id: str
     known = set(connection.scalars(select(batch.c.id).where(batch.c.id.in_([row.id for row in rows]))))
     fresh = [row for row in rows if row.id not in known]
     if fresh:
+        for asset in sorted({row.asset for row in fresh}):
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(asset, ASSET_LOCK))))
         connection.execute(insert(batch).on_conflict_do_nothing(), [_row(b, run_id) for b in fresh])
     if parents := [{"child": b.id, "parent": p} for b in fresh for p in b.parents]:
         connection.execute(insert(batch_parent).on_conflict_do_nothing(), parents)

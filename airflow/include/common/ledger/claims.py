@@ -1,19 +1,21 @@
 """Claim a hop, keep its lease, store its counts, give it back: each under the consumer's lock."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from common.core.errors import ConservationError, LeaseLost
 from common.core.ids import attempt_id
 from common.core.nouns import Batch, Counts
 from common.core.settings import settings
-from common.ledger.batches import batch_of, batches_by_id
+from common.ledger.batches import batches_by_id
 from common.ledger.consumers import Consumer, lock
-from common.ledger.incidents import PARKED, open_incident
-from common.ledger.tables import batch, consumer, hop, incident, receipt
+from common.ledger.incidents import PARKED, REFUSED, RELEASED, open_incident, resolutions
+from common.ledger.tables import consumer, hop
+from common.ledger.untaken import oldest_untaken
 
 DEATHS_BEFORE_NARROWING = 5
 
@@ -31,6 +33,8 @@ class Claim:
     owner: str
     pins: dict[str, tuple[int, int]] = field(default_factory=dict)
     redefined: bool = False  # whether the last published hop was of another contract or model
+    released: frozenset[str] = frozenset()  # batches that a person let pass whatever the contract's batch rules say
+    refused: frozenset[str] = frozenset()  # parked batches that a person refused: quarantined whole, unread
 
 
 @dataclass(frozen=True)
@@ -73,27 +77,15 @@ def _last(connection: Connection, name: str) -> Row[Any] | None:
 
 
 def _open(connection: Connection, item: Consumer, owner: str) -> Claim | None:
-    batches = untaken(connection, item)
-    if not batches:
+    fresh = next_claim(connection, item, owner)
+    if fresh is None:
         return None
-    last = _last(connection, item.name)
-    fresh = Claim(
-        consumer=item.name,
-        hop=last.n + 1 if last else 1,
-        attempt=attempt_id(),
-        previous=last.attempt if last else 0,
-        batches=tuple(batches),
-        contract=item.contract,
-        owner=owner,
-        pins=_pins(item, last, batches),
-        redefined=last is not None and last.contract != item.contract,
-    )
     connection.execute(
         insert(hop).values(
             consumer=fresh.consumer,
             n=fresh.hop,
             state="open",
-            batches=[b.id for b in batches],
+            batches=[b.id for b in fresh.batches],
             pins=fresh.pins,
             contract=fresh.contract,
             attempt=fresh.attempt,
@@ -104,7 +96,33 @@ def _open(connection: Connection, item: Consumer, owner: str) -> Claim | None:
     return fresh
 
 
-def _pins(item: Consumer, last: Row[Any] | None, batches: list[Batch]) -> dict[str, tuple[int, int]]:
+def next_claim(
+    connection: Connection, item: Consumer, owner: str, batches: Sequence[Batch] | None = None
+) -> Claim | None:
+    """Tell what the next hop would take: the oldest untaken batches, or those given; opens nothing."""
+    chosen = tuple(oldest_untaken(connection, item) if batches is None else batches)
+    return _claim(connection, item, chosen, owner) if chosen else None
+
+
+def _claim(connection: Connection, item: Consumer, batches: tuple[Batch, ...], owner: str) -> Claim:
+    last = _last(connection, item.name)
+    said = {} if item.ordered else resolutions(connection, item.name, [b.id for b in batches])
+    return Claim(
+        consumer=item.name,
+        hop=last.n + 1 if last else 1,
+        attempt=attempt_id(),
+        previous=last.attempt if last else 0,
+        batches=batches,
+        contract=item.contract,
+        owner=owner,
+        pins=_pins(item, last, batches),
+        redefined=last is not None and last.contract != item.contract,
+        released=frozenset(b for b, how in said.items() if how == RELEASED),
+        refused=frozenset(b for b, how in said.items() if how == REFUSED),
+    )
+
+
+def _pins(item: Consumer, last: Row[Any] | None, batches: Sequence[Batch]) -> dict[str, tuple[int, int]]:
     """Pin for every input the version read before and the one read now; empty for inputs that are files."""
     before = {asset: pin[1] for asset, pin in last.pins.items()} if last else {}
     pins = {asset: (before.get(asset, 0), before.get(asset, 0)) for asset in item.inputs}
@@ -116,18 +134,10 @@ def _pins(item: Consumer, last: Row[Any] | None, batches: list[Batch]) -> dict[s
 
 
 def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner: str, died: int) -> Claim:
-    last = _last(connection, item.name)
-    taken = Claim(
-        consumer=item.name,
-        hop=current.n,
-        attempt=attempt_id(),
-        previous=last.attempt if last else 0,
-        batches=tuple(batches_by_id(connection, current.batches)),
-        contract=item.contract,
-        owner=owner,
-        pins=_pins(item, last, []) | {a: (low, high) for a, (low, high) in current.pins.items() if a in item.inputs},
-        redefined=last is not None and last.contract != item.contract,
-    )
+    batches = tuple(batches_by_id(connection, current.batches))
+    pinned = {a: (low, high) for a, (low, high) in current.pins.items() if a in item.inputs}
+    fresh = _claim(connection, item, batches, owner)
+    taken = replace(fresh, pins=fresh.pins | pinned)
     connection.execute(
         update(hop)
         .where(hop.c.consumer == item.name, hop.c.n == current.n)
@@ -145,40 +155,6 @@ def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner:
         )
     )
     return taken
-
-
-def untaken(connection: Connection, item: Consumer) -> list[Batch]:
-    """List the oldest batches that the consumer has neither taken nor parked, up to its width and size."""
-    width = connection.scalar(select(consumer.c.width).where(consumer.c.name == item.name))
-    rows = connection.execute(
-        select(batch)
-        .where(batch.c.asset.in_(item.inputs), ~taken_by(item.name), ~parked_for(item.name))
-        .order_by(batch.c.number)
-        .limit(width)
-    )
-    chosen: list[Batch] = []
-    room = settings().hop_max_bytes
-    for found in map(batch_of, rows):
-        if chosen and found.bytes > room:
-            break
-        chosen.append(found)
-        room -= found.bytes
-    return chosen
-
-
-def taken_by(name: str) -> Any:
-    """Say in SQL that the consumer has a receipt for the batch."""
-    return exists().where(receipt.c.consumer == name, receipt.c.batch == batch.c.id)
-
-
-def parked_for(name: str) -> Any:
-    """Say in SQL that the batch is parked for the consumer."""
-    return exists().where(
-        incident.c.kind == PARKED,
-        incident.c.consumer == name,
-        incident.c.batch == batch.c.id,
-        incident.c.closed_at.is_(None),
-    )
 
 
 def _mine(held: Claim) -> Any:
@@ -223,19 +199,23 @@ def release(connection: Connection, held: Claim) -> None:
     connection.execute(update(hop).where(_mine(held)).values(attempt=None, owner=None, lease_until=None))
 
 
-def narrow(connection: Connection, name: str, why: str, attempt: int | None = None) -> str | None:
+def narrow(
+    connection: Connection, name: str, why: str, attempt: int | None = None, culprits: Sequence[str] = ()
+) -> list[str]:
     """Drop the open hop so that its number goes to a smaller claim; a batch that is alone is parked.
 
-    The caller holds the consumer's lock and has reconciled. With `attempt`, only that attempt's hop is dropped:
-    one that lost its lease has nothing to say any more. Returns the parked batch.
+    Where the `culprits` are known they are parked at once, and the next claim takes the others. The caller holds
+    the consumer's lock and has reconciled. With `attempt`, only that attempt's hop is dropped: one that lost its
+    lease has nothing to say any more. Returns the parked batches.
     """
     current = open_hop(connection, name)
     if current is None or (attempt is not None and current.attempt != attempt):
-        return None
+        return []
     connection.execute(delete(hop).where(hop.c.consumer == name, hop.c.n == current.n, hop.c.state == "open"))
-    if len(current.batches) == 1:
-        open_incident(connection, PARKED, name, why, current.batches[0])
-        return str(current.batches[0])
-    half = max(1, len(current.batches) // 2)
-    connection.execute(update(consumer).where(consumer.c.name == name).values(width=half))
-    return None
+    parked = [b for b in current.batches if b in culprits] or (current.batches if len(current.batches) == 1 else [])
+    for one in parked:
+        open_incident(connection, PARKED, name, why, one)
+    if not parked:
+        half = max(1, len(current.batches) // 2)
+        connection.execute(update(consumer).where(consumer.c.name == name).values(width=half))
+    return list(parked)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from common.ledger.tables import incident
 
 PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD, FAILED = "parked", "superseded", "stopped", "ledger_ahead", "failed"
+RELEASED, REFUSED = "released", "refused"  # how a person ends a parked batch
 
 
 def open_incident(connection: Connection, kind: str, consumer: str, detail: str, batch: str = "") -> None:
@@ -20,9 +21,11 @@ def open_incident(connection: Connection, kind: str, consumer: str, detail: str,
     )
 
 
-def close_incidents(connection: Connection, kind: str, consumer: str, batches: Sequence[str] = ("",)) -> None:
-    """Close the open incidents of a kind for these batches of a consumer."""
-    connection.execute(
+def close_incidents(
+    connection: Connection, kind: str, consumer: str, batches: Sequence[str] = ("",), resolution: str = ""
+) -> int:
+    """Close the open incidents of a kind for these batches of a consumer; tell how many there were."""
+    return connection.execute(
         update(incident)
         .where(
             incident.c.kind == kind,
@@ -30,8 +33,23 @@ def close_incidents(connection: Connection, kind: str, consumer: str, batches: S
             incident.c.batch.in_(batches),
             incident.c.closed_at.is_(None),
         )
-        .values(closed_at=func.clock_timestamp())
+        .values(closed_at=func.clock_timestamp(), resolution=resolution)
+    ).rowcount
+
+
+def resolutions(connection: Connection, consumer: str, batches: Sequence[str]) -> dict[str, str]:
+    """Tell how people ended the parked ones of these batches: `released` or `refused`, the last word counts."""
+    rows = connection.execute(
+        select(incident.c.batch, incident.c.resolution)
+        .where(
+            incident.c.kind == PARKED,
+            incident.c.consumer == consumer,
+            incident.c.batch.in_(batches),
+            incident.c.resolution.in_((RELEASED, REFUSED)),
+        )
+        .order_by(incident.c.id)
     )
+    return {row.batch: row.resolution for row in rows}
 
 
 def unannounced(connection: Connection, consumer: str) -> Sequence[Row[Any]]:

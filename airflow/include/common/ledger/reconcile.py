@@ -11,7 +11,8 @@ from common.core.settings import settings
 from common.ledger.batches import record_batches
 from common.ledger.incidents import LEDGER_AHEAD, PARKED, STOPPED, close_incidents, open_incident
 from common.ledger.manifests import Manifest, read_manifest
-from common.ledger.tables import consumer, hop, receipt, refusal
+from common.ledger.refusals import record_refusals
+from common.ledger.tables import consumer, hop, receipt
 
 
 class Target(Protocol):
@@ -74,21 +75,7 @@ def _record(connection: Connection, done: Manifest, target: Target) -> None:
         connection.execute(insert(receipt).on_conflict_do_nothing(), rows)
         close_incidents(connection, PARKED, done.consumer, inputs)
     close_incidents(connection, STOPPED, done.consumer)
-    if done.refusals:
-        rows_of = [
-            {
-                "consumer": done.consumer,
-                "hop": done.hop,
-                "batch": r.batch,
-                "reason": r.reason,
-                "rule": r.rule,
-                "column": r.column,
-                "count": r.count,
-                "place": r.place,
-            }
-            for r in done.refusals
-        ]
-        connection.execute(insert(refusal), rows_of)
+    record_refusals(connection, done.consumer, done.hop, done.refusals)
     widest = settings().hop_max_batches
     wider = func.least(consumer.c.width * 2, widest)
     connection.execute(update(consumer).where(consumer.c.name == done.consumer).values(width=wider))

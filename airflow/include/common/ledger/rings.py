@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select, update
 
-from common.ledger.claims import parked_for, taken_by
 from common.ledger.consumers import lock
 from common.ledger.tables import batch, consumer, hop
+from common.ledger.untaken import parked, untaken
 
 LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
 
@@ -59,10 +59,8 @@ def due(connection: Connection, names: Iterable[str]) -> list[str]:
 
 
 def _is_due(connection: Connection, name: str) -> bool:
-    inputs = connection.scalar(select(consumer.c.inputs).where(consumer.c.name == name)) or []
-    waiting = exists().where(batch.c.asset.in_(inputs), ~taken_by(name), ~parked_for(name))
     unfinished = exists().where(hop.c.consumer == name, (hop.c.state == "open") | ~hop.c.rung)
-    return bool(connection.scalar(select(waiting | unfinished)))
+    return bool(connection.scalar(select(unfinished))) or next(untaken(connection, name), None) is not None
 
 
 def newest(connection: Connection) -> int:
@@ -72,8 +70,5 @@ def newest(connection: Connection) -> int:
 
 def outstanding(connection: Connection, name: str, upto: int) -> tuple[int, list[str]]:
     """Count the batches up to a number that a consumer has still to take, and name those parked for it."""
-    inputs = connection.scalar(select(consumer.c.inputs).where(consumer.c.name == name)) or []
-    known = batch.c.asset.in_(inputs) & (batch.c.number <= upto) & ~taken_by(name)
-    parked = list(connection.scalars(select(batch.c.id).where(known, parked_for(name))))
-    waiting = connection.scalars(select(batch.c.id).where(known, ~parked_for(name))).all()
-    return len(waiting), parked
+    numbers = select(batch.c.id).where(batch.c.id.in_(parked(connection, name)), batch.c.number <= upto)
+    return sum(one.number <= upto for one in untaken(connection, name)), list(connection.scalars(numbers))

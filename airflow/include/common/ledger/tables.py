@@ -48,6 +48,13 @@ consumer = Table(
     Column("inputs", JSONB, nullable=False),
     Column("output", Text, nullable=False),
     Column("width", Integer, nullable=False, comment="how many batches the next hop takes at most"),
+    Column(
+        "marks",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="input asset -> number of a batch up to which all are taken or parked",
+    ),
     _moment("applied_at", default=True),
 )
 
@@ -120,7 +127,7 @@ receipt = Table(
 refusal = Table(
     "refusal",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("id", Text, primary_key=True, comment="made of consumer, hop, batch and cause: see `refusal_id`"),
     Column("consumer", Text, nullable=False),
     Column("hop", BigInteger, nullable=False),
     Column("batch", Text, ForeignKey("batch.id"), nullable=False, index=True),
@@ -131,6 +138,8 @@ refusal = Table(
     Column("place", Text, nullable=False, server_default=""),
     Column("state", Text, nullable=False, server_default="open"),
     _moment("refused_at", default=True),
+    Column("decision", BigInteger, ForeignKey("audit_log.n"), comment="who ended it, when and why"),
+    Column("redriven_as", Text, nullable=False, server_default="", comment="the batch that carries it again"),
     ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
     CheckConstraint("state IN ('open', 'redriven', 'discarded')", name="state"),
     Index(None, "consumer", "hop"),
@@ -146,6 +155,7 @@ incident = Table(
     Column("detail", Text, nullable=False),
     _moment("opened_at", default=True),
     _moment("closed_at"),
+    Column("resolution", Text, nullable=False, server_default="", comment="released or refused, where a person did it"),
     Column("notified", Boolean, nullable=False, server_default=text("false")),
     Index("uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")),
 )
@@ -153,9 +163,19 @@ incident = Table(
 audit_log = Table(
     "audit_log",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    _moment("at", default=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False, comment="1, 2, 3 without gaps"),
+    Column("at", DateTime(timezone=True), nullable=False),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("detail", JSONB, nullable=False),
+    Column("previous", Text, nullable=False, comment="hash of the entry before"),
+    Column("hash", Text, nullable=False),
+)
+
+waiver = Table(
+    "waiver",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("partition", Text, primary_key=True),
+    Column("decision", BigInteger, ForeignKey("audit_log.n"), nullable=False),
 )

@@ -1,0 +1,116 @@
+"""What people decide about batches and refusals, and what follows in the ledger; each is an entry of the audit log.
+
+Every effect can be done again: a rebuilt ledger does them anew from the journal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from common.core.errors import ConfigError
+from common.core.nouns import Batch
+from common.ledger.batches import record_batches
+from common.ledger.consumers import lock
+from common.ledger.incidents import PARKED, REFUSED, RELEASED, close_incidents
+from common.ledger.journal import Entry, adopt, decide
+from common.ledger.refusals import DISCARDED, REDRIVEN, end_refusals
+from common.ledger.tables import batch, incident, waiver
+from common.ledger.untaken import look_again, parked
+
+
+@dataclass(frozen=True)
+class Again:
+    """A batch that carries records once more through the gates, and the refusals that end with it."""
+
+    batch: Batch
+    refusals: tuple[str, ...] = ()
+
+
+def end_parked(connection: Connection, consumer: str, batch_id: str, resolution: str, why: str) -> Entry:
+    """Release a parked batch (it is tried again, and batch rules let it pass) or refuse it (it goes to quarantine).
+
+    Raises ConfigError where it is not parked.
+    """
+    lock(connection, consumer)
+    if batch_id not in (waiting := parked(connection, consumer)):
+        raise ConfigError(
+            f"Batch {batch_id} is not parked for {consumer}. Parked: {', '.join(waiting) or 'none'}. "
+            "See `watershed parked ls`."
+        )
+    what = {RELEASED: "parked.release", REFUSED: "parked.refuse"}[resolution]
+    return decide(connection, what, {"consumer": consumer, "batch": batch_id, "why": why}, EFFECTS)
+
+
+def discard(connection: Connection, refusals: Sequence[str], why: str) -> Entry:
+    """End open refusals for good."""
+    return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": why}, EFFECTS)
+
+
+def send_again(connection: Connection, what: str, carriers: Sequence[Again], why: str) -> Entry:
+    """Record batches that carry records again (`quarantine.redrive`, `replay`), and end the refusals they stand for."""
+    detail = {"carriers": [asdict(carrier) for carrier in carriers], "why": why}
+    return decide(connection, what, detail, EFFECTS)
+
+
+def waive(connection: Connection, dataset: str, partition: str, carriers: Sequence[Again], why: str) -> Entry:
+    """Let gold go on without a partition of a dataset; the carriers make the waiting models look at it."""
+    detail = {"dataset": dataset, "partition": partition, "carriers": [asdict(c) for c in carriers], "why": why}
+    return decide(connection, "waive", detail, EFFECTS)
+
+
+def note(connection: Connection, what: str, detail: dict[str, Any]) -> Entry:
+    """Enter what somebody did that changes nothing in the ledger."""
+    return decide(connection, what, detail, EFFECTS)
+
+
+def recover(connection: Connection) -> int:
+    """Take over the decisions that the object store has and this ledger lacks; tell how many there were."""
+    return adopt(connection, EFFECTS)
+
+
+def _end_parked(connection: Connection, entry: Entry) -> None:
+    consumer, batch_id = entry.detail["consumer"], entry.detail["batch"]
+    resolution = RELEASED if entry.what == "parked.release" else REFUSED
+    lock(connection, consumer)
+    if not close_incidents(connection, PARKED, consumer, [batch_id], resolution):
+        _remember(connection, consumer, batch_id, resolution, entry)
+    if connection.scalar(select(batch.c.id).where(batch.c.id == batch_id)):
+        look_again(connection, consumer, batch_id)
+
+
+def _remember(connection: Connection, consumer: str, batch_id: str, resolution: str, entry: Entry) -> None:
+    """Keep the decision in a rebuilt ledger, which does not know that the batch was parked."""
+    values = {"kind": PARKED, "consumer": consumer, "batch": batch_id, "detail": entry.detail["why"]}
+    closed = {"resolution": resolution, "closed_at": entry.at, "opened_at": entry.at, "notified": True}
+    connection.execute(insert(incident).values(**values, **closed))
+
+
+def _discard(connection: Connection, entry: Entry) -> None:
+    end_refusals(connection, entry.detail["refusals"], DISCARDED, entry.n)
+
+
+def _send_again(connection: Connection, entry: Entry) -> None:
+    for carrier in entry.detail["carriers"]:
+        told = Batch(**carrier["batch"])
+        parents = tuple(p for p in told.parents if connection.scalar(select(batch.c.id).where(batch.c.id == p)))
+        record_batches(connection, [replace(told, parents=parents)])
+        end_refusals(connection, carrier["refusals"], REDRIVEN, entry.n, told.id)
+
+
+def _waive(connection: Connection, entry: Entry) -> None:
+    said = {"dataset": entry.detail["dataset"], "partition": entry.detail["partition"], "decision": entry.n}
+    connection.execute(insert(waiver).values(**said).on_conflict_do_nothing())
+    _send_again(connection, entry)
+
+
+EFFECTS = {
+    "parked.release": _end_parked,
+    "parked.refuse": _end_parked,
+    "quarantine.discard": _discard,
+    "quarantine.redrive": _send_again,
+    "replay": _send_again,
+    "waive": _waive,
+}

@@ -1,0 +1,132 @@
+"""The audit log: what people decided, chained by hashes, and kept as write-once objects beside the manifests.
+
+An entry is written to the store before its transaction commits: so a lost ledger gets its decisions back, and whoever
+changes or removes rows of the table is found out by the copy.
+"""
+
+import getpass
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from common.core.clock import now
+from common.core.settings import settings
+from common.ledger.tables import audit_log
+from common.zones.store import ZoneStore
+from common.zones.zone import Zone
+
+JOURNAL_LOCK = 0x57A7E2543
+FOLDER = "audit"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One decision: the n-th, by whom, when (ISO 8601, UTC), what, with its facts, and the chain's hashes."""
+
+    n: int
+    at: str
+    who: str
+    what: str
+    detail: dict[str, Any]
+    previous: str
+    hash: str = ""
+
+    @property
+    def computed(self) -> str:
+        """Compute the hash of everything but the hash."""
+        said = [self.n, self.at, self.who, self.what, self.detail, self.previous]
+        return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+Effects = Mapping[str, Callable[[Connection, Entry], None]]
+
+
+def who_am_i() -> str:
+    """Name who acts: the setting `actor` where a service acts for somebody, else the system's user."""
+    return settings().actor or getpass.getuser()
+
+
+def decide(connection: Connection, what: str, detail: dict[str, Any], effects: Effects) -> Entry:
+    """Enter a decision and do what follows from it, in the caller's transaction."""
+    adopt(connection, effects)
+    last = _last(connection)
+    fresh = Entry(
+        n=last.n + 1 if last else 1,
+        at=now().isoformat(),
+        who=who_am_i(),
+        what=what,
+        detail=json.loads(json.dumps(detail, default=str)),
+        previous=last.hash if last else "",
+    )
+    entry = Entry(**asdict(fresh) | {"hash": fresh.computed})
+    if not ZoneStore(Zone.MANIFESTS).put_json(_key(entry.n), asdict(entry)):
+        adopt(connection, effects)  # somebody else's entry was written while its ledger was lost
+        return decide(connection, what, detail, effects)
+    _enter(connection, entry, effects)
+    return entry
+
+
+def adopt(connection: Connection, effects: Effects) -> int:
+    """Take over the decisions that the store has and the ledger lacks; tell how many there were."""
+    connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
+    last = _last(connection)
+    n = found = last.n if last else 0
+    while entry := stored(found + 1):
+        _enter(connection, entry, effects)
+        found += 1
+    return found - n
+
+
+def _enter(connection: Connection, entry: Entry, effects: Effects) -> None:
+    connection.execute(insert(audit_log).values(**asdict(entry) | {"at": datetime.fromisoformat(entry.at)}))
+    if effect := effects.get(entry.what):
+        effect(connection, entry)
+
+
+def _last(connection: Connection) -> Any:
+    return connection.execute(select(audit_log).order_by(audit_log.c.n.desc()).limit(1)).first()
+
+
+def _key(n: int) -> str:
+    return f"{FOLDER}/{n:08d}.json"
+
+
+def stored(n: int) -> Entry | None:
+    """Read the store's copy of an entry; None where there is none."""
+    content = ZoneStore(Zone.MANIFESTS).read(_key(n))
+    return Entry(**json.loads(content)) if content else None
+
+
+def entries(connection: Connection, limit: int | None = None) -> list[Entry]:
+    """List the newest entries of the ledger in their order."""
+    rows = connection.execute(select(audit_log).order_by(audit_log.c.n.desc()).limit(limit)).mappings()
+    return [Entry(**dict(row) | {"at": row["at"].isoformat()}) for row in rows][::-1]
+
+
+def tampered(connection: Connection) -> list[str]:
+    """Say what was changed, removed or added in the audit log, in plain words; an empty list where nothing was."""
+    found, previous, expected = [], "", 1
+    for entry in entries(connection):
+        if entry.n != expected:
+            found.append(f"entries {expected} to {entry.n - 1} are missing")
+        elif entry.previous != previous:
+            found.append(f"entry {entry.n} does not follow the entry before it")
+        if entry.hash != entry.computed:
+            found.append(f"entry {entry.n} ({entry.what} by {entry.who}) was changed after it was written")
+        found += _against_copy(entry)
+        previous, expected = entry.hash, entry.n + 1
+    if stored(expected):
+        found.append(f"entries from {expected} on are missing; the object store has them")
+    return found
+
+
+def _against_copy(entry: Entry) -> list[str]:
+    copy = stored(entry.n)
+    if copy is None:
+        return [f"the object store's copy of entry {entry.n} is missing"]
+    return [] if copy == entry else [f"entry {entry.n} differs from the object store's copy"]

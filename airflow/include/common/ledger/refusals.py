@@ -1,0 +1,133 @@
+"""Refusals: what was refused by cause, and how each ends: redriven, discarded, or still open."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from common.core.errors import ConfigError
+from common.core.nouns import Refusal
+from common.ledger.tables import audit_log, batch, refusal
+
+OPEN, REDRIVEN, DISCARDED = "open", "redriven", "discarded"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which refusals are meant: ids, or the beginning of a consumer's name and any of the others."""
+
+    ids: tuple[str, ...] = ()
+    consumer: str = ""
+    reason: str = ""
+    column: str = ""
+    batch: str = ""
+    state: str = ""
+
+
+def refusal_id(consumer: str, hop: int, item: Refusal) -> str:
+    """Name a refusal after what it is, so that a rebuilt ledger has the same names; 16 hexadecimal digits."""
+    said = "\x1f".join([consumer, str(hop), item.batch, item.reason, item.rule, item.column])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def record_refusals(connection: Connection, consumer: str, hop: int, items: Sequence[Refusal]) -> None:
+    """Record what a hop refused; what is known already stays as it is."""
+    rows = [
+        {
+            "id": refusal_id(consumer, hop, item),
+            "consumer": consumer,
+            "hop": hop,
+            "batch": item.batch,
+            "reason": item.reason,
+            "rule": item.rule,
+            "column": item.column,
+            "count": item.count,
+            "place": item.place,
+        }
+        for item in items
+    ]
+    if rows:
+        connection.execute(insert(refusal).on_conflict_do_nothing(), rows)
+
+
+def matching(connection: Connection, wanted: Filter, limit: int | None = None) -> list[dict[str, Any]]:
+    """List refusals, the newest first, with the file each came from and who ended it."""
+    rows = connection.execute(
+        _filtered(_listed(), wanted).order_by(refusal.c.refused_at.desc(), refusal.c.id).limit(limit)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def _listed() -> Select[Any]:
+    origin = func.coalesce(batch.c.place["raw"].astext, batch.c.place["key"].astext).label("origin")
+    return (
+        select(
+            refusal.c.id,
+            refusal.c.consumer,
+            refusal.c.hop,
+            refusal.c.reason,
+            refusal.c.rule,
+            refusal.c["column"],
+            refusal.c["count"],
+            origin,
+            refusal.c.place,
+            refusal.c.batch,
+            refusal.c.state,
+            refusal.c.refused_at.label("refused"),
+            refusal.c.redriven_as,
+            audit_log.c.who,
+            audit_log.c.detail["why"].astext.label("why"),
+        )
+        .join(batch, batch.c.id == refusal.c.batch)
+        .outerjoin(audit_log, audit_log.c.n == refusal.c.decision)
+    )
+
+
+def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
+    if wanted.ids:
+        query = query.where(refusal.c.id.in_(wanted.ids))
+    if wanted.consumer:
+        query = query.where(refusal.c.consumer.startswith(wanted.consumer, autoescape=True))
+    for name in ("reason", "column", "batch", "state"):
+        if value := getattr(wanted, name):
+            query = query.where(refusal.c[name] == value)
+    return query
+
+
+def still_open(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    """List the open refusals that are meant.
+
+    Raises ConfigError where nothing is meant, an id is unknown, or a named refusal has ended already.
+    """
+    found = matching(connection, wanted)
+    if unknown := sorted(set(wanted.ids) - {row["id"] for row in found}):
+        raise ConfigError(f"There is no refusal {', '.join(unknown)}. See `watershed quarantine ls`.")
+    ended = [row for row in found if row["state"] != OPEN]
+    if wanted.ids and ended:
+        first = ended[0]
+        raise ConfigError(f"Refusal {first['id']} was {first['state']} by {first['who']} already; nothing was changed.")
+    chosen = [row for row in found if row["state"] == OPEN]
+    if not chosen:
+        raise ConfigError("No open refusal is meant by that. See `watershed quarantine ls --state open`.")
+    return chosen
+
+
+def end_refusals(connection: Connection, ids: Sequence[str], state: str, decision: int, redriven_as: str = "") -> None:
+    """End open refusals by a decision of the audit log; those that have ended stay as they are."""
+    connection.execute(
+        update(refusal)
+        .where(refusal.c.id.in_(ids), refusal.c.state == OPEN)
+        .values(state=state, decision=decision, redriven_as=redriven_as)
+    )
+
+
+def refusals_of_file(connection: Connection, consumer: str, key: str) -> Sequence[Row[Any]]:
+    """List the refusals that a consumer made of one file, whichever batch carried it."""
+    return connection.execute(
+        select(refusal)
+        .join(batch, batch.c.id == refusal.c.batch)
+        .where(refusal.c.consumer == consumer, batch.c.place["key"].astext == key)
+    ).all()
