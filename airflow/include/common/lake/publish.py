@@ -11,6 +11,7 @@ import polars as pl
 from deltalake import write_deltalake
 from deltalake.transaction import AddAction
 
+from common.core.faults import fault_point
 from common.lake.table import KEEP_FOR_EVER, LakeTable, committing, padded
 from common.zones.store import storage_options
 
@@ -40,6 +41,7 @@ def stage_parts(
             if rows.height:
                 folder = "".join(f"{name}={value}/" for name, value in values.items())
                 parts.append(_write(table, f"{folder}{under}/{len(parts)}.parquet", rows, values))
+                fault_point("silver", "stage.part")
     return parts
 
 

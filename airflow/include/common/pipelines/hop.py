@@ -20,6 +20,7 @@ from common.core.errors import (
     TransientError,
     WatershedError,
 )
+from common.core.faults import breakable, fault_point
 from common.core.nouns import Batch, Counts, Head, Refusal
 from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, release, store_counts
@@ -99,10 +100,11 @@ def drain(step: Step, owner: str, run_id: str = "") -> Drained:
 
 def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
     try:
-        with transaction() as connection:
+        with breakable(step.consumer.kind, "claim"), transaction() as connection:
             lock(connection, step.consumer.name)
             found = _reconciled(connection, step, done)
             held = claim(connection, step.consumer, owner)
+            fault_point(step.consumer.kind, "claim.during")
     except LedgerAhead as error:
         with transaction() as connection:
             report_ahead(connection, step.consumer.name, error)
@@ -125,7 +127,8 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
 def _settle(step: Step, found: list[Manifest]) -> None:
     for manifest in found:
         log.info("hop published", hop=manifest.hop, counts=str(manifest.counts))
-        step.settle(manifest)
+        with breakable(step.consumer.kind, "settle"):
+            step.settle(manifest)
 
 
 def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
@@ -139,8 +142,7 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
         try:
             _record(step, done)  # an error's type is no evidence that nothing happened
         finally:  # an outage is nobody's death, even where it hides the target's head
-            with transaction() as connection:
-                release(connection, held)
+            _release(step, held)
         raise
     except Exception:
         _record(step, done)
@@ -149,12 +151,18 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
 
 
 def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:
+    kind = step.consumer.kind
+    fault_point(kind, "stage.before", held.batches)
     with step.stage(held) as staged:
-        _audit(held, staged)
-        write_manifest(_manifest(held, staged, run_id))
+        fault_point(kind, "stage.after", held.batches)
+        with breakable(kind, "audit"):
+            _audit(held, staged)
+        with breakable(kind, "manifest"):
+            write_manifest(_manifest(held, staged, run_id))
         with transaction() as connection:
             heartbeat(connection, held)
-        step.publish(held, staged)
+        with breakable(kind, "publish"):
+            step.publish(held, staged)
 
 
 def _audit(held: Claim, staged: Staged) -> None:
@@ -185,15 +193,21 @@ def _manifest(held: Claim, staged: Staged, run_id: str) -> Manifest:
 
 
 def _record(step: Step, done: Drained) -> None:
-    with transaction() as connection:
+    with breakable(step.consumer.kind, "record"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
+        fault_point(step.consumer.kind, "record.during")
     _settle(step, found)
+
+
+def _release(step: Step, held: Claim) -> None:
+    with breakable(step.consumer.kind, "release"), transaction() as connection:
+        release(connection, held)
 
 
 def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
     """Narrow independent inputs to the batch at fault; stop readers of Delta, whose inputs were good."""
-    with transaction() as connection:
+    with breakable(step.consumer.kind, "narrow"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
         published = any(manifest.hop == held.hop for manifest in found)
@@ -203,8 +217,7 @@ def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
             narrow(connection, step.consumer.name, f"{type(error).__name__}: {error}", held.attempt)
     _settle(step, found)
     if not published and step.consumer.ordered:
-        with transaction() as connection:
-            release(connection, held)
+        _release(step, held)
         raise error
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from common.contracts.contract import Contract
 from common.core.errors import CommitConflict, UnreadableFile
+from common.core.faults import fault_point
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Counts, Dataset, Head, Refusal
 from common.formats import Shape
@@ -140,6 +141,7 @@ class LandingStep:
     def _copy(self, arrival: Arrival) -> Batch:
         key = bronze_key(self.dataset, arrival)
         stored = self.bronze.upload(arrival.path, key)
+        fault_point(self.consumer.kind, "stage.copied", [arrival.batch])
         return Batch(
             id=batch_id(self.consumer.output, arrival.batch.id),
             asset=self.consumer.output,
@@ -187,6 +189,7 @@ class LandingStep:
         for batch in done.inputs:
             if batch.id not in unread:
                 discard(self.raw, batch)
+                fault_point(self.consumer.kind, "settle.deleted", [batch])
 
 
 def discard(raw: ZoneStore, batch: Batch) -> None:

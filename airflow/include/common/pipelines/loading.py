@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import LoadSpec
+from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
 from common.lake.table import CHANGE, changes, read_at, reading
@@ -72,7 +73,9 @@ class LoadStep:
         rows = self._rows(held)
         with self.warehouse.session() as session:
             session.take_token(held.consumer, held.hop, held.attempt)
+            fault_point(self.consumer.kind, "stage.token", held.batches)
             session.stage(STAGING, rows)
+            fault_point(self.consumer.kind, "stage.rows", held.batches)
             known = int(session.scalar(self._plan().count_known))
             self._session = session
             yield Staged(
@@ -110,6 +113,7 @@ class LoadStep:
         session: Any = self._session
         for statement in strategy(self.spec.strategy)(self._plan()):
             session.execute(statement)
+        fault_point(self.consumer.kind, "publish.commit")
         session.commit()
 
     def settle(self, done: Manifest) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from common.contracts.catalogue import contracts
 from common.contracts.contract import Contract
+from common.core.faults import breakable, fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
 from common.ledger.batches import record_batches
@@ -33,9 +34,11 @@ def look(domain: str) -> int:
         by_dataset.setdefault(batch.asset, []).append(batch)
     waiting = 0
     for batches in by_dataset.values():
-        taken = _record(batches)
+        with breakable("landing", "look"):
+            taken = _record(batches)
         for batch in taken:
             discard(raw, batch)
+            fault_point("landing", "look.deleted")
         waiting += len(batches) - len(taken)
     return waiting
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from common.contracts.contract import Contract
 from common.core.errors import QualityError
+from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
 from common.formats import Shape
@@ -66,6 +67,7 @@ class SilverStep:
             taken = spool.good + spool.refused.height
             require(spool.refused.height, taken, self.contract.max_refused_share)
             inserted, changed = self._stage_rows(held, spool)
+            fault_point(self.consumer.kind, "stage.parts", held.batches)
             refusals, place = self._stage_refused(held, spool.refused)
             yield Staged(
                 counts=Counts(taken, inserted, spool.good - inserted, spool.refused.height),

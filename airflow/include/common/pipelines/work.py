@@ -1,6 +1,7 @@
 """What the tasks of the DAGs do, without Airflow: each a plain function of names."""
 
 from common.core.errors import ConfigError, TerminalError
+from common.core.faults import breakable, fault_point
 from common.core.settings import settings
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
@@ -14,18 +15,23 @@ from common.pipelines.steps import step_of
 
 def work(hop: Hop, owner: str, run_id: str) -> tuple[Drained, Ring | None]:
     """Drain one consumer, tell of its incidents, and give what is to be rung."""
+    step = step_of(hop)
     try:
-        done = drain(step_of(hop), owner, run_id)
+        done = drain(step, owner, run_id)
     finally:
         announce_incidents(hop.consumer)
-    with transaction() as connection:
-        return done, to_ring(connection, hop.consumer)
+    with breakable(step.consumer.kind, "ring"), transaction() as connection:
+        ring = to_ring(connection, hop.consumer)
+    return done, ring
 
 
 def rung(consumer: str, numbers: list[int]) -> None:
     """Remember that the event of these hops is stored."""
     with transaction() as connection:
+        kind = lock(connection, consumer).kind
+        fault_point(kind, "rung.before")
         mark_rung(connection, consumer, numbers)
+    fault_point(kind, "rung.after")
 
 
 def due_tasks(domain: str, stage: str) -> list[str]:
