@@ -83,6 +83,23 @@ class DialectSpec:
 
 
 @dataclass(frozen=True)
+class BatchRules:
+    """What a batch must be like; one that is not is held back until a person releases or refuses it.
+
+    `rows` and `of_median` are (least, most): records of the batch, and their share of the median of recent hops'
+    batches. `max_age_hours` is the age of the newest `age_column` when the file landed. With `known_columns`, files
+    with columns that the contract does not know, or without optional ones that it does, are held.
+    """
+
+    max_refused_share: float | None = None
+    rows: tuple[float | None, float | None] = (None, None)
+    of_median: tuple[float | None, float | None] = (None, None)
+    max_age_hours: float | None = None
+    age_column: str | None = None
+    known_columns: bool = False
+
+
+@dataclass(frozen=True)
 class Contract:
     """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets."""
 
@@ -96,7 +113,7 @@ class Contract:
     partition: Partitioning = field(default_factory=Partitioning)
     dialect: DialectSpec = field(default_factory=DialectSpec)
     loads: tuple[LoadSpec, ...] = ()
-    max_refused_share: float | None = None
+    batch: BatchRules = field(default_factory=BatchRules)
     owner: str = "data-platform"
     description: str = ""
     freshness_hours: float | None = None
@@ -115,6 +132,11 @@ class Contract:
     def needed(self) -> tuple[str, ...]:
         """Name the columns without which a file is refused whole."""
         return tuple(column.source for column in self.columns if column.required or column.name in self.key)
+
+    @property
+    def personal(self) -> frozenset[str]:
+        """Name the columns that are tagged as personal data, which no listing shows."""
+        return frozenset(column.name for column in self.columns if column.personal)
 
     def column(self, name: str) -> Column:
         """Find a column by name; raises KeyError."""

@@ -13,7 +13,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 def faults(contract: Contract) -> list[str]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    return [*_columns(contract), *_identity(contract), *_partition(contract), *_loads(contract)]
+    return [*_columns(contract), *_identity(contract), *_partition(contract), *_batch(contract), *_loads(contract)]
 
 
 def _columns(contract: Contract) -> Iterator[str]:
@@ -78,6 +78,18 @@ def _partition(contract: Contract) -> Iterator[str]:
             f"/customProperties/partition/column: '{partition.column}' is not part of the key, so a row could "
             "move between partitions; make it part of the key or list it under `immutable`."
         )
+
+
+def _batch(contract: Contract) -> Iterator[str]:
+    rules, where = contract.batch, "/customProperties/batch"
+    numbers = [rules.max_refused_share, *rules.rows, *rules.of_median, rules.max_age_hours]
+    if any(n is not None and (isinstance(n, bool) or not isinstance(n, int | float) or n < 0) for n in numbers):
+        yield f"{where}: limits are numbers from 0 on; found {numbers}."
+    if (rules.max_age_hours is None) != (rules.age_column is None):
+        yield f"{where}: maxAgeHours and ageColumn belong together: the age of the newest value of that column."
+    times = [c.name for c in contract.columns if c.kind in (Kind.DATE, Kind.TIMESTAMP)]
+    if rules.age_column is not None and rules.age_column not in times:
+        yield f"{where}/ageColumn: '{rules.age_column}' is no date or timestamp. Known: {', '.join(times) or 'none'}."
 
 
 def _loads(contract: Contract) -> Iterator[str]:

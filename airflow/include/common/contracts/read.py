@@ -10,6 +10,7 @@ from open_data_contract_standard.model import CustomProperty, OpenDataContractSt
 from pydantic import ValidationError
 
 from common.contracts.contract import (
+    BatchRules,
     Column,
     Contract,
     DialectSpec,
@@ -31,7 +32,10 @@ LOGICAL = {
     "timestamp": Kind.TIMESTAMP,
 }
 CONTRACT_WORDS = {
-    "latest", "partition", "dialect", "load", "owner", "maxRefusedShare", "immutable",
+    "latest", "partition", "dialect", "load", "owner", "batch", "immutable",
+}  # fmt: skip
+BATCH_WORDS = {
+    "maxRefusedShare", "minRows", "maxRows", "minOfMedian", "maxOfMedian", "maxAgeHours", "ageColumn", "knownColumns",
 }  # fmt: skip
 COLUMN_WORDS = {"formats", "nulls", "case", "normalise"}
 
@@ -89,10 +93,24 @@ def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
         partition=Partitioning(**words.get("partition", {})),
         dialect=DialectSpec(**words.get("dialect", {})),
         loads=tuple(LoadSpec(**load) for load in words.get("load", [])),
-        max_refused_share=words.get("maxRefusedShare"),
+        batch=_batch_rules(words.get("batch", {})),
         owner=words.get("owner", "data-platform"),
         description=(document.description.purpose or "") if document.description else "",
         freshness_hours=_freshness(document),
+    )
+
+
+def _batch_rules(words: dict[str, Any]) -> BatchRules:
+    if unknown := set(words) - BATCH_WORDS:
+        known = ", ".join(sorted(BATCH_WORDS))
+        raise ContractError(f"/customProperties/batch: no rule {sorted(unknown)}. Known: {known}.")
+    return BatchRules(
+        max_refused_share=words.get("maxRefusedShare"),
+        rows=(words.get("minRows"), words.get("maxRows")),
+        of_median=(words.get("minOfMedian"), words.get("maxOfMedian")),
+        max_age_hours=words.get("maxAgeHours"),
+        age_column=words.get("ageColumn"),
+        known_columns=bool(words.get("knownColumns", False)),
     )
 
 

@@ -18,6 +18,8 @@ WatershedError
         └── ConservationError  counts do not add up, nothing was published
 """
 
+from collections.abc import Sequence
+
 
 class WatershedError(Exception):
     """Root of every error that Watershed raises on purpose."""
@@ -64,7 +66,9 @@ class LedgerAhead(TerminalError):
 
 
 class DataError(TerminalError):
-    """These records cannot be processed as they are."""
+    """These records cannot be processed as they are; `batches` names those at fault, where that is known."""
+
+    batches: tuple[str, ...] = ()
 
 
 class UnreadableFile(DataError):
@@ -83,7 +87,11 @@ class ModelError(DataError):
 
 
 class QualityError(DataError):
-    """A batch-level check of severity `error` failed; nothing was published."""
+    """A batch breaks a rule for whole batches; nothing was published."""
+
+    def __init__(self, message: str, batches: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.batches = tuple(batches)
 
 
 class ConservationError(DataError):

@@ -85,27 +85,29 @@ def append_parts(table: LakeTable, parts: Sequence[Part], partition_by: Sequence
         raise committing(f"append to {table.uri}", error) from error
 
 
-def merge(table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, attempt: int) -> None:
-    """Commit rows by key: rows of a known key replace it, others are inserted.
+def merge(
+    table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, attempt: int, gone: str | None = None
+) -> None:
+    """Commit rows by key: rows of a known key replace it, others are inserted; where column `gone` is true, removed.
 
     Raises CommitConflict, StoreUnavailable.
     """
+    stays, extra = (f"NOT {SOURCE}.`{gone}`", [gone]) if gone else (None, None)
     on = " AND ".join(f"({TARGET}.`{name}` IS NOT DISTINCT FROM {SOURCE}.`{name}`)" for name in key)
     properties = table.properties(hop, attempt)
     try:
-        (
-            table.snapshot.merge(
-                rows,
-                predicate=on,
-                source_alias=SOURCE,
-                target_alias=TARGET,
-                commit_properties=properties,
-                post_commithook_properties=KEEP_FOR_EVER,
-            )
-            .when_matched_update_all()
-            .when_not_matched_insert_all()
-            .execute()
+        merger = table.snapshot.merge(
+            rows,
+            predicate=on,
+            source_alias=SOURCE,
+            target_alias=TARGET,
+            commit_properties=properties,
+            post_commithook_properties=KEEP_FOR_EVER,
         )
+        if gone:
+            merger = merger.when_matched_delete(predicate=f"{SOURCE}.`{gone}`")
+        merger = merger.when_matched_update_all(predicate=stays, except_cols=extra)
+        merger.when_not_matched_insert_all(predicate=stays, except_cols=extra).execute()
     except Exception as error:
         raise committing(f"merge into {table.uri}", error) from error
 

@@ -28,7 +28,7 @@ def record_batches(connection: Connection, batches: Iterable[Batch], run_id: str
         for asset in sorted({row.asset for row in fresh}):
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(asset, ASSET_LOCK))))
         connection.execute(insert(batch).on_conflict_do_nothing(), [_row(b, run_id) for b in fresh])
-    if parents := [{"child": b.id, "parent": p} for b in fresh for p in b.parents]:
+    if parents := [{"child": b.id, "parent": p} for b in rows for p in b.parents]:
         connection.execute(insert(batch_parent).on_conflict_do_nothing(), parents)
 
 

@@ -36,6 +36,12 @@ class Claim:
     released: frozenset[str] = frozenset()  # batches that a person let pass whatever the contract's batch rules say
     refused: frozenset[str] = frozenset()  # parked batches that a person refused: quarantined whole, unread
 
+    @property
+    def replay(self) -> dict[str, str] | None:
+        """Give what a person asked to be done again, where a batch says so for this consumer or for all."""
+        asked = (batch.place["replay"] for batch in self.batches if "replay" in batch.place)
+        return next((said for said in asked if said.get("for", self.consumer) == self.consumer), None)
+
 
 @dataclass(frozen=True)
 class Leased:

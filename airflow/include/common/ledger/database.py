@@ -75,3 +75,12 @@ def migrate(revision: str = "head") -> None:
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def forget() -> None:
+    """Drop every table of the ledger; `rebuild` makes them anew from what the targets say."""
+    with transaction() as connection:
+        _hold(connection, MIGRATE_LOCK)
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")

@@ -67,3 +67,11 @@ def batches(connection: Connection, asset: str, limit: int) -> Rows:
     if asset:
         query = query.where(batch.c.asset == asset)
     return [dict(row) for row in connection.execute(query.order_by(batch.c.number.desc()).limit(limit)).mappings()]
+
+
+def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[float]:
+    """Tell how many records a batch of each recent hop held, the newest first."""
+    done = select(hop.c.taken / func.jsonb_array_length(hop.c.batches)).where(
+        hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0
+    )
+    return [float(size) for size in connection.scalars(done.order_by(hop.c.n.desc()).limit(hops))]

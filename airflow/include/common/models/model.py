@@ -15,7 +15,7 @@ from common.core.nouns import Dataset
 from common.core.settings import settings
 
 HEADER = re.compile(r"\A\s*/\*(.*?)\*/(.*)\Z", re.DOTALL)
-KNOWN = {"description", "key", "slice", "partition", "inputs", "controls", "load"}
+KNOWN = {"description", "key", "slice", "partition", "inputs", "controls", "load", "complete"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Model:
     partition: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     loads: tuple[LoadSpec, ...] = ()
+    complete: tuple[Dataset, ...] = ()  # a slice waits until each of these has published the partition of its name
 
 
 def read_model(path: Path, domain: str) -> Model:
@@ -67,6 +68,7 @@ def read_model(path: Path, domain: str) -> Model:
         partition=tuple(header.get("partition", [])),
         controls=tuple(_control(item) for item in header.get("controls", [])),
         loads=tuple(LoadSpec(**load) for load in header.get("load", [])),
+        complete=tuple(Dataset.parse(name) for name in header.get("complete", [])),
     )
 
 
@@ -78,6 +80,8 @@ def _faults(header: dict[str, Any]) -> list[str]:
         faults.append(f"unknown {sorted(unknown)}. Known: {', '.join(sorted(KNOWN))}")
     if header.get("partition") not in (None, [], [header.get("slice")]):
         faults.append("a model is partitioned by its slice or not at all")
+    if other := set(header.get("complete", [])) - set(header.get("inputs") or {}):
+        faults.append(f"complete: {', '.join(sorted(other))} is no input of the model")
     return faults
 
 

@@ -13,7 +13,9 @@ from common.lake.publish import append_parts, replace_slices
 from common.lake.table import CHANGE, LakeTable, changes, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
+from common.ledger.database import transaction
 from common.ledger.manifests import Manifest
+from common.ledger.partitions import incomplete
 from common.models.model import Model
 from common.models.run import run, schema_of, slices, within
 from common.pipelines.hop import Staged
@@ -43,6 +45,7 @@ class ModelStep:
         self.table = LakeTable(Zone.GOLD, model.dataset, name)
         self._rows = pl.DataFrame()
         self._touched: list[str] | None = []
+        self._whole, self._waiting = False, dict[str, list[str]]()
 
     def head(self) -> Head:
         """Read the table's last hop."""
@@ -58,12 +61,11 @@ class ModelStep:
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
-        """Find the touched slices, recompute them, count what is new."""
+        """Find the touched slices, recompute those that are complete, count what is new; writes nothing yet."""
         self.table.require(list(self.schema()))
         with reading(f"inputs of {self.model.dataset}"):
             changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
-        touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
-        self._touched = None if held.redefined or len(touched) > MOST_SLICES else sorted(touched)
+        self._touch(held, changed)
         with reading(f"inputs of {self.model.dataset}"):
             inputs = {d: self._slice(held, d) for d in self.model.inputs}
         self._rows = run(self.model, inputs).select(list(self.schema()))
@@ -76,6 +78,37 @@ class ModelStep:
             outputs=(self._output(held),),
             bytes=sum(batch.bytes for batch in held.batches),
         )
+
+    def plan(self, held: Claim) -> Counts:
+        """Tell what the claim would come to, and write nothing."""
+        with self.stage(held) as staged:
+            return staged.counts
+
+    def _touch(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> None:
+        """Decide which slices are computed (None: all) and whether the table is replaced whole."""
+        asked = held.replay
+        if asked and "from" in asked:
+            touched: set[str] | None = {s for s in self._all_slices(held) if asked["from"] <= s <= asked["to"]}
+        elif held.redefined or asked is not None:
+            touched = None
+        else:
+            touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
+            touched = None if len(touched) > MOST_SLICES else touched
+        self._whole, self._waiting = touched is None, {}
+        if self.model.complete:
+            touched = self._all_slices(held) if touched is None else touched
+            with transaction() as connection:
+                self._waiting = incomplete(connection, self.model.complete, touched)
+            touched -= self._waiting.keys()
+        self._touched = None if touched is None else sorted(touched)
+
+    def _all_slices(self, held: Claim) -> set[str]:
+        """Name every slice that the inputs or the table have."""
+        with reading(f"inputs of {self.model.dataset}"):
+            inputs = {d: self._pinned(held, d).collect() for d in self.model.inputs}
+            there = read_at(self.table.uri, self.table.snapshot.version()).select(pl.col(self.model.slice)).unique()
+            known = set(there.collect().to_series().cast(pl.String))
+        return known.union(*(slices(self.model, d, rows) for d, rows in inputs.items()))
 
     def _check_slices(self) -> None:
         """Refuse rows outside of the slices that will be replaced: they would stand there twice."""
@@ -102,12 +135,16 @@ class ModelStep:
         Where the slice is a plain column the files of other partitions are not even opened.
         """
         expression, schema = self.model.inputs[dataset], silver_schema(contract_of(dataset))
-        rows = read_at(self._uri(dataset), held.pins[asset_name(dataset, Zone.SILVER)][1], schema)
+        rows = self._pinned(held, dataset)
         if self._touched is None:
             return rows.collect()
         if isinstance(schema.get(expression), SAME_TEXT):
             return rows.filter(pl.col(expression).cast(pl.String).is_in(self._touched)).collect()
         return within(self.model, dataset, rows.collect(), set(self._touched))
+
+    def _pinned(self, held: Claim, dataset: Dataset) -> pl.LazyFrame:
+        version = held.pins[asset_name(dataset, Zone.SILVER)][1]
+        return read_at(self._uri(dataset), version, silver_schema(contract_of(dataset)))
 
     def _new_keys(self) -> int:
         """Count the result's keys that the table does not have yet."""
@@ -122,19 +159,20 @@ class ModelStep:
             asset=self.consumer.output,
             records=self._rows.height,
             contract=held.contract,
+            place={"waiting": self._waiting, "partitions": (self._touched or [])[:MOST_SLICES]},
             parents=tuple(batch.id for batch in held.batches),
         )
 
     def publish(self, held: Claim, staged: Staged) -> None:
         """Replace the touched slices in one commit; with none, an empty commit carries the hop."""
         del staged
-        if self._touched == []:
+        if self._touched == [] and not self._whole:
             append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
         else:
             replace_slices(self.table, self._rows, self._predicate(), held.hop, held.attempt)
 
     def _predicate(self) -> str | None:
-        if self._touched is None:
+        if self._whole or self._touched is None:
             return None
         listed = ", ".join("'" + value.replace("'", "''") + "'" for value in self._touched)
         return f"`{self.model.slice}` IN ({listed})"

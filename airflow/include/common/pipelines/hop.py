@@ -62,6 +62,10 @@ class Step(Protocol):
         """Do the work; what it holds open (files, a transaction) lives until the block ends."""
         ...
 
+    def plan(self, held: Claim) -> Counts:
+        """Tell what the claim would come to, and write nothing."""
+        ...
+
     def publish(self, held: Claim, staged: Staged) -> None:
         """Commit data, hop number and attempt to the target in one commit, where its head is the hop before."""
         ...
@@ -214,7 +218,8 @@ def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
         if not published and step.consumer.ordered:
             open_incident(connection, STOPPED, step.consumer.name, str(error))
         elif not published:
-            narrow(connection, step.consumer.name, f"{type(error).__name__}: {error}", held.attempt)
+            why = f"{type(error).__name__}: {error}"
+            narrow(connection, step.consumer.name, why, held.attempt, error.batches)
     _settle(step, found)
     if not published and step.consumer.ordered:
         _release(step, held)

@@ -18,7 +18,7 @@ from common.ledger.batches import known_checksums
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.database import transaction
-from common.ledger.incidents import SUPERSEDED
+from common.ledger.incidents import REFUSED, SUPERSEDED
 from common.ledger.manifests import Manifest
 from common.pipelines.domain import UNROUTED
 from common.pipelines.hop import Staged
@@ -45,6 +45,21 @@ class Arrival:
     def name(self) -> str:
         """Give the file's own name."""
         return str(self.batch.place["key"]).rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Landed files by what becomes of them, each kind in the order of landing."""
+
+    fresh: list[Arrival]
+    duplicates: list[Arrival]
+    refused: list[Arrival]
+
+    @property
+    def counts(self) -> Counts:
+        """Count the files."""
+        parts = len(self.fresh), len(self.duplicates), len(self.refused)
+        return Counts(sum(parts), *parts)
 
 
 class LandingStep:
@@ -92,30 +107,44 @@ class LandingStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Read every file whole, then copy the good and quarantine the bad ones."""
-        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(DOWNLOADS) as pool:
-            paths = [Path(spool) / str(number) for number in range(len(held.batches))]
-            arrivals = list(pool.map(self._fetch, held.batches, paths))
-            fresh, duplicates, refused = self._sorted(arrivals)
-            outputs = tuple(pool.map(self._copy, fresh))
-            refusals = tuple(pool.map(lambda arrival: self._refuse(arrival, held), refused))
+        with self._sorted(held) as found, ThreadPoolExecutor(DOWNLOADS) as pool:
             yield Staged(
-                counts=Counts(len(arrivals), len(fresh), len(duplicates), len(refused)),
-                outputs=outputs,
-                refusals=refusals,
+                counts=found.counts,
+                outputs=tuple(pool.map(self._copy, found.fresh)),
+                refusals=tuple(pool.map(lambda arrival: self._refuse(arrival, held), found.refused)),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
-    def _fetch(self, batch: Batch, path: Path) -> Arrival:
+    def plan(self, held: Claim) -> Counts:
+        """Tell what the claim would come to, and write nothing."""
+        with self._sorted(held) as found:
+            return found.counts
+
+    @contextmanager
+    def _sorted(self, held: Claim) -> Iterator[Sorted]:
+        """Read every file, and tell fresh, duplicate and refused ones apart."""
+        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(DOWNLOADS) as pool:
+            paths = [Path(spool) / str(number) for number in range(len(held.batches))]
+            arrivals = list(pool.map(lambda batch, path: self._fetch(held, batch, path), held.batches, paths))
+            readable = [arrival for arrival in arrivals if not arrival.reason]
+            fresh, duplicates = self._compared(readable)
+            yield Sorted(fresh, duplicates, [arrival for arrival in arrivals if arrival.reason])
+
+    def _fetch(self, held: Claim, batch: Batch, path: Path) -> Arrival:
+        at = {"zone": Zone.RAW, **batch.place, **batch.place.get("at", {})}  # a re-driven file lies in quarantine
+        store = ZoneStore(Zone(at["zone"]))
         try:
-            self.raw.download(batch.place["key"], path, batch.place["etag"])
+            store.download(at["key"], path, at["etag"])
         except Changed:
-            where = self.raw.uri(batch.place["key"])
+            where = store.uri(at["key"])
             return Arrival(
                 batch, path, reason=SUPERSEDED, message=f"{where} was deleted or overwritten before it was read"
             )
         with path.open("rb") as stream:
             checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         arrival = Arrival(batch, path, checksum)
+        if batch.id in held.refused:
+            return Arrival(batch, path, checksum, reason=REFUSED, message="A person refused it: `watershed audit ls`.")
         if self.contract is None:
             known = f"No dataset of domain '{self.dataset.domain}' has this folder. Add a contract, then re-drive."
             return Arrival(batch, path, checksum, reason=UNROUTED, message=known)
@@ -125,9 +154,8 @@ class LandingStep:
             return Arrival(batch, path, checksum, reason=error.reason, message=str(error))
         return Arrival(batch, path, checksum, shape)
 
-    def _sorted(self, arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
-        """Tell fresh, duplicate and refused files apart, in the order in which they landed."""
-        readable = [arrival for arrival in arrivals if not arrival.reason]
+    def _compared(self, readable: list[Arrival]) -> tuple[list[Arrival], list[Arrival]]:
+        """Tell fresh files from those whose content bronze has for the same partition."""
         with transaction() as connection:
             known = known_checksums(connection, self.consumer.output, [a.checksum for a in readable])
         fresh: list[Arrival] = []
@@ -136,7 +164,7 @@ class LandingStep:
             identity = (arrival.checksum, arrival.batch.partition)
             (duplicates if identity in known else fresh).append(arrival)
             known.add(identity)
-        return fresh, duplicates, [arrival for arrival in arrivals if arrival.reason]
+        return fresh, duplicates
 
     def _copy(self, arrival: Arrival) -> Batch:
         key = bronze_key(self.dataset, arrival)
@@ -154,7 +182,9 @@ class LandingStep:
                 "key": key,
                 "etag": stored.etag,
                 "size": stored.size,
+                "name": arrival.name,
                 "raw": arrival.batch.place["key"],
+                "landed": arrival.batch.place["modified"],
                 "shape": asdict(arrival.shape) if arrival.shape else None,
             },
             parents=(arrival.batch.id,),
@@ -187,7 +217,7 @@ class LandingStep:
         """Delete the raw files that the recorded hop has read, unless they were overwritten since."""
         unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
         for batch in done.inputs:
-            if batch.id not in unread:
+            if batch.id not in unread and "at" not in batch.place:
                 discard(self.raw, batch)
                 fault_point(self.consumer.kind, "settle.deleted", [batch])
 

@@ -54,6 +54,7 @@ class LoadStep:
             ordered=True,
         )
         self._session: Session | None = None
+        self._strategy = spec.strategy
 
     def head(self) -> Head:
         """Read the warehouse's load token."""
@@ -74,25 +75,44 @@ class LoadStep:
         with self.warehouse.session() as session:
             session.take_token(held.consumer, held.hop, held.attempt)
             fault_point(self.consumer.kind, "stage.token", held.batches)
-            session.stage(STAGING, rows)
+            counts = self._counted(session, rows)
             fault_point(self.consumer.kind, "stage.rows", held.batches)
-            known = int(session.scalar(self._plan().count_known))
-            self._session = session
+            self._session, self._strategy = session, "full" if held.replay is not None else self.spec.strategy
             yield Staged(
-                counts=Counts(rows.height, rows.height - known, known, 0),
+                counts=counts,
                 outputs=(self._output(held, rows.height),),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
+    def plan(self, held: Claim) -> Counts:
+        """Tell what the claim would come to, and write nothing: the rows are staged and rolled back."""
+        with self.warehouse.session() as session:
+            return self._counted(session, self._rows(held))
+
+    def _counted(self, session: Session, rows: pl.DataFrame) -> Counts:
+        session.stage(STAGING, rows)
+        known = int(session.scalar(self._plan().count_known))
+        return Counts(rows.height, rows.height - known, known, 0)
+
+    @property
+    def source_uri(self) -> str:
+        """Give the address of the lake table."""
+        return ZoneStore(self.source.zone).uri(folder(self.source.dataset))
+
+    @property
+    def count_rows(self) -> str:
+        """Give the query that counts the rows of the warehouse table."""
+        return f"SELECT count(*) FROM {self._plan().target}"  # noqa: S608 - the name is quoted
+
     def _rows(self, held: Claim) -> pl.DataFrame:
-        uri = ZoneStore(self.source.zone).uri(folder(self.source.dataset))
+        uri = self.source_uri
         after, upto = held.pins[self.consumer.inputs[0]]
         with reading(uri):
-            return self._read(uri, after, upto)
+            return self._read(uri, after, upto, whole=self.spec.strategy == "full" or held.replay is not None)
 
-    def _read(self, uri: str, after: int, upto: int) -> pl.DataFrame:
+    def _read(self, uri: str, after: int, upto: int, *, whole: bool) -> pl.DataFrame:
         columns = list(self.source.schema)
-        if self.spec.strategy == "full":
+        if whole:
             rows = read_at(uri, upto, self.source.schema).select(columns)
             return rows.collect().with_columns(pl.lit(value=False).alias(DELETED))
         return net_changes(changes(uri, after, upto, columns), self.source.key)
@@ -111,7 +131,7 @@ class LoadStep:
         """Run the strategy's statements and commit them with the token."""
         del held, staged
         session: Any = self._session
-        for statement in strategy(self.spec.strategy)(self._plan()):
+        for statement in strategy(self._strategy)(self._plan()):
             session.execute(statement)
         fault_point(self.consumer.kind, "publish.commit")
         session.commit()

@@ -1,8 +1,9 @@
 """Bronze to silver: files become typed rows, the latest of each key, what is bad goes to quarantine."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import Contract
-from common.core.errors import QualityError
+from common.core.errors import QualityError, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
@@ -19,14 +20,36 @@ from common.lake.publish import Part, append_parts, merge, stage_parts
 from common.lake.table import LakeTable, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
+from common.ledger.database import transaction
 from common.ledger.manifests import Manifest
+from common.ledger.queries import recent_sizes
 from common.pipelines.hop import Staged
-from common.quality.split import require
+from common.quality.batch import BatchFacts, require
 from common.refine.clean import partition_columns, silver_schema
-from common.refine.latest import Winners, winners
-from common.refine.spool import Source, Spool, refine
-from common.zones.store import Changed, ZoneStore
+from common.refine.inspect import inspect_file
+from common.refine.latest import GONE, Redone, Winners, redone, winners
+from common.refine.spool import Refined, Source, Spool, refine
+from common.zones.store import Changed, ZoneStore, storage_options
 from common.zones.zone import Zone, asset_name
+
+REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
+MOST_PARTITIONS = 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a claim comes to, before anything is written where others could see it."""
+
+    spool: Spool
+    whole: tuple[Batch, ...]
+    found: Winners | Redone | None  # None where rows have no key: all of them are new
+
+    @property
+    def counts(self) -> Counts:
+        """Count the records."""
+        refused = self.spool.bad + len(self.whole)
+        inserted = self.found.inserted if self.found else self.spool.good
+        return Counts(self.spool.good + refused, inserted, self.spool.good - inserted, refused)
 
 
 class SilverStep:
@@ -59,86 +82,168 @@ class SilverStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Refine the files, keep the latest rows, write parts and refused rows."""
-        self.table.require(list(silver_schema(self.contract)))
-        with TemporaryDirectory(prefix="watershed-") as folder:
-            spool = Spool(Path(folder), self.contract)
-            for order, batch in enumerate(held.batches):
-                refine(self._source(batch, order, Path(folder)), spool)
-            taken = spool.good + spool.refused.height
-            require(spool.refused.height, taken, self.contract.max_refused_share)
-            inserted, changed = self._stage_rows(held, spool)
+        with self._outcome(held) as outcome:
+            self._stage_rows(held, outcome)
             fault_point(self.consumer.kind, "stage.parts", held.batches)
-            refusals, place = self._stage_refused(held, spool.refused)
+            refusals, place = self._stage_refused(held, outcome)
             yield Staged(
-                counts=Counts(taken, inserted, spool.good - inserted, spool.refused.height),
-                outputs=(self._output(held, changed),),
+                counts=outcome.counts,
+                outputs=(self._output(held),),
                 refusals=refusals,
                 parts=tuple(part.path for part in self._parts) + ((place,) if place else ()),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
-    def _source(self, batch: Batch, order: int, folder: Path) -> Source:
+    def plan(self, held: Claim) -> Counts:
+        """Tell what the claim would come to, and write nothing."""
+        with self._outcome(held) as outcome:
+            return outcome.counts
+
+    @contextmanager
+    def _outcome(self, held: Claim) -> Iterator[Outcome]:
+        self.table.require(list(silver_schema(self.contract)))
+        read = tuple(batch for batch in held.batches if batch.id not in held.refused)
+        with TemporaryDirectory(prefix="watershed-") as folder:
+            spool = Spool(Path(folder), self.contract)
+            refined = [self._refined(batch, order, spool) for order, batch in enumerate(read)]
+            self._judge([(b, r) for b, r in zip(read, refined, strict=True) if b.id not in held.released])
+            whole = tuple(batch for batch in held.batches if batch.id in held.refused)
+            yield Outcome(spool, whole, self._found(held, refined, spool))
+
+    def _refined(self, batch: Batch, order: int, spool: Spool) -> Refined:
+        try:
+            return refine(self.source_of(batch, order, spool.folder), spool)
+        except UnreadableFile as error:
+            error.batches = (batch.id,)
+            raise
+
+    def source_of(self, batch: Batch, order: int, folder: Path) -> Source:
+        """Fetch the file of a batch into a folder; raises QualityError, UnreadableFile."""
         place, path = batch.place, folder / f"{order}.source"
         try:
             self.bronze.download(place["key"], path, place["etag"])
         except Changed as error:
-            raise QualityError(f"{self.bronze.uri(place['key'])} is not the object that was recorded.") from error
-        stored: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in place["shape"].items()}
-        return Source(path, Shape(**stored), place["key"], batch.id, order)
+            raise QualityError(f"{self.bronze.uri(place['key'])} is not the recorded object.", [batch.id]) from error
+        shape = _shape(place["shape"]) if place.get("shape") else inspect_file(path, place["name"], self.contract)
+        file = place.get("file", place["key"])
+        return Source(path, shape, file, batch.id, order, *(_records(place.get(name)) for name in ("only", "skip")))
 
-    def _stage_rows(self, held: Claim, spool: Spool) -> tuple[int, int]:
-        """Stage parts or rows to merge; tell how many keys are new and how many rows the table will change."""
-        self._parts, self._merged = [], None
-        by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
-        if not self.contract.key:
-            self._parts = stage_parts(self.table, map(_plain, spool.paths), by, under)
-            return spool.good, spool.good
+    def _judge(self, read: list[tuple[Batch, Refined]]) -> None:
+        """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""
+        with transaction() as connection:
+            recent = recent_sizes(connection, self.consumer.name)
+        require([self._facts(batch, refined) for batch, refined in read], self.contract.batch, recent)
+
+    def _facts(self, batch: Batch, refined: Refined) -> BatchFacts:
+        known, shape = self.contract.sources, refined.source.shape
+        return BatchFacts(
+            batch=batch.id,
+            name=batch.place.get("raw", batch.place["key"]),
+            records=refined.good + refined.refused,
+            refused=refined.refused,
+            newest=refined.newest,
+            landed=datetime.fromisoformat(batch.place["landed"]) if "landed" in batch.place else None,
+            strange=tuple(name for name in shape.columns if name not in known),
+            absent=tuple(name for name in known if name not in shape.columns or name in shape.absent),
+        )
+
+    def _found(self, held: Claim, refined: list[Refined], spool: Spool) -> Winners | Redone | None:
+        current = read_at(self.table.uri, self.table.snapshot.version())
         with reading(self.table.uri):
-            found = winners(self.contract, spool.paths, self._current())
-        if found.updates:
+            if held.replay is not None and refined:  # claimed alone
+                (again,) = refined
+                gave = pl.col("_file") == again.source.file
+                if again.source.skip is not None:
+                    gave &= ~pl.col("_record").is_in(again.source.skip.implode())
+                return redone(self.contract, spool.paths, current, gave)
+            return winners(self.contract, spool.paths, current) if self.contract.key else None
+
+    def _stage_rows(self, held: Claim, outcome: Outcome) -> None:
+        """Stage parts, or the rows to merge where rows of the table are replaced."""
+        self._parts, self._merged = [], None
+        found, frames = outcome.found, [_plain(path) for path in outcome.spool.paths]
+        if isinstance(found, Redone):
+            self._merged = found.rows if found.rows.height else None
+            frames = []
+        elif found and found.updates:
             self._merged = _whole(found)
-            return found.inserted, self._merged.height
-        self._parts = stage_parts(self.table, [*found.undisputed, found.settled.lazy()], by, under)
-        return found.inserted, sum(part.records for part in self._parts)
+        elif found:
+            frames = [*found.undisputed, found.settled.lazy()]
+        if self._merged is None:
+            by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
+            self._parts = stage_parts(self.table, frames, by, under)
 
-    def _current(self) -> pl.LazyFrame:
-        return read_at(self.table.uri, self.table.snapshot.version())
-
-    def _stage_refused(self, held: Claim, refused: pl.DataFrame) -> tuple[tuple[Refusal, ...], str]:
-        if refused.is_empty():
-            return (), ""
+    def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
+        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(b.place["key"])) for b in outcome.whole)
+        if not outcome.spool.bad:
+            return whole, ""
+        refused, local = outcome.spool.refused, outcome.spool.folder / "refused.parquet"
+        refused.sink_parquet(local)
         key = f"rows/{held.consumer}/{held.hop}/{held.attempt}/0.parquet"
-        buffer = io.BytesIO()
-        refused.write_parquet(buffer)
-        buffer.seek(0)
-        self.quarantine.write_part(key, buffer)
+        with local.open("rb") as content:
+            self.quarantine.write_part(key, content)
         place = self.quarantine.uri(key)
-        causes = refused.group_by("batch", "reason", "rule", "column", maintain_order=True).len()
-        return tuple(
+        causes = refused.group_by("batch", "reason", "rule", "column", maintain_order=True).len().collect()
+        rows = tuple(
             Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place)
             for r in causes.iter_rows(named=True)
-        ), place
+        )
+        return (*rows, *whole), place
 
-    def _output(self, held: Claim, changed: int) -> Batch:
+    def _output(self, held: Claim) -> Batch:
+        changed = self._merged.height if self._merged is not None else sum(part.records for part in self._parts)
         return Batch(
             id=batch_id(held.consumer, held.hop),
             asset=self.consumer.output,
             records=changed,
             bytes=sum(part.size for part in self._parts),
             contract=held.contract,
+            place={"partitions": self._partitions(held)},
             parents=tuple(batch.id for batch in held.batches),
         )
+
+    def _partitions(self, held: Claim) -> list[str]:
+        """Name the partitions that the hop touches, unless they are very many."""
+        touched = {value for part in self._parts for value in part.partition.values()}
+        touched |= {batch.partition for batch in held.batches if batch.partition}
+        if self._merged is not None:
+            for name in partition_columns(self.contract):
+                touched |= set(self._merged[name].unique().drop_nulls())
+        return sorted(touched) if len(touched) <= MOST_PARTITIONS else []
 
     def publish(self, held: Claim, staged: Staged) -> None:
         """Commit the hop to the table: one append or one merge."""
         del staged
-        if self._merged is not None:
-            merge(self.table, self._merged, self.contract.key, held.hop, held.attempt)
-        else:
+        if self._merged is None:
             append_parts(self.table, self._parts, partition_columns(self.contract), held.hop, held.attempt)
+            return
+        gone = GONE if GONE in self._merged.columns else None
+        merge(self.table, self._merged, self.contract.identity, held.hop, held.attempt, gone)
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do: bronze stays."""
+
+
+def _shape(stored: dict[str, Any]) -> Shape:
+    told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
+    return Shape(**told)
+
+
+def _records(chosen: list[dict[str, str]] | None) -> pl.Series | None:
+    """Read from quarantine which records of a file are meant: those of certain refusals."""
+    if chosen is None:
+        return None
+    numbers = [pl.Series("record", [], pl.Int64)]
+    for said in chosen:
+        with reading(said["place"]):
+            rows = pl.scan_parquet(said["place"], storage_options=storage_options()).filter(
+                pl.col("batch") == said["batch"],
+                pl.col("reason") == said["reason"],
+                pl.col("rule") == said["rule"],
+                pl.col("column").fill_null("") == said["column"],
+            )
+            numbers.append(rows.select("record").collect().to_series())
+    return pl.concat(numbers)
 
 
 def _plain(path: Path) -> pl.LazyFrame:

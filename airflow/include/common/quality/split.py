@@ -1,11 +1,10 @@
-"""Split rows into good and refused, all checks in one pass, and judge the split."""
+"""Split rows into good and refused, all checks in one pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from common.core.errors import QualityError
 from common.quality.checks import RAW, Check, Severity
 
 FAILED = "__failed__"
@@ -49,12 +48,3 @@ def _explain(rows: pl.DataFrame, rule: str, column: str) -> pl.DataFrame:
     return rows.drop(FAILED, strict=False).with_columns(
         pl.lit(rule).alias("rule"), pl.lit(column).alias("column"), value.alias("value")
     )
-
-
-def require(refused: int, total: int, max_share: float | None) -> None:
-    """Refuse the whole batch where too many of its rows were; raises QualityError."""
-    if max_share is not None and total and refused / total > max_share:
-        raise QualityError(
-            f"{refused} of {total} rows ({refused / total:.1%}) were refused; at most {max_share:.1%} is allowed. "
-            "Look at `watershed inspect FILE --contract NAME`, then mend source or contract."
-        )

@@ -1,4 +1,4 @@
-"""Keep the latest row of each key, among new rows and against those the table has."""
+"""Keep the latest row of each key, among new rows and against those the table has; redo files as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from common.contracts.contract import ARRIVAL, Contract
 from common.refine.clean import silver_schema
 from common.refine.spool import ORDER
 
-CONTENT, KNOWN = "_content", "_known"
+CONTENT, KNOWN, GONE = "_content", "_known", "_gone"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
     counted = fresh.group_by(key).len().collect(engine="streaming")
     known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
     disputed = pl.concat([counted.filter(pl.col("len") > 1).select(key), known]).unique()
-    settled = _settle(contract, fresh, table, disputed)
+    settled = _settle(contract, key, [(fresh, pl.col(ORDER), False), (table, pl.lit(-1, pl.Int32), True)], disputed)
     plain = [
         pl.scan_parquet(path).join(disputed.lazy(), on=key, how="anti").select(columns)
         if disputed.height
@@ -60,18 +60,18 @@ def _replaces(settled: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> boo
     return bool(changed.height)
 
 
-def _settle(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, disputed: pl.DataFrame) -> pl.DataFrame:
+Rows = tuple[pl.LazyFrame, pl.Expr, bool]  # rows, their order of arrival, whether the table has them already
+
+
+def _settle(contract: Contract, key: list[str], origins: Sequence[Rows], disputed: pl.DataFrame) -> pl.DataFrame:
     """Give the winning row of each disputed key; `_known` marks those that the table has already."""
-    columns, key = list(silver_schema(contract)), list(contract.key)
+    columns = list(silver_schema(contract))
     candidates = pl.concat(
         [
             rows.join(disputed.lazy(), on=key, how="semi").select(
                 *columns, order.alias(ORDER), pl.lit(old).alias(KNOWN)
             )
-            for rows, order, old in (
-                (fresh, pl.col(ORDER), False),
-                (table, pl.lit(-1, pl.Int32), True),
-            )
+            for rows, order, old in origins
         ]
     ).collect(engine="streaming")
     said = pl.concat_str([pl.col(c.name).cast(pl.String).fill_null("\0") for c in contract.columns], separator="\x1f")
@@ -85,3 +85,32 @@ def _settle(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, disput
 
 def _versions(contract: Contract) -> list[str]:
     return [ORDER, "_record"] if ARRIVAL in contract.latest else list(contract.latest)
+
+
+@dataclass(frozen=True)
+class Redone:
+    """What reading files again does to the table: rows to write, or to remove where `_gone`, one a key.
+
+    `inserted` counts keys that the table did not have.
+    """
+
+    rows: pl.DataFrame
+    inserted: int
+
+
+def redone(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame, again: pl.Expr) -> Redone:
+    """Let files that were read again replace what they gave before, the table's rows for which `again` is true.
+
+    What they no longer give is removed; an older row of the same key, which gave way to it once, does not come back.
+    """
+    key, columns = list(contract.identity), list(silver_schema(contract))
+    before = table.filter(again).select(columns).collect(engine="streaming")
+    fresh = pl.scan_parquet(list(paths)) if paths else pl.LazyFrame(schema={**silver_schema(contract), ORDER: pl.Int32})
+    keys = fresh.select(key).unique().collect(engine="streaming")
+    origins: list[Rows] = [(fresh, pl.col(ORDER), False), (table.filter(~again), pl.lit(-1, pl.Int32), True)]
+    settled = _settle(contract, key, origins, keys).filter(~pl.col(KNOWN)).select(columns)
+    changed = settled.join(before, on=columns, how="anti", nulls_equal=True)
+    gone = before.join(settled, on=key, how="anti")
+    old = keys.lazy().join(table.select(key), on=key, how="semi").collect(engine="streaming")
+    rows = [changed.with_columns(pl.lit(value=False).alias(GONE)), gone.with_columns(pl.lit(value=True).alias(GONE))]
+    return Redone(pl.concat(rows), keys.height - old.height)

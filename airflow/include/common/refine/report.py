@@ -21,7 +21,7 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
     with TemporaryDirectory(prefix="watershed-") as folder:
         spool = Spool(Path(folder), contract or _anything(shape))
         refine(Source(path, shape, path.name, "", 0), spool)
-        refused = spool.refused.drop("batch", "contract", "file")
+        refused = spool.refused.drop("batch", "contract", "file").collect()
     rows = [{**row, "text": _shown(row["text"])} for row in refused.sort("record").iter_rows(named=True)]
     return {
         "file": str(path),

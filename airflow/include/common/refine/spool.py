@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -13,6 +15,7 @@ from common.quality.split import Split, apply
 from common.refine.clean import add_partition, clean, silver_schema
 
 ORDER = "_order"
+ORIGIN_RECORD = "origin_record"  # a file of mended rows tells in this column which record each was
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(),
     "batch": pl.String(),
@@ -30,29 +33,45 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One bronze file on local disk; `order` is its place in the order of arrival."""
+    """One bronze file on local disk; `order` is its place in the order of arrival.
+
+    Of a file that is read again only the records in `only` count, where it is given, and none in `skip`.
+    """
 
     path: Path
     shape: Shape
     file: str
     batch: str
     order: int
+    only: pl.Series | None = None
+    skip: pl.Series | None = None
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What refining found in one source; `newest` is the latest value of the contract's age column."""
+
+    source: Source
+    good: int = 0
+    refused: int = 0
+    newest: date | datetime | None = None
 
 
 @dataclass
 class Spool:
-    """What refining has written so far: good rows as Parquet files, refused rows in memory."""
+    """What refining has written so far: good and refused rows as Parquet files."""
 
     folder: Path
     contract: Contract
     good: int = 0
+    bad: int = 0
     paths: list[Path] = field(default_factory=list)
-    _refused: list[pl.DataFrame] = field(default_factory=list)
+    refused_paths: list[Path] = field(default_factory=list)
 
     @property
-    def refused(self) -> pl.DataFrame:
+    def refused(self) -> pl.LazyFrame:
         """Give the refused rows with file, record, line, offset, text and reason."""
-        return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *self._refused])
+        return pl.concat([pl.LazyFrame(schema=REFUSED_SCHEMA), *map(pl.scan_parquet, self.refused_paths)])
 
     def keep(self, rows: pl.DataFrame) -> None:
         """Write good rows as the next file."""
@@ -62,28 +81,53 @@ class Spool:
             self.good += rows.height
 
     def refuse(self, rows: pl.DataFrame) -> None:
-        """Remember refused rows."""
+        """Write refused rows as the next file."""
         if rows.height:
-            self._refused.append(rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items()))
+            self.refused_paths.append(self.folder / f"refused-{len(self.refused_paths):06d}.parquet")
+            told = rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items())
+            told.write_parquet(self.refused_paths[-1], compression="lz4")
+            self.bad += rows.height
 
 
-def refine(source: Source, spool: Spool) -> None:
+def refine(source: Source, spool: Spool) -> Refined:
     """Refine one file into the spool: every record ends as a good row or as a refused one.
 
     Raises UnreadableFile where the file turns out to be damaged.
     """
     checks = contract_checks(spool.contract)
+    good, bad, newest = spool.good, spool.bad, None
+    for chunk in chunks(source):
+        found = _refine_chunk(chunk, source, spool, checks)
+        newest = max(filter(None, (newest, found)), default=None)
+    return Refined(source, spool.good - good, spool.bad - bad, newest)
+
+
+def chunks(source: Source) -> Iterator[Chunk]:
+    """Read the records of a source that count, chunk by chunk; raises UnreadableFile."""
     for chunk in read(source.path, source.shape):
-        _refine_chunk(chunk, source, spool, checks)
+        yield _chosen(chunk, source)
 
 
-def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> None:
+def _chosen(chunk: Chunk, source: Source) -> Chunk:
+    if ORIGIN_RECORD in chunk.frame.columns:
+        chunk.frame = chunk.frame.with_columns(pl.col(ORIGIN_RECORD).cast(pl.Int64).alias("_record"))
+    for wanted, records in ((True, source.only), (False, source.skip)):
+        if records is not None:
+            listed = pl.col("_record").is_in(records.implode())
+            keep = listed if wanted else ~listed
+            chunk.frame, chunk.malformed = chunk.frame.filter(keep), chunk.malformed.filter(keep)
+    return chunk
+
+
+def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
     split = apply(clean(chunk.frame, spool.contract), checks)
     columns = list(silver_schema(spool.contract))
     good = split.good.with_columns(pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER))
     spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
     for refused in _refused(chunk, split, source, spool.contract):
         spool.refuse(refused)
+    age = spool.contract.batch.age_column
+    return split.good[age].max() if age else None
 
 
 def _refused(chunk: Chunk, split: Split, source: Source, contract: Contract) -> Iterator[pl.DataFrame]:

@@ -1,0 +1,70 @@
+"""Lineage: from a batch up to the files it came from, or down to the tables it reached."""
+
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
+
+from common.ledger.tables import batch, batch_parent, hop, receipt
+
+Direction = Literal["up", "down"]
+
+
+def related(connection: Connection, starts: list[str], direction: Direction, limit: int = 1000) -> list[dict[str, Any]]:
+    """List batches and all that they were made of (up) or that was made of them (down), nearest first.
+
+    Each with its depth and, where it was published by a hop, that hop; beyond `limit` the list is cut.
+    """
+    here, there = (
+        (batch_parent.c.child, batch_parent.c.parent)
+        if direction == "up"
+        else (batch_parent.c.parent, batch_parent.c.child)
+    )
+    tree = select(batch.c.id, literal(0).label("depth")).where(batch.c.id.in_(starts)).cte("tree", recursive=True)
+    tree = tree.union(select(there, tree.c.depth + 1).join(tree, here == tree.c.id).where(tree.c.depth < 20))
+    nearest = select(tree.c.id, func.min(tree.c.depth).label("depth")).group_by(tree.c.id).subquery()
+    rows = connection.execute(
+        select(
+            nearest.c.depth,
+            batch.c.asset,
+            batch.c.id,
+            batch.c.partition,
+            batch.c.records,
+            func.coalesce(
+                batch.c.place["raw"].astext, batch.c.place["key"].astext, batch.c.place["table"].astext
+            ).label("origin"),
+            batch.c.place["version"].astext.label("version"),
+            batch.c.created_at.label("created"),
+        )
+        .join(batch, batch.c.id == nearest.c.id)
+        .order_by(nearest.c.depth, batch.c.number)
+        .limit(limit)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def find(connection: Connection, what: str, limit: int = 20) -> list[str]:
+    """Find batches by id, by the key of a file in raw or bronze (whole, or its end), or by an asset's name.
+
+    Of an asset the newest are meant.
+    """
+    key = what.split("://", 1)[-1].partition("/")[2] if "://" in what else what
+    key = key.split("/", 1)[1] if key.startswith(("raw/", "bronze/", "quarantine/")) else key
+    named: list[ColumnElement[bool]] = [batch.c.id == what, batch.c.asset == what]
+    if "/" in key or "." in key:
+        named += [batch.c.place[name].astext.endswith(key, autoescape=True) for name in ("key", "raw")]
+    query = select(batch.c.id).where(or_(*named)).order_by(batch.c.number.desc()).limit(limit)
+    return list(connection.scalars(query))
+
+
+def hops_of(connection: Connection, ids: list[str]) -> dict[str, list[str]]:
+    """Tell which hops took each of these batches, as `consumer #n`."""
+    rows = connection.execute(
+        select(receipt.c.batch, receipt.c.consumer, receipt.c.hop)
+        .join(hop, (hop.c.consumer == receipt.c.consumer) & (hop.c.n == receipt.c.hop))
+        .where(receipt.c.batch.in_(ids))
+        .order_by(receipt.c.consumer)
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.batch, []).append(f"{row.consumer} #{row.hop}")
+    return found

@@ -1,0 +1,161 @@
+"""Rows of quarantine on their way to a person and back: listed with a mask, exported, mended, imported."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from common.contracts.catalogue import contract_of
+from common.contracts.contract import Contract
+from common.core.errors import ConfigError
+from common.core.nouns import Dataset
+from common.formats import Shape
+from common.lake.table import reading
+from common.ledger.decisions import Again
+from common.pipelines.again import mended
+from common.pipelines.silver import SilverStep
+from common.refine.spool import ORIGIN_RECORD, chunks
+from common.zones.store import ZoneStore, storage_options
+from common.zones.zone import Zone, folder
+
+MASK = "•••"
+TOLD = ("refusal", "file", "record", "line", "reason", "column", "value")
+TEXT = "text"
+Rows = Sequence[dict[str, Any]]
+
+
+def refused_rows(refusal: dict[str, Any], limit: int | None = None) -> pl.DataFrame:
+    """Read the rows of one refusal with file, record, line, offset, text, reason, rule, column, value, contract."""
+    with reading(refusal["place"]):
+        rows = pl.scan_parquet(refusal["place"], storage_options=storage_options()).filter(
+            pl.col("batch") == refusal["batch"],
+            pl.col("reason") == refusal["reason"],
+            pl.col("rule") == refusal["rule"],
+            pl.col("column").fill_null("") == refusal["column"],
+        )
+        return (rows if limit is None else rows.head(limit)).collect()
+
+
+def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+    """Read rows of a refusal for a listing: values and texts that may hold personal data are masked."""
+    personal = contract_of(_dataset(refusal)).personal
+    rows = refused_rows(refusal, limit).to_dicts()
+    for row in rows:
+        row["value"] = MASK if row["value"] and row["column"] in personal else row["value"]
+        text = (row[TEXT] or b"").decode("utf-8", "backslashreplace")
+        row[TEXT] = MASK if text and personal else text
+    return rows
+
+
+def _dataset(refusal: dict[str, Any]) -> Dataset:
+    return Dataset.parse(refusal["consumer"].rpartition(".")[0])
+
+
+def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
+    """Write the rows of refusals of one dataset to a CSV file to be mended; tell how many there are.
+
+    Columns: which refusal, file, record, line and why; then the contract's columns as they came, or the text of a
+    line that has none. Raises ConfigError where they are of several datasets.
+    """
+    contract = _contract(refusals)
+    step, frames = SilverStep(contract), []
+    reasons = {row["id"]: row for row in refusals}
+    for carrier in carriers:
+        with TemporaryDirectory(prefix="watershed-") as spool:
+            values = _values(step, carrier, Path(spool))
+        for name in carrier.refusals:
+            frames.append(_told(name, refused_rows(reasons[name])).join(values, on="record", how="left"))
+    frame = pl.concat(frames, how="vertical_relaxed")
+    frame.select(*TOLD, *contract.sources, TEXT).write_csv(to)
+    return frame.height
+
+
+def _contract(refusals: Rows) -> Contract:
+    datasets = sorted({_dataset(row) for row in refusals})
+    if len(datasets) != 1:
+        raise ConfigError(f"Rows of one dataset at a time; these are of {', '.join(map(str, datasets))}.")
+    return contract_of(datasets[0])
+
+
+def _values(step: SilverStep, carrier: Again, spool: Path) -> pl.DataFrame:
+    columns = step.contract.sources
+    empty = pl.DataFrame(schema={"record": pl.Int64, **dict.fromkeys(columns, pl.String)})
+    found = [empty]
+    for chunk in chunks(step.source_of(carrier.batch, 0, spool)):
+        there = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
+        found.append(chunk.frame.select(pl.col("_record").alias("record"), *there))
+    return pl.concat(found, how="diagonal_relaxed")
+
+
+def _told(refusal: str, rows: pl.DataFrame) -> pl.DataFrame:
+    text = rows[TEXT].map_elements(lambda b: b.decode("utf-8", "backslashreplace"), return_dtype=pl.String)
+    return rows.select(pl.lit(refusal).alias("refusal"), *TOLD[1:], text.alias(TEXT))
+
+
+def mended_carriers(refusals: Rows, carriers: Sequence[Again], path: Path) -> list[Again]:
+    """Let carriers bring the mended rows of an exported CSV; they are kept in bronze, named after their content.
+
+    Raises ConfigError where the file lacks a column, or rows of its refusals, or has others.
+    """
+    contract = _contract(refusals)
+    rows = _read(path, contract)
+    for refusal in refusals:
+        _same_records(rows.filter(pl.col("refusal") == refusal["id"]), refusal, path)
+    wanted = [(c, rows.filter(pl.col("refusal").is_in(c.refusals))) for c in carriers]
+    return [_stored(contract, carrier, mine) for carrier, mine in wanted]
+
+
+def refusals_in(path: Path) -> list[str]:
+    """Name the refusals that an exported CSV is about; raises ConfigError where it is none."""
+    try:
+        frame = pl.read_csv(path, columns=["refusal"], infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ConfigError(f"{path} is not a file of `watershed quarantine export`: {error}.") from error
+    return sorted(set(frame["refusal"].drop_nulls()))
+
+
+def _read(path: Path, contract: Contract) -> pl.DataFrame:
+    rows = pl.read_csv(path, infer_schema=False)
+    if missing := [name for name in ("file", "record", *contract.sources) if name not in rows.columns]:
+        raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; export it again and keep its header.")
+    return rows
+
+
+def _same_records(rows: pl.DataFrame, refusal: dict[str, Any], path: Path) -> None:
+    expected = refused_rows(refusal).select("file", pl.col("record").cast(pl.String))
+    found = rows.select("file", "record")
+    missing, more = (
+        expected.join(found, on=["file", "record"], how="anti"),
+        found.join(expected, on=["file", "record"], how="anti"),
+    )
+    if missing.height or more.height or found.height != expected.height:
+        raise ConfigError(
+            f"{path}: refusal {refusal['id']} has {expected.height} rows; the file has {found.height}, lacks "
+            f"{missing.height} of them and has {more.height} others. Send each back once, mended or as it is, or "
+            "discard the refusal."
+        )
+
+
+def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
+    columns = (ORIGIN_RECORD, *contract.sources)
+    with TemporaryDirectory(prefix="watershed-") as spool:
+        local = Path(spool) / "mended.parquet"
+        rows.select(pl.col("record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
+        digest = hashlib.sha256(local.read_bytes()).hexdigest()
+        key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{carrier.batch.id}.parquet"
+        found = ZoneStore(Zone.BRONZE).upload(local, key)
+    shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
+    (file,) = set(rows["file"])
+    stored = {"key": key, "etag": found.etag, "size": found.size, "shape": asdict(shape)}
+    return mended(carrier, stored, file)
+
+
+def by_dataset(refusals: Rows) -> list[tuple[Dataset, list[dict[str, Any]]]]:
+    """Group refusals by dataset."""
+    ordered = sorted(refusals, key=_dataset)
+    return [(dataset, list(group)) for dataset, group in groupby(ordered, key=_dataset)]

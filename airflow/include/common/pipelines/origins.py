@@ -1,0 +1,114 @@
+"""From rows of a table back to the lines of the files they were made of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+from sqlalchemy import select
+
+from common.contracts.catalogue import contract_of, contracts, domains
+from common.core.errors import ConfigError
+from common.core.nouns import Batch, Dataset
+from common.lake.table import current_version, read_at, reading
+from common.ledger.batches import batch_of
+from common.ledger.database import transaction
+from common.ledger.tables import batch
+from common.models.model import Model, model_of, models
+from common.models.run import slices, within
+from common.pipelines.domain import loaded_tables, zone_of
+from common.pipelines.silver import SilverStep
+from common.refine.spool import chunks
+from common.zones.store import ZoneStore
+from common.zones.zone import Zone, asset_name, folder
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a record came from: the file as it landed, its bronze copy, and the place in it."""
+
+    dataset: str
+    file: str
+    bronze: str
+    record: int
+    line: int | None
+    offset: int | None
+
+
+def table_named(name: str) -> Dataset:
+    """Find the dataset of a table: `domain.name`, with or without a zone, or the name of a warehouse table.
+
+    Raises ConfigError naming the known tables.
+    """
+    bare = name.split("@")[0]
+    known = {str(Dataset(d, n)): Dataset(d, n) for d in domains() for n in [*contracts(d), *models(d)]}
+    loaded = {spec.table: dataset for d in domains() for dataset, spec in loaded_tables(d) if spec.table}
+    for candidate in (bare, bare.rpartition(".")[0]):
+        if found := loaded.get(candidate) or known.get(candidate):
+            return found
+    raise ConfigError(f"No table '{name}'. Known: {', '.join([*known, *loaded])}.")
+
+
+def origins(table: Dataset, where: str, limit: int = 100) -> Iterator[Origin]:
+    """Find the records that rows of a table were made of; `where` is SQL over the table's columns.
+
+    Rows of a model come from the records of their slice that share the model's key columns, where records have those.
+    Raises ConfigError where the condition is none, or finds no row.
+    """
+    rows = _rows(table, where)
+    for dataset, records in _records(table, rows):
+        for (file,), found in records.select("_file", "_record").head(limit).group_by("_file", maintain_order=True):
+            yield from _located(dataset, str(file), found["_record"])
+
+
+def _rows(table: Dataset, where: str) -> pl.DataFrame:
+    uri = ZoneStore(zone_of(table)).uri(folder(table))
+    try:
+        with reading(uri):
+            rows = pl.SQLContext(t=read_at(uri, current_version(uri))).execute(f"SELECT * FROM t WHERE {where}")  # noqa: S608
+            found = rows.collect()
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(f"{where!r} is no condition over {table}: {error}.") from error
+    if found.is_empty():
+        raise ConfigError(f"No row of {table} fulfils {where!r}.")
+    return found
+
+
+def _records(table: Dataset, rows: pl.DataFrame) -> Iterator[tuple[Dataset, pl.DataFrame]]:
+    if zone_of(table) is Zone.SILVER:
+        yield table, rows
+        return
+    model = model_of(table)
+    wanted = set(rows[model.slice].cast(pl.String))
+    for dataset in model.inputs:
+        yield dataset, _inputs(model, dataset, rows, wanted)
+
+
+def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]) -> pl.DataFrame:
+    uri = ZoneStore(Zone.SILVER).uri(folder(dataset))
+    with reading(uri):
+        inputs = read_at(uri, current_version(uri)).collect()
+    shared = [name for name in model.key if inputs.schema.get(name) == rows.schema[name]]
+    if shared:
+        inputs = inputs.join(rows.select(shared).unique(), on=shared, how="semi")
+    return within(model, dataset, inputs, wanted & slices(model, dataset, inputs)) if inputs.height else inputs
+
+
+def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
+    found, step = _bronze_batch(dataset, file), SilverStep(contract_of(dataset))
+    with TemporaryDirectory(prefix="watershed-") as spool:
+        for chunk in chunks(step.source_of(found, 0, Path(spool))):
+            here = chunk.frame["_record"].implode()
+            for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
+                place = spot["_record"], spot["_line"], spot["_offset"]
+                yield Origin(str(dataset), found.place["raw"], step.bronze.uri(file), *place)
+
+
+def _bronze_batch(dataset: Dataset, file: str) -> Batch:
+    with transaction() as connection:
+        named = (batch.c.asset == asset_name(dataset, Zone.BRONZE)) & (batch.c.place["key"].astext == file)
+        row = connection.execute(select(batch).where(named).order_by(batch.c.number).limit(1)).first()
+    if row is None:
+        raise ConfigError(f"The ledger knows of no file {file}. Run `watershed ledger verify`.")
+    return batch_of(row)

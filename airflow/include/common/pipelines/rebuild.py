@@ -1,0 +1,51 @@
+"""Rebuild the ledger from what the targets say: every consumer reconciled, every decision taken over."""
+
+from dataclasses import dataclass, field
+
+from common.contracts.catalogue import domains
+from common.core.errors import LedgerAhead
+from common.ledger.consumers import lock
+from common.ledger.database import forget, transaction
+from common.ledger.decisions import note, recover
+from common.ledger.reconcile import reconcile, report_ahead
+from common.pipelines.apply import apply
+from common.pipelines.look import look
+from common.pipelines.steps import all_steps
+
+
+@dataclass
+class Rebuilt:
+    """What was found: hops by consumer, decisions of people, consumers whose ledger is ahead of its target."""
+
+    hops: dict[str, int] = field(default_factory=dict)
+    decisions: int = 0
+    ahead: list[str] = field(default_factory=list)
+
+
+def rebuild(*, from_nothing: bool = False) -> Rebuilt:
+    """Bring a lost or an old ledger to what is true: targets first, then decisions, then what waits in raw.
+
+    With `from_nothing` every table is dropped first. Runs beside traffic: a hop that is at work loses its lease, or
+    publishes by compare and set and is found by the next reconcile.
+    """
+    if from_nothing:
+        forget()
+    apply()
+    done = Rebuilt()
+    for domain in domains():
+        for step in all_steps(domain):
+            name = step.consumer.name
+            try:
+                with transaction() as connection:
+                    lock(connection, name)
+                    done.hops[name] = len(reconcile(connection, name, step))
+            except LedgerAhead as error:
+                done.ahead.append(str(error))
+                with transaction() as connection:
+                    report_ahead(connection, name, error)
+    with transaction() as connection:
+        done.decisions = recover(connection)
+        note(connection, "ledger.rebuild", {"hops": sum(done.hops.values()), "from_nothing": from_nothing})
+    for domain in domains():
+        look(domain)
+    return done
