@@ -24,8 +24,14 @@ def fresh_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """PostgreSQL, object store and Slack stand-in of the embedded stack, without Airflow."""
-    from devstack.stack import running
+    """PostgreSQL, object store and Slack stand-in of the embedded stack, without Airflow.
 
+    WATERSHED_TEST_STACK names the state folder of a stack that runs already and is to be used instead.
+    """
+    from devstack.stack import Stack, running
+
+    if reused := os.environ.get("WATERSHED_TEST_STACK"):
+        yield Stack(Path(reused)).env
+        return
     with running(tmp_path_factory.mktemp("stack") / "state", services=("postgres", "s3", "slack")) as env:
         yield env

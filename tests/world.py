@@ -39,18 +39,24 @@ class World:
     def flow(self, *stages: str, owner: str = "test") -> dict[str, Counts]:
         """Do every hop that is due, stage by stage, and tell what each consumer did."""
         from common.pipelines.domain import STAGES, hops
-        from common.pipelines.work import due_tasks, rung, work
+        from common.pipelines.work import due_tasks
 
         done: dict[str, Counts] = {}
         for stage in stages or STAGES:
             due = due_tasks(self.domain, stage)
             for hop in hops(self.domain, stage):
                 if hop.task_id in due:
-                    drained, ring = work(hop, owner, "test-run")
-                    done[hop.consumer] = drained.counts
-                    if ring:
-                        rung(ring.consumer, list(ring.hops))
+                    done[hop.consumer] = self.do(hop, owner)
         return done
+
+    def do(self, hop: Any, owner: str = "test") -> Counts:
+        """Do one hop as its task would, and ring it."""
+        from common.pipelines.work import rung, work
+
+        drained, ring = work(hop, owner, "test-run")
+        if ring:
+            rung(ring.consumer, list(ring.hops))
+        return drained.counts
 
     def rows(self, query: str, database: str = "warehouse") -> list[tuple[Any, ...]]:
         """Ask the warehouse or the ledger."""
@@ -60,11 +66,15 @@ class World:
 
     def silver(self, dataset: str) -> Any:
         """Read a silver table."""
+        return self.lake("silver", dataset)
+
+    def lake(self, zone: str, table: str) -> Any:
+        """Read a silver or gold table."""
         from common.lake.table import current_version, read_at
         from common.zones.store import ZoneStore
         from common.zones.zone import Zone
 
-        uri = ZoneStore(Zone.SILVER).uri(f"{self.domain}/{dataset}")
+        uri = ZoneStore(Zone(zone)).uri(f"{self.domain}/{table}")
         return read_at(uri, current_version(uri)).collect()
 
 
@@ -74,6 +84,7 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
     from common.pipelines.apply import apply
     from common.zones.store import client
 
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         env = _new_env(stack, folder, domains)
         for variable, value in env.items():

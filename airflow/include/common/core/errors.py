@@ -4,6 +4,7 @@ WatershedError
 ├── TransientError          the same call may succeed later
 │   ├── StoreUnavailable    object store slow, down or refusing for now
 │   ├── TargetUnavailable   warehouse or ledger database slow, down or locked
+│   ├── MachineUnavailable  this machine's own disk is full or failing
 │   ├── LeaseLost           another attempt owns the hop now
 │   └── CommitConflict      the target's head moved under us
 └── TerminalError           the same call fails until somebody changes something
@@ -35,6 +36,10 @@ class StoreUnavailable(TransientError):
 
 class TargetUnavailable(TransientError):
     """A warehouse or the ledger's database did not answer, or is locked."""
+
+
+class MachineUnavailable(TransientError):
+    """This machine's own disk is full or failing; another worker, or this one later, may do better."""
 
 
 class LeaseLost(TransientError):

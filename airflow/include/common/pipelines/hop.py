@@ -17,6 +17,7 @@ from common.core.errors import (
     DataError,
     LeaseLost,
     LedgerAhead,
+    MachineUnavailable,
     TransientError,
     WatershedError,
 )
@@ -137,7 +138,7 @@ def _settle(step: Step, found: list[Manifest]) -> None:
 
 def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
     try:
-        with bound(hop=held.hop, attempt=held.attempt), _heart(held):
+        with bound(hop=held.hop, attempt=held.attempt), _heart(held), _on_this_machine():
             _stage_and_publish(step, held, run_id)
     except DataError as error:
         _give_way(step, held, error, done)
@@ -152,6 +153,15 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
         _record(step, done)
         raise
     _record(step, done)
+
+
+@contextmanager
+def _on_this_machine() -> Iterator[None]:
+    """Translate what the operating system refuses: a full disk is an outage, not a fault of the data."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineUnavailable(f"This machine could not do it: {error}.") from error
 
 
 def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:

@@ -1,0 +1,143 @@
+"""A parent that has imported every engine but run none, and forks a child for each job, so that a kill costs little.
+
+Polars, delta-rs and DuckDB start their threads at first use, which here is always after the fork.
+Speaks lines of JSON: a job comes in; its child's pid, and later its end, go out.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOOK = 0.005
+PR_SET_PDEATHSIG = 1
+answers = sys.stdout
+
+
+def preload() -> None:
+    """Import what a hop needs, and read what does not change: contracts, models, the SDK's descriptions of S3."""
+    import airflow.providers.postgres.hooks.postgres
+    import airflow.sdk  # noqa: F401
+
+    import common.notify.deliver
+    import common.pipelines.work  # noqa: F401
+    from common.zones.store import client
+
+    with suppress(Exception):  # without a stack's environment it is made in the child
+        client()
+
+
+def main() -> None:
+    """Serve until the pipe closes, then end every child that is left."""
+    global answers
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # logs go elsewhere
+    preload()
+    inside = dict(os.environ)
+    running: set[int] = set()
+    say({"ready": True})
+    while True:
+        running -= {pid for pid in list(running) if reaped(pid)}
+        if select.select([sys.stdin], [], [], LOOK if running else None)[0]:
+            line = sys.stdin.readline()
+            if not line:
+                break
+            job = json.loads(line)
+            pid = os.fork()
+            if pid == 0:
+                child(job, inside)
+            running.add(pid)
+            say({"began": pid})
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+
+
+def reaped(pid: int) -> bool:
+    """Tell of a child's end, once."""
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    if ended:
+        say({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+    return bool(ended)
+
+
+def say(message: dict[str, Any]) -> None:
+    """Write one line."""
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def child(job: dict[str, Any], inside: dict[str, str]) -> None:
+    """Do one job with the environment it names and leave its result in a file; never returns."""
+    code = 1
+    try:
+        die_with_parent()
+        log = os.open(Path(job["result"]).with_suffix(".log"), os.O_WRONLY | os.O_CREAT)
+        for number, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+            os.dup2(source, number)
+        enter(job["env"], inside)
+        if shift := job.get("clock"):
+            shift_clock(shift)
+        Path(job["result"]).write_text(json.dumps(do(job)))
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the test must be told
+        traceback.print_exc()
+        Path(job["result"]).write_text(json.dumps({"error": type(error).__name__, "message": str(error)}))
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def die_with_parent() -> None:
+    """Leave no frozen child behind when the parent is killed."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def enter(env: dict[str, str], inside: dict[str, str]) -> None:
+    """Take on a world's environment; what was made for another store is forgotten."""
+    os.environ.clear()
+    os.environ.update(env)
+    import tempfile
+
+    tempfile.tempdir = None
+    from common.zones.store import _session, aws_client
+
+    if {k: v for k, v in env.items() if k.startswith("AWS_")} != {
+        k: v for k, v in inside.items() if k.startswith("AWS_")
+    }:
+        _session.cache_clear()
+        aws_client.cache_clear()
+
+
+def shift_clock(seconds: float) -> None:
+    """Let this process believe that it is another time."""
+    real = time.time
+    time.time = lambda: real() + seconds
+
+
+def do(job: dict[str, Any]) -> Any:
+    """Do a hop, a look, or every hop that is due."""
+    from common.core.nouns import Dataset
+    from common.pipelines.domain import Hop
+    from common.pipelines.look import look
+    from common.pipelines.work import rung, work
+
+    if job["do"] == "look":
+        return {"waiting": look(job["domain"])}
+    hop = Hop(job["stage"], Dataset.parse(job["dataset"]), job.get("to", ""))
+    done, ring = work(hop, job["owner"], "fault-run")
+    if ring:
+        rung(ring.consumer, list(ring.hops))
+    return {"hops": done.hops, "leased_by": done.leased_by, "rung": list(ring.hops) if ring else []}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""kill -9 at every point of every kind of hop: the tables end as if nothing had happened."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.core.faults import INSIDE, STEPS
+from common.core.nouns import Dataset
+from common.pipelines.domain import Hop
+from common.pipelines.look import look
+from tests.faults.evidence import broken_promises, gather, judge
+from tests.faults.workers import Workers, job
+from tests.world import World, new_world
+
+OWNER = "dag/run/task/-1"
+PURCHASES = "customer_id,date,number_of_cds,dollar_value\n"
+USERS = "customer_id,name,email,country,signed_up_on,updated_at\n"
+FIRST_USER = "{n:05d},N{n},n{n}@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
+SECOND_USER = "00001,M{n},m{n}@x.com,se,1996-01-01,1998-01-{day:02d}T0{hour}:00:00Z\n"
+
+
+def ecommerce(stage: str, name: str, to: str = "") -> Hop:
+    return Hop(stage, Dataset("ecommerce", name), to)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A hop to kill, its kind, and which points inside of a step it passes."""
+
+    hop: Hop
+    kind: str
+    inside: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return (*STEPS, *self.inside)
+
+
+def inside(kind: str) -> tuple[str, ...]:
+    return tuple(point.split(":")[1] for point in INSIDE if point.startswith(f"{kind}:"))
+
+
+# In the order of the stages: each round goes through all of them.
+SUBJECTS = (
+    Subject(ecommerce("bronze", "transactions"), "landing", inside("landing")),
+    Subject(ecommerce("silver", "transactions"), "silver", inside("silver")),  # appends
+    Subject(ecommerce("silver", "users"), "silver"),  # merges
+    Subject(ecommerce("gold", "fact_transactions"), "model"),
+    Subject(ecommerce("load", "fact_transactions", "warehouse"), "load", inside("load")),
+    Subject(ecommerce("load", "daily_revenue", "duckdb"), "load", inside("load")),
+)
+ROUNDS = max(len(subject.steps) for subject in SUBJECTS)
+
+
+def files(number: int) -> Iterator[tuple[str, bytes]]:
+    """What lands in one round: good, spoiled, twice the same, and users old and new."""
+    good = f"{number:05d},19970101,1,{number}.25\n{number:05d},19970203,2,1.00\nshort\n{number:05d},19979999,1,1.00\n"
+    yield f"transactions/{number}/a.csv", (PURCHASES + good).encode()
+    yield f"transactions/{number}/b.csv", f"{PURCHASES}00000,19970101,1,{number}.75\n".encode()
+    yield f"transactions/{number}/c.csv", (PURCHASES + good).encode()
+    yield f"transactions/{number}/empty.csv", b""
+    day, hour = number % 28 + 1, number // 28
+    yield f"users/{number}/a.csv", (USERS + FIRST_USER.format(n=number + 2)).encode()
+    yield f"users/{number}/b.csv", (USERS + SECOND_USER.format(n=number, day=day, hour=hour)).encode()
+
+
+def plan(kind: str, step: str) -> list[dict[str, Any]]:
+    """Die at a step; those that only an error leads to are provoked."""
+    die = {"at": f"{kind}:{step}", "do": "kill"}
+    if step.startswith("narrow"):
+        return [{"at": f"{kind}:stage.after", "do": "data"}, die]
+    if step.startswith("release"):
+        return [{"at": f"{kind}:publish.before", "do": "raise"}, die]
+    return [die]
+
+
+def die_at(subject: Subject, step: str, world: World, forks: Workers) -> None:
+    """Kill a worker at a step of a hop that has something to do."""
+    what: Mapping[str, Any] = job(subject.hop, OWNER)
+    if step.startswith("look"):
+        what = {"do": "look", "domain": "ecommerce"}
+    if step == "look.deleted":  # only a deletion that was cut off leaves something to delete
+        forks.run(job(subject.hop, OWNER), world.env, plan(subject.kind, "settle.before"))
+    outcome = forks.run(what, world.env, plan(subject.kind, step))
+    assert outcome.killed, f"{subject.hop.consumer} was not killed at {step}: {outcome}"
+
+
+def rounds(world: World, number: int, between: Callable[[Subject], None]) -> None:
+    """Land the files of a round, and do hop by hop what it needs, with `between` before each."""
+    from common.pipelines.domain import STAGES
+
+    for key, content in files(number):
+        world.land(key, content)
+    for stage in STAGES:
+        if stage == "bronze":
+            between(LOOK)
+            look("ecommerce")
+        for subject in SUBJECTS:
+            if subject.hop.stage == stage:
+                between(subject)
+        for hop in NEEDED[stage]:
+            world.do(hop, owner=OWNER)
+
+
+LOOK = Subject(SUBJECTS[0].hop, "landing")
+NEEDED = {
+    "bronze": [ecommerce("bronze", "transactions"), ecommerce("bronze", "users")],
+    "silver": [ecommerce("silver", "transactions"), ecommerce("silver", "users")],
+    "gold": [ecommerce("gold", "fact_transactions"), ecommerce("gold", "daily_revenue")],
+    "load": [ecommerce("load", "fact_transactions", "warehouse"), ecommerce("load", "daily_revenue", "duckdb")],
+}
+
+
+def test_a_death_at_any_point_of_any_hop_changes_nothing(
+    stack: Mapping[str, str], tmp_path: Path, forks: Workers
+) -> None:
+    with new_world(stack, tmp_path / "calm", "ecommerce") as calm:
+        for number in range(ROUNDS):
+            for key, content in files(number):
+                calm.land(key, content)
+        calm.flow()
+        expected = gather(calm)
+        assert broken_promises(calm) == []
+    killed: set[tuple[str, str]] = set()
+    with new_world(stack, tmp_path / "struck", "ecommerce") as struck:
+        for number in range(ROUNDS):
+
+            def strike(subject: Subject, number: int = number) -> None:
+                steps = subject.steps if subject is not LOOK else ("look.before", "look.after")
+                if number >= len(steps) or (subject is not LOOK and steps[number] in ("look.before", "look.after")):
+                    return
+                die_at(subject, steps[number], struck, forks)
+                killed.add((subject.hop.consumer, steps[number]))
+
+            rounds(struck, number, strike)
+        struck.flow(owner=OWNER)
+        verdict = judge(expected, gather(struck), broken_promises(struck))
+    assert verdict.said == []
+    assert killed == {(subject.hop.consumer, step) for subject in SUBJECTS for step in subject.steps}
