@@ -27,9 +27,10 @@ def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
     row = connection.execute(select(consumer).where(consumer.c.name == item.name)).one()
     found, marks = [], dict(row.marks)
     for asset in item.inputs:
+        newest = _newest(connection, asset)  # asked first: what arrives while we look is not marked as seen
         first = _first(connection, row, asset, row.width)
         found += first
-        mark = first[0].number - 1 if first else _newest(connection, asset)
+        mark = first[0].number - 1 if first else newest
         marks[asset] = max(mark, marks.get(asset, 0))
     if marks != row.marks:
         connection.execute(update(consumer).where(consumer.c.name == item.name).values(marks=marks))
