@@ -65,6 +65,11 @@ class Worker:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def kill(self) -> Outcome:
+        """Kill it and wait for its end."""
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
     def frozen(self, patience: float = PATIENCE) -> bool:
         """Wait until it has stopped itself; False where it ended instead."""
         deadline = time.monotonic() + patience
