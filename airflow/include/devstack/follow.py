@@ -18,7 +18,7 @@ def settled(domain: str) -> bool:
     from common.zones.store import ZoneStore
     from common.zones.zone import Zone
 
-    if next(ZoneStore(Zone.RAW).list(f"{domain}/"), None):
+    if any(found.size or not found.key.endswith("/") for found in ZoneStore(Zone.RAW).list(f"{domain}/")):
         return False
     names = [hop.consumer for stage in STAGES for hop in hops(domain, stage)]
     with transaction() as connection:

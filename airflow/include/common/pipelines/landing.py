@@ -1,10 +1,11 @@
 """Raw to bronze: every file that landed is copied byte for byte, recorded as a duplicate, or quarantined."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +27,7 @@ from common.refine.inspect import inspect_file
 from common.zones.store import Changed, ZoneStore
 from common.zones.zone import Zone, asset_name, folder
 
-DOWNLOADS = 8
+TRANSFERS = 8
 KEY_BYTES = 1024
 
 
@@ -107,7 +108,7 @@ class LandingStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Read every file whole, then copy the good and quarantine the bad ones."""
-        with self._sorted(held) as found, ThreadPoolExecutor(DOWNLOADS) as pool:
+        with self._sorted(held) as found, ThreadPoolExecutor(TRANSFERS) as pool:
             yield Staged(
                 counts=found.counts,
                 outputs=tuple(pool.map(self._copy, found.fresh)),
@@ -123,7 +124,7 @@ class LandingStep:
     @contextmanager
     def _sorted(self, held: Claim) -> Iterator[Sorted]:
         """Read every file, and tell fresh, duplicate and refused ones apart."""
-        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(DOWNLOADS) as pool:
+        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(TRANSFERS) as pool:
             paths = [Path(spool) / str(number) for number in range(len(held.batches))]
             arrivals = list(pool.map(lambda batch, path: self._fetch(held, batch, path), held.batches, paths))
             readable = [arrival for arrival in arrivals if not arrival.reason]
@@ -216,18 +217,24 @@ class LandingStep:
     def settle(self, done: Manifest) -> None:
         """Delete the raw files that the recorded hop has read, unless they were overwritten since."""
         unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
-        for batch in done.inputs:
-            if batch.id not in unread and "at" not in batch.place:
-                discard(self.raw, batch)
-                fault_point(self.consumer.kind, "settle.deleted", [batch])
+        gone = partial(fault_point, self.consumer.kind, "settle.deleted")
+        taken = [batch for batch in done.inputs if batch.id not in unread and "at" not in batch.place]
+        discard(self.raw, taken, gone)
 
 
-def discard(raw: ZoneStore, batch: Batch) -> None:
-    """Delete a raw file that is taken; one that is gone or overwritten meanwhile is left to the next look."""
-    try:
-        raw.delete(batch.place["key"], batch.place["etag"])
-    except Changed:
-        return
+def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Batch]], None]) -> None:
+    """Delete raw files that are taken; one that is gone or overwritten meanwhile is left to the next look.
+
+    `gone` is called after each.
+    """
+
+    def delete(batch: Batch) -> None:
+        with suppress(Changed):
+            raw.delete(batch.place["key"], batch.place["etag"])
+        gone([batch])
+
+    with ThreadPoolExecutor(TRANSFERS) as pool:
+        list(pool.map(delete, taken))
 
 
 def bronze_key(dataset: Dataset, arrival: Arrival) -> str:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from common.contracts.catalogue import contracts
 from common.contracts.contract import Contract
@@ -14,33 +15,46 @@ from common.core.nouns import Batch, Dataset
 from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.incidents import SUPERSEDED
+from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
 from common.pipelines.domain import UNROUTED
 from common.pipelines.landing import discard
 from common.zones.store import StoredObject, ZoneStore
 from common.zones.zone import Zone, asset_name
 
+NUL = "\0"
+
 
 def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; tell how many files are waiting there.
 
-    A file that is recorded as taken but still there (its deletion was cut off) is deleted now.
+    A file that is recorded as taken but still there (its deletion was cut off) is deleted now. An empty object whose
+    key ends in a slash is the folder that a console shows, not a file.
     """
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
-    landed = [_batch(domain, known, found) for found in raw.list(f"{domain}/") if not found.key.endswith("/")]
+    found = [item for item in raw.list(f"{domain}/") if item.size or not item.key.endswith("/")]
+    _report_unspeakable(domain, [item for item in found if NUL in item.key])
     by_dataset: dict[str, list[Batch]] = {}
-    for batch in landed:
+    for batch in (_batch(domain, known, item) for item in found if NUL not in item.key):
         by_dataset.setdefault(batch.asset, []).append(batch)
     waiting = 0
     for batches in by_dataset.values():
         with breakable("landing", "look"):
             taken = _record(batches)
-        for batch in taken:
-            discard(raw, batch)
-            fault_point("landing", "look.deleted")
+        discard(raw, taken, partial(fault_point, "landing", "look.deleted"))
         waiting += len(batches) - len(taken)
     return waiting
+
+
+def _report_unspeakable(domain: str, found: list[StoredObject]) -> None:
+    """Report keys that no database can hold: they stay in raw, and must not keep the other files there."""
+    if not found:
+        return
+    where = asset_name(Dataset(domain, UNROUTED), Zone.QUARANTINE)
+    with transaction() as connection:
+        for item in found:
+            why = f"The key {item.key!r} in raw holds a NUL, which the ledger cannot name. Rename the object."
+            open_incident(connection, PARKED, where, why, batch_id(where, item.key, item.etag))
 
 
 def _record(batches: list[Batch]) -> list[Batch]:
@@ -50,17 +64,25 @@ def _record(batches: list[Batch]) -> list[Batch]:
     consumer += Zone.QUARANTINE if consumer.endswith(f".{UNROUTED}.") else Zone.BRONZE
     with transaction() as connection:
         lock(connection, consumer)
-        record_batches(connection, ordered)
-        ids = [batch.id for batch in ordered]
+        present = _present(connection, ordered)
+        record_batches(connection, present)
+        ids = [batch.id for batch in present]
         done = set(
             connection.scalars(select(receipt.c.batch).where(receipt.c.consumer == consumer, receipt.c.batch.in_(ids)))
         )
-        unread = set(
-            connection.scalars(select(refusal.c.batch).where(refusal.c.batch.in_(ids), refusal.c.reason == SUPERSEDED))
-        )
-        # The same bytes came back within a second after they were missed: they were never read.
-        record_batches(connection, [replace(b, id=batch_id(b.id, "again")) for b in ordered if b.id in unread])
-    return [batch for batch in ordered if batch.id in done - unread]
+    return [batch for batch in present if batch.id in done]
+
+
+def _present(connection: Connection, batches: list[Batch]) -> list[Batch]:
+    """Give each file the batch that it is now: bytes that came back within a second after they were missed are new."""
+    present, doubtful = batches, {batch.id for batch in batches}
+    while doubtful:
+        missed = select(refusal.c.batch).where(refusal.c.batch.in_(doubtful), refusal.c.reason == SUPERSEDED)
+        unread = set(connection.scalars(missed))
+        again = {old: batch_id(old, "again") for old in unread}
+        present = [replace(batch, id=again.get(batch.id, batch.id)) for batch in present]
+        doubtful = set(again.values())
+    return present
 
 
 def _batch(domain: str, known: Iterable[str], found: StoredObject) -> Batch:

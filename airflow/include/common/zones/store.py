@@ -1,7 +1,7 @@
 """One zone of the object store: list, read, write once, delete only what was read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
+from common.core.clock import now
 from common.core.errors import ConfigError, StoreUnavailable
 from common.core.settings import Settings, settings
 from common.zones.zone import Zone, place
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 DENIED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
+ONE_PUT = 8 * 1024 * 1024  # files up to this size are written in one request, larger ones in parts
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class ZoneStore:
                 answer = client().head_object(**self._at(key))
         except Changed:
             return None
-        plain = answer.get("ServerSideEncryption", "AES256") == "AES256"
-        return StoredObject(key, answer["ETag"].strip('"'), answer["ContentLength"], answer["LastModified"], plain)
+        size, modified = answer["ContentLength"], answer["LastModified"]
+        return StoredObject(key, answer["ETag"].strip('"'), size, modified, _plain(answer))
 
     def read(self, key: str) -> bytes | None:
         """Read a small object whole, or None where there is none."""
@@ -148,7 +150,8 @@ class ZoneStore:
         An object of that key and size is left alone: a key made of content is written once.
         """
         size = file.stat().st_size
-        found = self.head(key)
+        found = self._put_file(file, key) if size <= ONE_PUT else None
+        found = found or self.head(key)
         if found is None or found.size != size:
             with translated(f"write {self.uri(key)}"):
                 client().upload_file(str(file), self.place.bucket, self.place.prefix + key)
@@ -156,6 +159,15 @@ class ZoneStore:
         if found is None or found.size != size or (found.digest and not _same_md5(file, found.etag)):
             raise StoreUnavailable(f"{self.uri(key)} is not what was written: {found}. It will be tried again.")
         return found
+
+    def _put_file(self, file: Path, key: str) -> StoredObject | None:
+        """Write a small file where no object is, in one request; None where there is one already."""
+        try:
+            with translated(f"write {self.uri(key)}"), file.open("rb") as body:
+                answer = client().put_object(**self._at(key), Body=body, IfNoneMatch="*")
+        except Changed:
+            return None
+        return StoredObject(key, answer["ETag"].strip('"'), file.stat().st_size, now(), _plain(answer))
 
     def write_part(self, key: str, content: BinaryIO) -> None:
         """Write a staged part: its key holds hop and attempt, so nobody else ever writes it."""
@@ -170,6 +182,10 @@ class ZoneStore:
     def put_json(self, key: str, content: Any) -> bool:
         """Write a JSON object that must not exist yet; tell whether this call made it."""
         return self.put_once(key, json.dumps(content, default=str, ensure_ascii=False).encode())
+
+
+def _plain(answer: Mapping[str, Any]) -> bool:
+    return str(answer.get("ServerSideEncryption", "AES256")) == "AES256"
 
 
 def _same_md5(file: Path, etag: str) -> bool:
