@@ -1,0 +1,101 @@
+"""Doorbells rung too often, too late, twice, wrongly or not at all: every batch is taken once all the same."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from common.core.settings import settings
+from common.zones.queues import apply_queues
+from common.zones.store import aws_client, client
+from tests.mill import Mill, grinding, told
+
+BELL, CONSUMER = "mill.sacks.bronze", "mill_sacks_to_silver"
+SEED = int(os.environ.get("SEED", random.randrange(10**6)))
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+    """A stack with bells, and with sweeps so often that a test can wait for them."""
+    with grinding(tmp_path_factory.mktemp("mill"), {"WATERSHED_SWEEP_CRON": "* * * * * */10"}) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def accounted(mill: Mill) -> Iterator[None]:
+    """After each test wait for what it delivered, and account for everything."""
+    yield
+    mill.settle()
+    mill.account()
+
+
+def deliver(mill: Mill, files: int, pause: float = 0.0) -> None:
+    for number in [next(numbers) for _ in range(files)]:
+        mill.deliver(number)
+        time.sleep(pause)
+
+
+def test_a_storm_of_events_while_files_land(mill: Mill) -> None:
+    bell = mill.asset(BELL)
+    with ThreadPoolExecutor(9) as pool:
+        landing = pool.submit(deliver, mill, 20, 0.3)
+        ringing = [pool.submit(mill.ring, bell, extra=told(number)) for number in range(200)]
+        for done in [landing, *ringing]:
+            done.result()
+
+
+def test_events_doubled_out_of_order_and_for_batches_that_nobody_knows(mill: Mill) -> None:
+    bell, deliveries = mill.asset(BELL), list(range(8)) * 2
+    random.Random(SEED).shuffle(deliveries)
+    for number in deliveries:
+        mill.ring(bell, extra=told(number))
+        if number % 2:
+            deliver(mill, 1)
+    mill.ring(bell, partition_key="2024-01-01", extra=told(99))
+
+
+def test_events_during_the_one_run_that_may_be_active(mill: Mill) -> None:
+    bell = mill.asset(BELL)
+    mill.ring(bell)
+    for _ in range(6):
+        deliver(mill, 1)
+        mill.until(lambda: mill.ask("GET", f"/dags/{CONSUMER}/dagRuns?state=running")["total_entries"], "a run")
+        mill.ring(bell)
+
+
+def test_events_while_the_consumer_is_paused(mill: Mill) -> None:
+    bell, before = mill.asset(BELL), mill.taken("mill.sacks.silver")
+    mill.pause(CONSUMER, True)
+    mill.until(lambda: not mill.ask("GET", f"/dags/{CONSUMER}/dagRuns?state=running")["total_entries"], "the last run")
+    deliver(mill, 5)
+    mill.until(lambda: mill.taken("mill.sacks.bronze") == len(mill.delivered), "bronze")
+    for number in range(5):
+        mill.ring(bell, extra=told(number))
+    assert mill.taken("mill.sacks.silver") == before
+    mill.pause(CONSUMER, False)
+
+
+def test_object_notifications_switched_off(mill: Mill) -> None:
+    client().put_bucket_notification_configuration(Bucket=settings().bucket, NotificationConfiguration={})
+    deliver(mill, 4)
+    mill.settle()
+    apply_queues(["mill"], settings())
+    deliver(mill, 1)
+
+
+def test_messages_of_the_queue_lost(mill: Mill) -> None:
+    triggerer = mill.processes("triggerer")
+    for process in triggerer:
+        process.suspend()
+    try:
+        time.sleep(6)  # longer than the watcher's request for messages may still be open
+        deliver(mill, 4)
+        aws_client("sqs").purge_queue(QueueUrl=settings().queue_url("mill"))
+    finally:
+        for process in triggerer:
+            process.resume()
