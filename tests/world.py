@@ -1,8 +1,9 @@
 """A world of its own for a test: bucket, ledger and warehouse that nothing else uses, on the session's stack."""
 
 import json
+import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,3 +128,22 @@ def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> di
         "WAREHOUSE_URL": f"{base}/{name}_w",
         **({"WATERSHED_DOMAINS_DIR": str(domains)} if domains else {}),
     }
+
+
+@contextmanager
+def other_contract(world: World, folder: Path, dataset: str, change: Callable[[str], str]) -> Iterator[None]:
+    """Change the contract of a dataset for the block, in a copy of the domains, and apply it."""
+    from common.pipelines.apply import apply
+
+    copy = folder / f"domains-{uuid.uuid4().hex[:6]}"
+    shutil.copytree(settings().domains_dir, copy)
+    (found,) = (copy / world.domain).glob(f"*/{dataset}.*")
+    before = found.read_text()
+    found.write_text(change(before))
+    assert found.read_text() != before, "the change changed nothing"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WATERSHED_DOMAINS_DIR", str(copy))
+        forget()
+        apply()
+        yield
+    forget()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from common.cli.options import Json
 from common.cli.show import console, show
 from common.contracts.catalogue import contract_of, contracts, domains
 from common.contracts.contract import Contract
@@ -15,7 +16,6 @@ from common.core.nouns import Dataset
 from common.core.settings import domains_dir
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def find(name: str) -> Contract:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from common.cli.contract import Json, find
+from common.cli.contract import find
+from common.cli.options import Json
 from common.cli.show import console, print_json, show
 from common.core.errors import UnreadableFile
 

@@ -1,14 +1,15 @@
 """Commands that answer from the ledger, with no Airflow running."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from common.cli.contract import Json
+from common.cli.options import Json, Limit
 from common.cli.show import console, print_json, show
 
-quarantine = typer.Typer(no_args_is_help=True, help="What was refused, and why.")
-Limit = Annotated[int, typer.Option(help="How many rows at most.")]
+ledger = typer.Typer(no_args_is_help=True, help="Verify the ledger against what it speaks of, or rebuild it.")
+audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; a chain that shows tampering.")
 
 
 def apply(as_json: Json = False) -> None:
@@ -25,13 +26,16 @@ def apply(as_json: Json = False) -> None:
     )
 
 
-def status(as_json: Json = False) -> None:
+def status(
+    consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
+    as_json: Json = False,
+) -> None:
     """Show each consumer: what it has taken, what waits, what is parked."""
     from common.ledger.database import transaction
     from common.ledger.queries import consumers, incidents
 
     with transaction() as connection:
-        found, open_ones = consumers(connection), incidents(connection)
+        found, open_ones = consumers(connection, consumer), incidents(connection, consumer)
     if as_json:
         print_json({"consumers": found, "incidents": open_ones})
         return
@@ -43,30 +47,107 @@ def status(as_json: Json = False) -> None:
 
 def batches(
     asset: Annotated[str, typer.Argument(help="Asset, as in ecommerce.users.silver; all without it.")] = "",
+    partition: Annotated[str, typer.Option(help="Only those of a partition.")] = "",
+    file: Annotated[str, typer.Option(help="Only those whose file ends so, as in users/late.csv.")] = "",
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List batches, the newest first."""
     from common.ledger.database import transaction
+    from common.ledger.queries import BatchFilter
     from common.ledger.queries import batches as found
 
     with transaction() as connection:
-        rows = found(connection, asset, limit)
-    columns = ["id", "asset", "partition", "records", "bytes", "created"]
+        rows = found(connection, BatchFilter(asset, partition, file), limit)
+    columns = ["id", "asset", "partition", "records", "bytes", "origin", "created"]
     show(rows, columns, as_json=as_json, empty="There is no such batch.")
 
 
-@quarantine.command("ls")
-def list_refusals(
-    dataset: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
-    limit: Limit = 100,
+def hops(
+    consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
+    state: Annotated[str, typer.Option(help="open or published; both without it.")] = "",
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List what was refused: how many records or files, of which batch, why, and where they are."""
+    """List hops, the newest first: what each took and gave, by which attempt, or who is at work on it."""
     from common.ledger.database import transaction
-    from common.ledger.refusals import Filter, matching
+    from common.ledger.queries import hops as found
 
     with transaction() as connection:
-        rows = matching(connection, Filter(consumer=dataset), limit)
-    columns = ["consumer", "hop", "reason", "rule", "column", "count", "origin", "place"]
-    show(rows, columns, as_json=as_json, empty="Nothing was refused.")
+        rows = found(connection, consumer, state, limit)
+    columns = [
+        "consumer",
+        "n",
+        "state",
+        "taken",
+        "good",
+        "merged",
+        "refused",
+        "batches",
+        "owner",
+        "opened",
+        "published",
+    ]
+    show(rows, columns, as_json=as_json, empty="There is no such hop.")
+
+
+@ledger.command()
+def verify(
+    consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compare the ledger with heads, manifests, Delta logs, load tokens and objects; exit code 1 where they differ."""
+    from common.pipelines.verify import verify as differences
+
+    rows = [{"consumer": name, "difference": said} for name, said in differences(consumer)]
+    show(rows, ["consumer", "difference"], as_json=as_json, empty="The ledger agrees with everything it speaks of.")
+    if rows:
+        raise typer.Exit(1)
+
+
+@ledger.command()
+def rebuild(
+    from_nothing: Annotated[bool, typer.Option("--from-nothing", help="Drop every table of the ledger first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a lost ledger, or one from a backup, to what targets, manifests and the journal say."""
+    from common.pipelines.rebuild import rebuild as again
+
+    if from_nothing and not yes:
+        typer.confirm("Drop every table of the ledger and rebuild it from the targets?", abort=True)
+    done = again(from_nothing=from_nothing)
+    if as_json:
+        print_json(asdict(done))
+    else:
+        found = sum(done.hops.values())
+        console.print(f"Found {found} hops of {len(done.hops)} consumers and {done.decisions} decisions of people.")
+        for said in done.ahead:
+            console.print(said, style="red", markup=False)
+    if done.ahead:
+        raise typer.Exit(1)
+
+
+@audit.command("ls")
+def list_audit(limit: Limit = 50, as_json: Json = False) -> None:
+    """List what people decided, the newest last."""
+    from common.ledger.database import transaction
+    from common.ledger.journal import entries
+
+    with transaction() as connection:
+        rows = [asdict(entry) for entry in entries(connection, limit)]
+    told = [row | {"why": row["detail"].get("why", "")} for row in rows]
+    show(told if not as_json else rows, ["n", "at", "who", "what", "why"], as_json=as_json, empty="Nobody decided yet.")
+
+
+@audit.command("verify")
+def verify_audit(as_json: Json = False) -> None:
+    """Check the chain of the audit log, and its copy in the object store; exit code 1 where either was changed."""
+    from common.ledger.database import transaction
+    from common.ledger.journal import tampered
+
+    with transaction() as connection:
+        rows = [{"fault": said} for said in tampered(connection)]
+    show(rows, ["fault"], as_json=as_json, empty="The audit log is whole.")
+    if rows:
+        raise typer.Exit(1)

@@ -7,17 +7,26 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from common.cli import catalogue, contract, inspect_file, ledger
+from common.cli import again, catalogue, contract, inspect_file, ledger, lineage, parked, quarantine
 from common.core.errors import WatershedError
 from common.observe.log import log_as_json
 
 app = typer.Typer(no_args_is_help=True, help="Watershed: no batch lost, none loaded twice, no bad row dropped.")
 app.add_typer(contract.app, name="contract")
-app.add_typer(ledger.quarantine, name="quarantine")
 app.command("inspect")(inspect_file.inspect)
 app.command("apply")(ledger.apply)
 app.command("status")(ledger.status)
 app.command("batches")(ledger.batches)
+app.command("hops")(ledger.hops)
+app.add_typer(lineage.app, name="lineage")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(parked.app, name="parked")
+app.command("sweep")(again.sweep)
+app.add_typer(again.plan, name="plan")
+app.command("replay")(again.replay)
+app.add_typer(again.backfill, name="backfill")
+app.add_typer(ledger.ledger, name="ledger")
+app.add_typer(ledger.audit, name="audit")
 app.command("docs")(catalogue.docs)
 
 

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
     run_budget_seconds: Annotated[int, Field(gt=0)] = 600
     lease_seconds: Annotated[int, Field(ge=3)] = 60
-    retention_hours: Annotated[int, Field(ge=1)] = 168
+    retention_hours: Annotated[int, Field(ge=24)] = 168
 
     @property
     def sweeps(self) -> bool:

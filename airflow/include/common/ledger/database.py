@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from common.core.errors import NotApplied, TargetUnavailable
 from common.core.settings import settings
@@ -77,10 +78,17 @@ def migrate(revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+@retry(
+    retry=retry_if_exception_type(TargetUnavailable), stop=stop_after_attempt(10), wait=wait_fixed(0.5), reraise=True
+)
 def forget() -> None:
-    """Drop every table of the ledger; `rebuild` makes them anew from what the targets say."""
+    """Drop every table of the ledger; `rebuild` makes them anew from what the targets say.
+
+    Whoever is at work on the tables is waited for; where both wait for each other, it is tried again.
+    """
     with transaction() as connection:
         _hold(connection, MIGRATE_LOCK)
+        connection.execute(text("LOCK TABLE consumer IN ACCESS EXCLUSIVE MODE"))
         config = alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")

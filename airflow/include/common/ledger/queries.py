@@ -1,22 +1,30 @@
 """What people and the command line ask the ledger."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from common.ledger.incidents import FAILED
+from common.ledger.incidents import FAILED, PARKED
 from common.ledger.tables import batch, consumer, hop, incident
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
 
 
-def consumers(connection: Connection) -> Rows:
+@dataclass(frozen=True)
+class BatchFilter:
+    """Which batches are meant: of an asset, of a partition, with a file whose key in raw or bronze ends so."""
+
+    asset: str = ""
+    partition: str = ""
+    file: str = ""
+
+
+def consumers(connection: Connection, beginning: str = "") -> Rows:
     """Tell of each consumer its hops, counts, and what waits or is parked for it."""
-    return [
-        _consumer(connection, row.name, row.kind)
-        for row in connection.execute(select(consumer).order_by(consumer.c.name))
-    ]
+    named = select(consumer).where(consumer.c.name.startswith(beginning, autoescape=True))
+    return [_consumer(connection, row.name, row.kind) for row in connection.execute(named.order_by(consumer.c.name))]
 
 
 def _consumer(connection: Connection, name: str, kind: str) -> dict[str, Any]:
@@ -37,8 +45,8 @@ def _consumer(connection: Connection, name: str, kind: str) -> dict[str, Any]:
     }
 
 
-def incidents(connection: Connection) -> Rows:
-    """List the open incidents."""
+def incidents(connection: Connection, beginning: str = "") -> Rows:
+    """List the open incidents of consumers whose name begins so."""
     rows = connection.execute(
         select(
             incident.c.kind,
@@ -47,26 +55,82 @@ def incidents(connection: Connection) -> Rows:
             incident.c.opened_at.label("opened"),
             incident.c.detail,
         )
-        .where(incident.c.closed_at.is_(None), incident.c.kind != FAILED)
+        .where(
+            incident.c.closed_at.is_(None),
+            incident.c.kind != FAILED,
+            incident.c.consumer.startswith(beginning, autoescape=True),
+        )
         .order_by(incident.c.id)
     )
     return [dict(row) for row in rows.mappings()]
 
 
-def batches(connection: Connection, asset: str, limit: int) -> Rows:
-    """List batches of an asset, or of all, the newest first."""
+def batches(connection: Connection, wanted: BatchFilter, limit: int) -> Rows:
+    """List batches, the newest first."""
+    origin = func.coalesce(*(batch.c.place[name].astext for name in ("raw", "key", "table")))
     query = select(
         batch.c.id,
         batch.c.asset,
         batch.c.partition,
         batch.c.records,
         batch.c.bytes,
+        origin.label("origin"),
         batch.c.created_at.label("created"),
         batch.c.place,
     )
-    if asset:
-        query = query.where(batch.c.asset == asset)
+    if wanted.asset:
+        query = query.where(batch.c.asset == wanted.asset)
+    if wanted.partition:
+        touched = batch.c.place["partitions"].has_key(wanted.partition)
+        query = query.where((batch.c.partition == wanted.partition) | touched)
+    if wanted.file:
+        query = query.where(origin.endswith(wanted.file, autoescape=True))
     return [dict(row) for row in connection.execute(query.order_by(batch.c.number.desc()).limit(limit)).mappings()]
+
+
+def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows:
+    """List hops of consumers whose name begins so, the newest first."""
+    query = select(
+        hop.c.consumer,
+        hop.c.n,
+        hop.c.state,
+        hop.c.taken,
+        hop.c.good,
+        hop.c.merged,
+        hop.c.refused,
+        func.jsonb_array_length(hop.c.batches).label("batches"),
+        hop.c.contract,
+        hop.c.attempt,
+        hop.c.owner,
+        hop.c.deaths,
+        hop.c.rung,
+        hop.c.run_id,
+        hop.c.opened_at.label("opened"),
+        hop.c.published_at.label("published"),
+    ).where(hop.c.consumer.startswith(beginning, autoescape=True))
+    if state:
+        query = query.where(hop.c.state == state)
+    return [dict(row) for row in connection.execute(query.order_by(hop.c.opened_at.desc()).limit(limit)).mappings()]
+
+
+def parked_batches(connection: Connection) -> Rows:
+    """List parked batches with their file, the oldest first."""
+    rows = connection.execute(
+        select(
+            incident.c.batch,
+            incident.c.consumer,
+            func.coalesce(batch.c.place["raw"].astext, batch.c.place["key"].astext).label("origin"),
+            batch.c.asset,
+            batch.c.bytes,
+            batch.c.partition,
+            incident.c.opened_at.label("opened"),
+            incident.c.detail,
+        )
+        .join(batch, batch.c.id == incident.c.batch)
+        .where(incident.c.kind == PARKED, incident.c.closed_at.is_(None))
+        .order_by(incident.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[float]:

@@ -46,7 +46,7 @@ def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list
     return [again for model in waiting for again in recomputed(connection, model, asked)]
 
 
-def replays(connection: Connection, origin: Batch, to: Zone | None) -> list[Again]:
+def replays(connection: Connection, origin: Batch, to: str) -> list[Again]:
     """Make the batches that do one batch again, up to the hops that write zone `to`; by default the next ones.
 
     What changes flows on by itself; naming a later zone does its hops again whatever changed. Raises ConfigError for

@@ -109,6 +109,30 @@ def master(domain: str) -> DAG:
     return build()
 
 
+def upkeep(dag_id: str, cron: str, what: str) -> DAG:
+    """Make a DAG that does one kind of upkeep on schedule.
+
+    **What**: `compact` joins small files of the lake's tables, `retain` removes what no reader needs any more.
+
+    **When**: on its schedule, beside running hops.
+
+    **When it fails**: nothing is lost; the next run does the rest.
+    """
+    arguments = policy("platform", "upkeep", "data-platform", _doc(upkeep, dag_id))
+
+    @dag(dag_id=dag_id, schedule=cron, **arguments)
+    def build() -> None:
+        @task(task_id=what)
+        def keep() -> dict[str, int]:
+            from common.pipelines import upkeep as work
+
+            return {done.where: done.removed for done in getattr(work, what)()}
+
+        keep()
+
+    return build()
+
+
 def _stage_dag(dag_id: str, what: tuple[str, str], bells: Sequence[Asset], arguments: dict[str, Any]) -> DAG:
     """Make a DAG that first asks the ledger which of its hops are due, so that the others cost nothing."""
     domain, stage = what

@@ -71,7 +71,7 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
         for name in carrier.refusals:
             frames.append(_told(name, refused_rows(reasons[name])).join(values, on="record", how="left"))
     frame = pl.concat(frames, how="vertical_relaxed")
-    frame.select(*TOLD, *contract.sources, TEXT).write_csv(to)
+    frame.sort("file", "record").select(*TOLD, *contract.sources, TEXT).write_csv(to)
     return frame.height
 
 

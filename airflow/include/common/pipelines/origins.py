@@ -15,6 +15,7 @@ from common.lake.table import current_version, read_at, reading
 from common.ledger.batches import batch_of
 from common.ledger.database import transaction
 from common.ledger.tables import batch
+from common.models.columns import passed_through
 from common.models.model import Model, model_of, models
 from common.models.run import slices, within
 from common.pipelines.domain import loaded_tables, zone_of
@@ -53,7 +54,7 @@ def table_named(name: str) -> Dataset:
 def origins(table: Dataset, where: str, limit: int = 100) -> Iterator[Origin]:
     """Find the records that rows of a table were made of; `where` is SQL over the table's columns.
 
-    Rows of a model come from the records of their slice that share the model's key columns, where records have those.
+    Rows of a model come from the records of their slice that agree in every column which the model passes on.
     Raises ConfigError where the condition is none, or finds no row.
     """
     rows = _rows(table, where)
@@ -89,9 +90,11 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
     uri = ZoneStore(Zone.SILVER).uri(folder(dataset))
     with reading(uri):
         inputs = read_at(uri, current_version(uri)).collect()
-    shared = [name for name in model.key if inputs.schema.get(name) == rows.schema[name]]
-    if shared:
-        inputs = inputs.join(rows.select(shared).unique(), on=shared, how="semi")
+    if shared := passed_through(model, inputs.columns):
+        wanted_rows = rows.select(pl.col(list(shared))).unique()
+        inputs = inputs.join(
+            wanted_rows, left_on=list(shared.values()), right_on=list(shared), how="semi", nulls_equal=True
+        )
     return within(model, dataset, inputs, wanted & slices(model, dataset, inputs)) if inputs.height else inputs
 
 

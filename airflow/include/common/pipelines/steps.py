@@ -1,8 +1,9 @@
 """From the name of a hop to the step that does it."""
 
-from common.contracts.catalogue import contract_of
+from common.contracts.catalogue import contract_of, domains
 from common.contracts.contract import LoadSpec
-from common.core.nouns import Dataset
+from common.core.errors import ConfigError
+from common.core.nouns import Batch, Dataset
 from common.models.model import Model, model_of
 from common.pipelines.domain import STAGES, UNROUTED, Hop, declared, hops, loads_of
 from common.pipelines.gold import ModelStep
@@ -41,3 +42,26 @@ def _lake_source(dataset: Dataset) -> LakeSource:
 def all_steps(domain: str) -> list[Step]:
     """Make every step of a domain, in the order of its stages."""
     return [step_of(hop) for stage in STAGES for hop in hops(domain, stage)]
+
+
+def all_hops() -> list[Hop]:
+    """Name every hop of every domain, in the order of the stages."""
+    return [hop for domain in domains() for stage in STAGES for hop in hops(domain, stage)]
+
+
+def step_named(consumer: str) -> Step:
+    """Make the step of a consumer; raises ConfigError naming the known ones."""
+    known = {hop.consumer: hop for hop in all_hops()}
+    if consumer not in known:
+        raise ConfigError(f"No consumer '{consumer}'. Known: {', '.join(known)}.")
+    return step_of(known[consumer])
+
+
+def consumer_of(batch: Batch) -> str:
+    """Name the consumer that a batch which does things again is for; raises ConfigError where nothing reads it."""
+    if asked := batch.place.get("replay", {}).get("for"):
+        return str(asked)
+    readers = [hop.consumer for hop in all_hops() if batch.asset in step_of(hop).consumer.inputs]
+    if not readers:
+        raise ConfigError(f"Nothing reads {batch.asset}.")
+    return readers[0]

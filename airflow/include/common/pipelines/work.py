@@ -1,6 +1,8 @@
 """What the tasks of the DAGs do, without Airflow: each a plain function of names."""
 
-from common.core.errors import ConfigError, TerminalError
+from collections.abc import Sequence
+
+from common.core.errors import ConfigError, TerminalError, WatershedError
 from common.core.faults import breakable, fault_point
 from common.core.settings import settings
 from common.ledger.consumers import lock
@@ -41,6 +43,22 @@ def due_tasks(domain: str, stage: str) -> list[str]:
     known = {hop.consumer: hop.task_id for hop in hops(domain, stage)}
     with transaction() as connection:
         return [known[name] for name in due(connection, known)]
+
+
+def sweep(domain: str, owner: str, stages: Sequence[str] = STAGES) -> tuple[list[Drained], list[WatershedError]]:
+    """Do every due hop of a domain here and now, stage by stage, as Airflow would; one that fails stops no other.
+
+    Nothing is rung: the next run of each DAG rings what it finds published.
+    """
+    done, failed = [], []
+    for stage in check_stages(list(stages)):
+        due_here = due_tasks(domain, stage)
+        for hop in (hop for hop in hops(domain, stage) if hop.task_id in due_here):
+            try:
+                done.append(work(hop, owner, owner)[0])
+            except WatershedError as error:
+                failed.append(error)
+    return done, failed
 
 
 def check_stages(wanted: list[str]) -> list[str]:

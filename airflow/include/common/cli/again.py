@@ -1,0 +1,175 @@
+"""Commands that do things again, and say beforehand what would come of it."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from common.cli.options import Json, Now, Why, domain_of, sweep_now
+from common.cli.show import console, show
+from common.core.errors import ConfigError
+
+backfill = typer.Typer(no_args_is_help=True, help="Do partitions of a table again; see what would be done first.")
+plan = typer.Typer(no_args_is_help=True, help="What a hop, a load, a replay or a backfill would do; writes nothing.")
+
+Table = Annotated[str, typer.Argument(help="A dataset or gold table, as in ecommerce.transactions.")]
+First = Annotated[str, typer.Option("--from", help="First partition, as in 1997-01.")]
+Last = Annotated[str, typer.Option("--to", help="Last partition, included.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only those that are missing, failed or stale.")]
+BatchId = Annotated[str, typer.Argument(help="Id of a batch, as `watershed batches` shows it.")]
+To = Annotated[str, typer.Option("--to", help="Last zone to do again: silver, gold or warehouse; the next by default.")]
+COUNTS = ["consumer", "batches", "taken", "good", "merged", "refused"]
+Rows = list[dict[str, Any]]
+
+
+def sweep(domain: Annotated[str, typer.Argument(help="A domain; all without it.")] = "", as_json: Json = False) -> None:
+    """Do every hop that is due, here and now, as the DAGs would; needs no Airflow."""
+    from common.contracts.catalogue import contracts, domains
+
+    if domain:
+        contracts(domain)
+    sweep_now([domain] if domain else domains(), as_json)
+
+
+def replay(
+    batch: BatchId,
+    why: Why,
+    to: To = "",
+    now: Now = False,
+    from_: Annotated[str, typer.Option("--from", help="Zone of the batch, as a check.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Do a batch again: its rows replace what they gave before, so that an unchanged contract gives the same table."""
+    from common.pipelines.decide import replay as again
+
+    _is_from(batch, from_)
+    done = again(batch, to, why)
+    rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
+    show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
+    if now:
+        sweep_now(sorted({domain_of(one.batch.asset) for one in done}), as_json)
+
+
+def _is_from(batch: str, zone: str) -> None:
+    from common.ledger.batches import batches_by_id
+    from common.ledger.database import transaction
+
+    if not zone:
+        return
+    with transaction() as connection:
+        (found,) = batches_by_id(connection, [batch])
+    if not found.asset.endswith(f".{zone}"):
+        raise ConfigError(
+            f"Batch {batch} is of {found.asset}, not of zone '{zone}'. Leave --from out, or name another batch."
+        )
+
+
+@backfill.command("plan")
+def backfill_plan(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
+    """Show how each partition stands and what doing it again would give; nothing is written."""
+    from common.ledger.database import transaction
+    from common.pipelines.backfill import backfilled
+    from common.pipelines.decide import chosen
+    from common.pipelines.origins import table_named
+
+    with transaction() as connection:
+        states = chosen(connection, table_named(table), first, last, only or [])
+        carriers = backfilled(connection, table_named(table), states)
+    rows = [asdict(state) | {"batches": len(state.batches)} for state in states]
+    if not as_json:
+        show(rows, ["partition", "state", "why", "batches"], as_json=False, empty="There is no such partition.")
+    _show_plans([_planned(one.batch) for one in carriers], as_json)
+
+
+@backfill.command("run")
+def backfill_run(
+    table: Table, why: Why, first: First = "", last: Last = "", only: Only = None, now: Now = False
+) -> None:
+    """Do partitions again: the files of a silver table, the slices of a gold one."""
+    from common.pipelines.decide import backfill as again
+    from common.pipelines.origins import table_named
+
+    done = again(table_named(table), first, last, only or [], why)
+    console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} done again by the next hops.")
+    if now and done:
+        sweep_now([table_named(table).domain])
+
+
+@backfill.command("status")
+def backfill_status(table: Table, first: First = "", last: Last = "", as_json: Json = False) -> None:
+    """Show how each partition stands: done, stale, failed, waiting, waived or missing."""
+    from common.ledger.database import transaction
+    from common.pipelines.origins import table_named
+    from common.pipelines.partitions import partitions
+
+    with transaction() as connection:
+        states = partitions(connection, table_named(table), first, last)
+    show(map(asdict, states), ["partition", "state", "why"], as_json=as_json, empty="There is no such partition.")
+
+
+@backfill.command()
+def waive(table: Table, partition: Annotated[str, typer.Argument(help="The partition.")], why: Why) -> None:
+    """Say that a partition of a dataset will never come, so that gold goes on without it."""
+    from common.pipelines.decide import waive as give_up
+    from common.pipelines.origins import table_named
+
+    give_up(table_named(table), partition, why)
+    console.print(f"Partition {partition} of {table} is waived; models that waited for it are due.")
+
+
+@plan.command("hop")
+def plan_hop(
+    consumer: Annotated[str, typer.Argument(help="A consumer, as `watershed status` shows it.")], as_json: Json = False
+) -> None:
+    """Tell what the next hop of a consumer would take, insert, merge and refuse."""
+    _show_plans([_plan(consumer, None)], as_json)
+
+
+@plan.command("load")
+def plan_load(
+    table: Annotated[str, typer.Argument(help="A warehouse table, as in ecommerce.daily_revenue@warehouse.")],
+    as_json: Json = False,
+) -> None:
+    """Tell what the next load of a table would insert and update."""
+    from common.pipelines.steps import all_hops
+
+    names = [hop.consumer for hop in all_hops() if hop.stage == "load"]
+    chosen = [name for name in names if table in (name, name.partition("@")[0])]
+    if not chosen:
+        raise ConfigError(f"No load of '{table}'. Known: {', '.join(names)}.")
+    _show_plans([_plan(name, None) for name in chosen], as_json)
+
+
+@plan.command("replay")
+def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
+    """Tell what doing a batch again would give."""
+    from common.ledger.database import transaction
+    from common.pipelines.decide import planned_replay
+
+    with transaction() as connection:
+        carriers = planned_replay(connection, batch, to)
+    _show_plans([_planned(one.batch) for one in carriers], as_json)
+
+
+@plan.command("backfill")
+def plan_backfill(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
+    """Tell what doing partitions again would give; the same as `watershed backfill plan`."""
+    backfill_plan(table, first, last, only, as_json)
+
+
+def _planned(batch: Any) -> dict[str, Any]:
+    from common.pipelines.steps import consumer_of
+
+    return _plan(consumer_of(batch), [batch])
+
+
+def _plan(consumer: str, batches: list[Any] | None) -> dict[str, Any]:
+    from common.pipelines.plan import plan as look
+    from common.pipelines.steps import step_named
+
+    counts = look(step_named(consumer), batches)
+    return {"consumer": consumer, "batches": len(batches or []) or None, **(vars(counts) if counts else {"taken": 0})}
+
+
+def _show_plans(rows: Rows, as_json: bool) -> None:
+    show(rows, COUNTS, as_json=as_json, empty="There is nothing to do.")

@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from common.cli.show import console, print_json, show
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Limit = Annotated[int, typer.Option(help="How many rows at most.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for the audit log.")]
+Now = Annotated[bool, typer.Option("--now", help="Do the hops here and now, instead of leaving them to Airflow.")]
+
+
+def owner() -> str:
+    """Name this process as the owner of a hop's lease."""
+    return f"cli/{os.getpid()}"
+
+
+def sweep_now(domains: list[str], as_json: bool = False) -> None:
+    """Do every due hop of domains; exit code 2 where one failed."""
+    from common.pipelines.work import sweep
+
+    done, failed = [], []
+    for domain in domains:
+        swept, errors = sweep(domain, owner())
+        done += swept
+        failed += errors
+    rows = [{"consumer": d.consumer, "hops": len(d.hops), **vars(d.counts)} for d in done if d.hops or d.leased_by]
+    columns = ["consumer", "hops", "taken", "good", "merged", "refused"]
+    if as_json:
+        print_json({"hops": rows, "failed": [str(error) for error in failed]})
+    else:
+        show(rows, columns, as_json=False, empty="There was nothing to do.")
+        for error in failed:
+            console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+    if failed:
+        raise typer.Exit(2)
+
+
+def domain_of(name: str) -> str:
+    """Give the domain of a consumer or an asset."""
+    return name.partition(".")[0]

@@ -1,0 +1,137 @@
+"""`watershed quarantine`: what was refused, why, and what becomes of it: mended, sent again, discarded."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from common.cli.options import Json, Limit, Now, Why, domain_of, sweep_now
+from common.cli.show import console, print_json, show
+from common.core.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="What was refused and why; mend it, send it again, or discard it.")
+
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of refusals, as `ls` shows them; by the filters without.")]
+Dataset = Annotated[str, typer.Option(help="Beginning of a consumer's name, as in ecommerce.users.")]
+Reason = Annotated[str, typer.Option(help="Why it was refused, as in short_row.")]
+Column = Annotated[str, typer.Option(help="The column that broke a rule.")]
+Batch = Annotated[str, typer.Option(help="The batch it came in.")]
+SHOWN = ["line", "record", "reason", "rule", "column", "value", "text", "contract"]
+
+
+def _filter(ids: list[str] | None, dataset: str, reason: str, column: str, batch: str) -> Any:
+    from common.ledger.refusals import Filter
+
+    return Filter(tuple(ids or ()), dataset, reason, column, batch)
+
+
+@app.command("ls")
+def list_refusals(
+    dataset: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
+    reason: Reason = "",
+    column: Column = "",
+    batch: Batch = "",
+    state: Annotated[str, typer.Option(help="open, redriven or discarded; all without it.")] = "",
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """List what was refused: how many records or files, of which file, why, where they are and how it ended."""
+    from common.ledger.database import transaction
+    from common.ledger.refusals import matching
+
+    with transaction() as connection:
+        rows = matching(connection, replace(_filter(None, dataset, reason, column, batch), state=state), limit)
+    columns = ["id", "consumer", "reason", "column", "count", "origin", "state", "who"]
+    show(rows, columns, as_json=as_json, empty="Nothing was refused.")
+
+
+@app.command("show")
+def show_refusal(
+    refusal: Annotated[str, typer.Argument(help="Id of a refusal, as `ls` shows it.")],
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """Show one refusal with its rows: line, record, rule, column, value, text. Personal data is masked."""
+    from common.ledger.database import transaction
+    from common.ledger.refusals import Filter, matching
+    from common.pipelines.mend import masked
+
+    with transaction() as connection:
+        found = matching(connection, Filter(ids=(refusal,)))
+    if not found:
+        raise ConfigError(f"There is no refusal {refusal}. See `watershed quarantine ls`.")
+    (told,) = found
+    rows = masked(told, limit) if "/rows/" in told["place"] else []
+    if as_json:
+        print_json({**told, "rows": rows})
+        return
+    for name, value in told.items():
+        if value not in (None, ""):
+            console.print(f"[bold]{name}[/] {value}", highlight=False)
+    if rows:
+        show(rows, SHOWN, as_json=False, empty="")
+
+
+@app.command()
+def export(
+    to: Annotated[Path, typer.Option("--to", help="CSV file to write; a folder for refused files.")],
+    ids: Ids = None,
+    dataset: Dataset = "",
+    reason: Reason = "",
+    column: Column = "",
+    batch: Batch = "",
+) -> None:
+    """Write refused rows of one dataset to a CSV file to be mended, or refused files to a folder; it is audited.
+
+    The file shows personal data: mend it where that is allowed. Send it back with `redrive --rows FILE`.
+    """
+    from common.pipelines.decide import exported
+
+    number, what = exported(_filter(ids, dataset, reason, column, batch), to)
+    console.print(f"Wrote {number} {what} to {to}.")
+
+
+@app.command()
+def redrive(
+    why: Why,
+    ids: Ids = None,
+    dataset: Dataset = "",
+    reason: Reason = "",
+    column: Column = "",
+    batch: Batch = "",
+    rows: Annotated[Path | None, typer.Option(help="An exported CSV file with its rows mended.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A mended copy of the one refused file.")] = None,
+    to: Annotated[
+        str, typer.Option(help="Dataset that refused files belong to, where their folder does not say.")
+    ] = "",
+    now: Now = False,
+    as_json: Json = False,
+) -> None:
+    """Send open refusals through the same gates again: after a mend of the contract, of the rows, or of the file.
+
+    What is refused again is a new refusal; sending a refusal twice changes nothing.
+    """
+    from common.pipelines.decide import redrive as send
+
+    sent = send(_filter(ids, dataset, reason, column, batch), why, rows=rows, file=file, to=to)
+    told = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
+    show(told, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
+    if now:
+        sweep_now(sorted({domain_of(again.batch.asset) for again in sent}), as_json)
+
+
+@app.command()
+def discard(
+    why: Why,
+    ids: Ids = None,
+    dataset: Dataset = "",
+    reason: Reason = "",
+    column: Column = "",
+    batch: Batch = "",
+) -> None:
+    """End open refusals for good: nobody will look at them again. What was refused stays in quarantine."""
+    from common.pipelines.decide import discard as end
+
+    number = end(_filter(ids, dataset, reason, column, batch), why)
+    console.print(f"Discarded {number} refusal{'s' if number > 1 else ''}.")

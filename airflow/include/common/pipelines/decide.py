@@ -1,0 +1,125 @@
+"""What a person asks for, each in one transaction of the ledger: export, re-drive, discard, replay, backfill, waive."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from common.core.errors import ConfigError
+from common.core.nouns import Dataset
+from common.ledger import decisions
+from common.ledger.batches import batches_by_id
+from common.ledger.database import transaction
+from common.ledger.decisions import Again, note, send_again
+from common.ledger.refusals import Filter, still_open
+from common.pipelines.again import mended_file, redriven, stored_at
+from common.pipelines.backfill import ONLY, backfilled, replays, waived_for
+from common.pipelines.mend import export, mended_carriers, refusals_in
+from common.pipelines.partitions import PartitionState, partitions
+from common.zones.store import ZoneStore
+from common.zones.zone import Zone
+
+
+def exported(wanted: Filter, to: Path) -> tuple[int, str]:
+    """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what."""
+    with transaction() as connection:
+        found = still_open(connection, wanted)
+        files = [row for row in found if "/rows/" not in row["place"]]
+        if files and len(files) < len(found):
+            raise ConfigError("These are rows and whole files: export them one after the other, see `--reason`.")
+        if files:
+            number, what = _export_files([row["place"] for row in files], to), "files"
+        else:
+            number, what = export(found, redriven(connection, found), to), "rows"
+        note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)})
+    return number, what
+
+
+def _export_files(places: Sequence[str], to: Path) -> int:
+    to.mkdir(parents=True, exist_ok=True)
+    store = ZoneStore(Zone.QUARANTINE)
+    for number, place in enumerate(places):
+        found = stored_at(place)
+        store.download(found["key"], to / f"{number:03d}-{found['key'].rpartition('/')[2][-200:]}", found["etag"])
+    return len(places)
+
+
+def redrive(
+    wanted: Filter, why: str, *, rows: Path | None = None, file: Path | None = None, to: str = ""
+) -> list[Again]:
+    """Send open refusals again; raises ConfigError where one has ended, or what is sent does not fit it."""
+    if rows is not None:
+        wanted = Filter(ids=tuple(refusals_in(rows)))
+    with transaction() as connection:
+        found = still_open(connection, wanted)
+        carriers = redriven(connection, found, Dataset.parse(to) if to else None)
+        if rows is not None:
+            carriers = mended_carriers(found, carriers, rows)
+        if file is not None:
+            carriers = [_with_file(carriers, file)]
+        send_again(connection, "quarantine.redrive", carriers, why)
+    return carriers
+
+
+def _with_file(carriers: list[Again], file: Path) -> Again:
+    """Put a mended file beside the refused one; its key is made of its content."""
+    if len(carriers) != 1 or "at" not in carriers[0].batch.place:
+        raise ConfigError(f"--file mends one refused file; {len(carriers)} batches were meant, or rows of one.")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    key = f"files/mended/{digest}/{file.name[-200:]}"
+    stored = ZoneStore(Zone.QUARANTINE).upload(file, key)
+    return mended_file(carriers[0], {"key": key, "etag": stored.etag, "size": stored.size})
+
+
+def discard(wanted: Filter, why: str) -> int:
+    """End open refusals for good; tell how many."""
+    with transaction() as connection:
+        found = still_open(connection, wanted)
+        decisions.discard(connection, [row["id"] for row in found], why)
+    return len(found)
+
+
+def end_parked(consumer: str, batch: str, resolution: str, why: str) -> None:
+    """Release or refuse a parked batch; without a consumer, of the only one that parked it."""
+    with transaction() as connection:
+        decisions.end_parked(connection, consumer, batch, resolution, why)
+
+
+def replay(batch: str, to: str, why: str) -> list[Again]:
+    """Do a batch again, up to the hops that write a zone; raises ConfigError naming what can be replayed."""
+    with transaction() as connection:
+        carriers = planned_replay(connection, batch, to)
+        send_again(connection, "replay", carriers, why)
+    return carriers
+
+
+def planned_replay(connection: Connection, batch: str, to: str = "") -> list[Again]:
+    """Make the batches of a replay without recording them."""
+    try:
+        (origin,) = batches_by_id(connection, [batch])
+    except KeyError as error:
+        raise ConfigError(f"There is no batch {batch}. See `watershed batches`.") from error
+    return replays(connection, origin, to)
+
+
+def chosen(connection: Connection, table: Dataset, first: str, last: str, only: Sequence[str]) -> list[PartitionState]:
+    """List the partitions that a backfill would do; raises ConfigError for an unknown state."""
+    if unknown := set(only) - set(ONLY):
+        raise ConfigError(f"No state {', '.join(sorted(unknown))} to backfill. Known: {', '.join(ONLY)}.")
+    return [state for state in partitions(connection, table, first, last) if not only or state.state in only]
+
+
+def backfill(table: Dataset, first: str, last: str, only: Sequence[str], why: str) -> list[Again]:
+    """Do partitions again; those that are missing have nothing to be done with."""
+    with transaction() as connection:
+        carriers = backfilled(connection, table, chosen(connection, table, first, last, only))
+        if carriers:
+            send_again(connection, "replay", carriers, why)
+    return carriers
+
+
+def waive(dataset: Dataset, partition: str, why: str) -> None:
+    """Let gold go on without a partition of a dataset."""
+    with transaction() as connection:
+        decisions.waive(connection, str(dataset), partition, waived_for(connection, dataset, partition), why)

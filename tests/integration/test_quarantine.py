@@ -1,0 +1,177 @@
+"""What was refused is found, mended and sent again through the same gates, once; every decision is in the audit log."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from common.cli.main import app
+from common.core.errors import ConfigError
+from common.ledger.database import transaction
+from common.ledger.refusals import Filter
+from common.pipelines.decide import discard, exported, redrive
+from common.pipelines.verify import verify
+from tests.world import World, other_contract
+
+RUN = CliRunner()
+HEAD = "customer_id,date,number_of_cds,dollar_value\n"
+USERS = "customer_id,name,email,country,signed_up_on,updated_at\n"
+
+
+def told(*arguments: str) -> str:
+    result = RUN.invoke(app, arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def listed(*arguments: str) -> list[dict[str, object]]:
+    return list(json.loads(told("quarantine", "ls", "--json", *arguments)))
+
+
+def rows(world: World) -> list[tuple[object, ...]]:
+    return world.rows("SELECT customer_id, amount::text FROM ecommerce.fact_transactions ORDER BY 1, 2")
+
+
+@pytest.fixture
+def spoiled(world: World) -> World:
+    """Four purchases: one good, one short line, one wrong date, one negative price."""
+    lines = "00001,19970101,1,1.00\nshort\n00003,1997-13-01,1,3.00\n00004,19970104,1,-4.00\n"
+    world.land("transactions/a.csv", (HEAD + lines).encode())
+    world.flow()
+    return world
+
+
+def test_rows_are_mended_and_sent_again_once(spoiled: World, tmp_path: Path) -> None:
+    before = spoiled.silver("transactions").select("_file", "_record")
+    file = tmp_path / "mend.csv"
+    assert exported(Filter(consumer="ecommerce.transactions"), file) == (3, "rows")
+    frame = pl.read_csv(file, infer_schema=False)
+    assert frame.sort("record")["line"].to_list() == ["3", "4", "5"]
+    assert frame.filter(pl.col("line") == "3")["text"].item() == "short"
+    mended = frame.with_columns(
+        pl.Series("customer_id", ["00002", "00003", "00004"]),
+        pl.Series("date", ["19970102", "19970103", "still wrong"]),
+        pl.Series("number_of_cds", ["1", "1", "1"]),
+        pl.Series("dollar_value", ["2.00", "3.00", "4.00"]),
+    )
+    mended.write_csv(file)
+    told("quarantine", "redrive", "--rows", str(file), "--why", "mended by hand", "--now")
+    assert [amount for _, amount in rows(spoiled)] == ["1.00", "2.00", "3.00"]
+    after = spoiled.silver("transactions").sort("_record")
+    assert after["_file"].n_unique() == 1
+    assert after["_record"].to_list() == [1, 2, 3], "a record keeps its identity through a re-drive"
+    assert before.height == 1
+    states = {(r["reason"], r["state"]) for r in listed()}
+    assert states == {("short_row", "redriven"), ("type", "redriven"), ("minimum", "redriven"), ("type", "open")}
+    with pytest.raises(ConfigError, match=r"was redriven by .* already; nothing was changed"):
+        redrive(Filter(), "again", rows=file)
+    assert not any(counts.taken for counts in spoiled.flow().values())
+    assert list(verify()) == []
+
+
+def test_a_mended_contract_takes_what_it_refused(spoiled: World, tmp_path: Path) -> None:
+    (negative,) = listed("--reason", "minimum")
+    with other_contract(spoiled, tmp_path, "transactions", lambda text: text.replace("minimum: 0,", "minimum: -100,")):
+        redrive(Filter(ids=(str(negative["id"]),)), "refunds are allowed now")
+        spoiled.flow()
+        assert [amount for _, amount in rows(spoiled)] == ["1.00", "-4.00"]
+        assert {(r["reason"], r["state"]) for r in listed()} == {
+            ("minimum", "redriven"),
+            ("short_row", "open"),
+            ("type", "open"),
+        }
+        assert list(verify()) == []
+
+
+def test_what_is_still_wrong_is_refused_again_and_counted_once(spoiled: World) -> None:
+    redrive(Filter(consumer="ecommerce.transactions"), "try")
+    done = spoiled.flow()["ecommerce.transactions.silver"]
+    assert (done.taken, done.good, done.refused) == (3, 0, 3)
+    assert sorted(str(r["state"]) for r in listed()) == ["open"] * 3 + ["redriven"] * 3
+    assert len(rows(spoiled)) == 1
+
+
+def test_an_import_that_does_not_fit_changes_nothing(spoiled: World, tmp_path: Path) -> None:
+    file = tmp_path / "mend.csv"
+    exported(Filter(consumer="ecommerce.transactions"), file)
+    frame = pl.read_csv(file, infer_schema=False)
+    for wrong, why in (
+        (frame.with_columns(pl.lit("99").alias("record")), "lacks 1 of them and has 1 others"),
+        (pl.concat([frame, frame]), "the file has 2"),
+        (frame.drop("dollar_value"), "lacks the columns dollar_value"),
+        (frame.with_columns(pl.lit("no such").alias("refusal")), "There is no refusal no such"),
+    ):
+        wrong.write_csv(file)
+        with pytest.raises(ConfigError, match=why):
+            redrive(Filter(), "x", rows=file)
+    file.write_text("what,is,this\n")
+    with pytest.raises(ConfigError, match="is not a file of"):
+        redrive(Filter(), "x", rows=file)
+    assert {r["state"] for r in listed()} == {"open"}
+    assert not any(counts.taken for counts in spoiled.flow().values())
+
+
+def test_discarded_rows_end_with_who_and_why_and_stay_discarded(spoiled: World) -> None:
+    assert discard(Filter(reason="short_row"), "a test line") == 1
+    (ended,) = listed("--state", "discarded")
+    assert ended["why"] == "a test line"
+    assert ended["who"]
+    with pytest.raises(ConfigError, match="was discarded by"):
+        redrive(Filter(ids=(str(ended["id"]),)), "no")
+    with pytest.raises(ConfigError, match="No open refusal is meant"):
+        discard(Filter(reason="short_row"), "again")
+    assert "quarantine.discard" in told("audit", "ls")
+    assert "whole" in told("audit", "verify")
+
+
+def test_files_are_sent_again_after_a_mend_or_to_a_new_dataset(world: World, tmp_path: Path) -> None:
+    world.land("transactions/bad.csv", b"a,b\n1,2\n")
+    world.land("purchases/x.csv", f"{HEAD}00007,19970107,1,7.00\n".encode())
+    world.flow()
+    assert {r["reason"] for r in listed()} == {"schema", "unrouted"}
+    assert exported(Filter(reason="schema"), tmp_path / "files") == (1, "files")
+    assert [path.read_bytes() for path in (tmp_path / "files").iterdir()] == [b"a,b\n1,2\n"]
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text(f"{HEAD}00008,19970108,1,8.00\n")
+    redrive(Filter(reason="schema"), "sent by mail", file=fixed)
+    with pytest.raises(ConfigError, match="No dataset of domain 'ecommerce' has the folder"):
+        redrive(Filter(reason="unrouted"), "where to")
+    redrive(Filter(reason="unrouted"), "these are purchases", to="ecommerce.transactions")
+    world.flow()
+    assert rows(world) == [("00007", "7.00"), ("00008", "8.00")]
+    assert {r["state"] for r in listed()} == {"redriven"}
+    assert not any(counts.taken for counts in world.flow().values())
+    assert list(verify()) == []
+
+
+def test_personal_data_is_masked_wherever_it_is_listed(world: World) -> None:
+    world.land(
+        "users/u.csv", f"{USERS}00001,Ann Secret,no address,us,1996-01-01,1997-01-01T00:00:00Z\nAnn Short\n".encode()
+    )
+    world.flow()
+    shown = "".join(
+        told("quarantine", "show", str(r["id"])) + told("quarantine", "show", str(r["id"]), "--json") for r in listed()
+    )
+    assert "•••" in shown
+    for secret in ("Ann", "Secret", "no address"):
+        assert secret not in shown
+        assert secret not in told("quarantine", "ls")
+        assert secret not in json.dumps(world.rows("SELECT detail FROM incident", "ledger"))
+
+
+def test_a_tampered_audit_log_is_found(spoiled: World) -> None:
+    discard(Filter(reason="short_row"), "one")
+    discard(Filter(reason="minimum"), "two")
+    assert RUN.invoke(app, ["audit", "verify"]).exit_code == 0
+    for change, found in (
+        ("UPDATE audit_log SET who = 'nobody' WHERE n = 1", "entry 1 .* was changed after it was written"),
+        ("DELETE FROM audit_log WHERE n = 2", "entries from 2 on are missing"),
+    ):
+        with transaction() as connection:
+            connection.exec_driver_sql("UPDATE refusal SET decision = NULL")
+            connection.exec_driver_sql(change)
+        result = RUN.invoke(app, ["audit", "verify", "--json"])
+        assert result.exit_code == 1
+        assert any(pl.Series([row["fault"]]).str.contains(found).item() for row in json.loads(result.output))

@@ -1,0 +1,103 @@
+"""Upkeep beside running hops: what readers and consumers need stays, what only lost attempts wrote goes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from common.core.clock import now
+from common.core.errors import CommitConflict
+from common.core.settings import settings
+from common.lake import upkeep as lake
+from common.lake.table import current_version
+from common.pipelines import upkeep
+from common.pipelines.verify import verify
+from common.zones.store import ZoneStore, client
+from common.zones.zone import Zone
+from tests.world import World
+
+HEAD = "customer_id,date,number_of_cds,dollar_value\n"
+
+
+def land(world: World, n: int) -> None:
+    world.land(f"transactions/{n}.csv", f"{HEAD}{n:05d},19970101,1,1.00\nshort\n".encode())
+
+
+def uri() -> str:
+    return ZoneStore(Zone.SILVER).uri("ecommerce/transactions")
+
+
+def test_small_files_are_joined_and_nothing_is_loaded_again(world: World) -> None:
+    for n in range(4):
+        land(world, n)
+        world.flow()
+    assert lake.compact(uri(), most=2) == 4
+    assert world.silver("transactions").height == 4
+    assert not any(counts.taken for counts in world.flow().values())
+    land(world, 9)
+    world.flow()
+    assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(5,)]
+    assert list(verify()) == []
+
+
+def test_compaction_and_retention_run_beside_hops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake, "SMALL_FILES", 0)
+    land(world, 0)
+    world.flow()
+    with ThreadPoolExecutor(1) as pool:
+        for n in range(1, 6):
+            land(world, n)
+            beside = pool.submit(lambda: [lake.compact(uri(), most=0), *upkeep.retain()])
+            for _ in range(5):
+                try:
+                    world.flow()
+                    break
+                except CommitConflict:
+                    continue
+            beside.result()
+    world.flow()
+    assert world.silver("transactions").height == 6
+    assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(6,)]
+    assert list(verify()) == []
+
+
+def test_what_lost_attempts_wrote_goes_and_what_winners_wrote_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(world, 1)
+    world.flow()
+    lost = [
+        "silver/ecommerce/transactions/purchased_on_month=1997-01/1/42/0.parquet",
+        "quarantine/rows/ecommerce.transactions.silver/1/42/0.parquet",
+        "manifests/ecommerce.transactions.silver/1/42.json",
+    ]
+    still_open = "silver/ecommerce/transactions/purchased_on_month=1997-01/2/43/0.parquet"
+    for key in [*lost, still_open]:
+        client().put_object(Bucket=settings().bucket, Key=key, Body=b"x")
+    before = set(world.keys(""))
+    upkeep.retain()
+    assert set(world.keys("")) == before, "too young"
+    later = now() + timedelta(hours=settings().retention_hours + 1)
+    monkeypatch.setattr(upkeep, "now", lambda: later)
+    monkeypatch.setattr(lake, "vacuum", lambda *_: 0)
+    upkeep.retain()
+    assert before - set(world.keys("")) == set(lost)
+    assert list(verify()) == []
+
+
+def test_files_are_kept_until_the_slowest_consumer_has_read_past_them(world: World) -> None:
+    users = "customer_id,name,email,country,signed_up_on,updated_at\n00001,A{n},a@x.com,us,1996-01-01,1997-01-0{n}T00:00:00Z\n"
+    where = ZoneStore(Zone.SILVER).uri("ecommerce/users")
+    for n in (1, 2, 3):
+        world.land(f"users/{n}.csv", users.format(n=n).encode())
+        world.flow("bronze", "silver", *(["gold"] if n == 1 else []))
+    files = len(world.keys("silver/ecommerce/users/"))
+    assert lake.vacuum(where, 1, timedelta(0), now()) == 0, "the model has read version 1 and needs what follows"
+    assert len(world.keys("silver/ecommerce/users/")) >= files
+    world.flow()
+    assert world.rows("SELECT name FROM ecommerce.dim_users") == [("A3",)]
+    assert lake.vacuum(where, current_version(where), timedelta(0), now()) > 0
+    world.land("users/4.csv", users.format(n=4).encode())
+    world.flow()
+    assert world.rows("SELECT name FROM ecommerce.dim_users") == [("A4",)]
+    assert list(verify()) == []

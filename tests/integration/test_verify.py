@@ -1,0 +1,175 @@
+"""The ledger is compared with all it speaks of, and rebuilt from it in the middle of traffic."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from common.cli.main import app
+from common.core.settings import settings
+from common.ledger.database import engine
+from common.ledger.refusals import Filter
+from common.pipelines.decide import discard, redrive
+from common.pipelines.rebuild import rebuild
+from common.pipelines.verify import verify
+from common.zones.store import client
+from tests.world import World
+
+HEAD = "customer_id,date,number_of_cds,dollar_value\n"
+LEDGER = (
+    "SELECT consumer, n, attempt, taken, good, merged, refused FROM hop ORDER BY 1, 2",
+    "SELECT consumer, batch, hop FROM receipt ORDER BY 1, 2",
+    "SELECT id, consumer, hop, batch, reason, count, state, redriven_as, decision FROM refusal ORDER BY 1",
+    "SELECT id, asset, partition, records, checksum, place FROM batch ORDER BY 1",
+    "SELECT child, parent FROM batch_parent ORDER BY 1, 2",
+)
+
+
+def file(n: int) -> bytes:
+    return f"{HEAD}0000{n},1997010{n},1,{n}.00\nshort {n}\n".encode()
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    for n in (1, 2, 3):
+        world.land(f"transactions/{n}.csv", file(n))
+        world.flow()
+    return world
+
+
+def remembered(world: World) -> list[list[tuple[object, ...]]]:
+    return [world.rows(query, "ledger") for query in LEDGER]
+
+
+def in_ledger(statement: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        with engine().begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    return change
+
+
+def gone(under: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        client().delete_object(Bucket=settings().bucket, Key=world.keys(under)[0])
+
+    return change
+
+
+def in_warehouse(statement: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        with psycopg.connect(world.env["WAREHOUSE_URL"]) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (in_ledger("DELETE FROM receipt WHERE consumer = 'ecommerce.transactions.silver' AND hop = 2"), "hop 2: has 0 receipts, its manifest took 1 batches"),
+        (in_ledger("UPDATE hop SET good = good + 1, taken = taken + 1 WHERE n = 1 AND consumer = 'ecommerce.transactions.silver'"), "hop 1: the ledger counts 3 taken"),
+        (in_ledger("UPDATE hop SET attempt = 7 WHERE n = 3 AND consumer = 'ecommerce.transactions.silver'"), "the target says hop 3"),
+        (in_ledger("DELETE FROM refusal WHERE hop = 1"), "are not in the ledger"),
+        (gone("bronze/"), "is gone"),
+        (gone("quarantine/rows/"), "is gone"),
+        (gone("manifests/ecommerce.transactions.silver/2/"), "there is no such manifest"),
+        (in_warehouse("DELETE FROM ecommerce.fact_transactions WHERE amount = 2"), "ecommerce.fact_transactions has 2 rows"),
+        (in_warehouse("UPDATE watershed.load_token SET hop = hop + 1 WHERE consumer LIKE '%fact_transactions%'"), "the target says hop"),
+    ],
+)  # fmt: skip
+def test_verify_says_exactly_what_differs(busy: World, change: Callable[[World], None], said: str) -> None:
+    assert list(verify()) == []
+    change(busy)
+    found = [f"{name}: {text}" for name, text in verify()]
+    assert any(said in text for text in found), found
+    result = CliRunner().invoke(app, ["ledger", "verify", "--json"])
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_a_lost_ledger_is_rebuilt_with_every_decision(busy: World) -> None:
+    redrive(Filter(ids=(busy.rows("SELECT min(id) FROM refusal", "ledger")[0][0],)), "try again")
+    discard(Filter(ids=(busy.rows("SELECT max(id) FROM refusal", "ledger")[0][0],)), "a test line")
+    busy.flow()
+    before = remembered(busy)
+    busy.land("transactions/4.csv", file(4))
+    done = rebuild(from_nothing=True)
+    assert done.decisions == 2
+    after = remembered(busy)
+    raw = {row[0] for row in after[3]} - {row[0] for row in before[3]}
+    assert len(raw) == 1, "what waits in raw is found again, and nothing else is new"
+    assert [after[i] for i in (0, 1, 2, 4)] == [before[i] for i in (0, 1, 2, 4)]
+    busy.flow()
+    assert busy.rows("SELECT count(*), sum(amount)::int FROM ecommerce.fact_transactions") == [(4, 10)]
+    assert list(verify()) == []
+    assert CliRunner().invoke(app, ["audit", "verify"]).exit_code == 0
+
+
+def test_a_ledger_from_a_backup_catches_up(busy: World, tmp_path: Path) -> None:
+    address, dump = settings().ledger_url.replace("+psycopg", ""), tmp_path / "ledger.sql"
+    backup = {query: busy.rows(query.replace("ORDER BY 1", "ORDER BY 1"), "ledger") for query in LEDGER}
+    copy = f"{address.rpartition('/')[2]}_old"
+    engine().dispose()
+    with psycopg.connect(f"{address.rpartition('/')[0]}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{address.rpartition("/")[2]}"')  # type: ignore[call-overload]
+    for n in (4, 5):
+        busy.land(f"transactions/{n}.csv", file(n))
+        busy.flow()
+    discard(Filter(reason="short_row"), "after the backup")
+    before = remembered(busy)
+    engine().dispose()
+    with psycopg.connect(f"{address.rpartition('/')[0]}/postgres", autocommit=True) as connection:
+        name = address.rpartition("/")[2]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+        connection.execute(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')  # type: ignore[call-overload]
+    assert remembered(busy)[0] == backup[LEDGER[0]]
+    done = rebuild()
+    assert (done.decisions, done.ahead) == (1, [])
+    assert sum(done.hops.values()) > 0
+    assert remembered(busy) == before
+    assert not dump.exists()
+    assert not any(counts.taken for counts in busy.flow().values())
+    assert list(verify()) == []
+
+
+def test_a_rebuild_in_the_middle_of_traffic_loses_and_doubles_nothing(world: World) -> None:
+    """Workers go on in processes of their own while the ledger is dropped and rebuilt under them."""
+    import os
+    import sys
+
+    script = (
+        "import sys, time\nfrom common.core.errors import WatershedError\nfrom common.pipelines.work import sweep\n"
+        "end = time.monotonic() + 14\n"
+        "while time.monotonic() < end:\n"
+        "    try:\n        sweep('ecommerce', f'worker/{sys.argv[1]}')\n"
+        "    except (WatershedError, Exception) as error:\n        print(repr(error)[:200], flush=True)\n"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", script, str(n)],
+            env=os.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for n in range(2)
+    ]
+    try:
+        for n in range(1, 10):
+            world.land(f"transactions/{n}.csv", file(n))
+            if n in (4, 7):
+                rebuild(from_nothing=True)
+    finally:
+        for worker in workers:
+            worker.wait(120)
+    with engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE hop SET lease_until = now() WHERE state = 'open'")
+    rebuild()
+    world.flow()
+    world.flow()
+    assert world.rows("SELECT count(*), sum(amount)::int FROM ecommerce.fact_transactions") == [(9, 45)]
+    assert world.rows("SELECT sum(count) FROM refusal", "ledger") == [(9,)]
+    assert list(verify()) == []
