@@ -24,7 +24,7 @@ from devstack.stack import Stack
 LOOK = 1.0
 QUIET, QUIET_AFTER_KILLS = 30.0, 100.0  # seconds without progress after which what is missing counts as stranded
 VICTIMS = ("scheduler", "triggerer", "task")
-DAGS = '''"""Landing and one silver table of the shop."""
+DAGS = '''"""Landing and one silver table of the shop, on Airflow (which reads no file that does not say so)."""
 from common.core.nouns import Dataset
 from common.pipelines.dags import raw_to_bronze, to_silver
 

@@ -1,7 +1,7 @@
 """Stock Airflow consumers that believe their events: each unit of work is an event, and the run takes what woke it.
 
-One is rung through the REST API, the other by an asset watcher on a queue of object notifications. Both do the same
-little: they note in a table which units they have seen. There is no ledger, and nothing looks for what no event told of.
+One is rung through the REST API, the other by an asset watcher on a queue of object notifications. Both only note in a
+table which units they have seen. There is no ledger, and nothing looks for what no event told of.
 """
 
 import json
