@@ -91,7 +91,9 @@ def duck(query: str) -> Callable[[], Rows]:
         while True:
             try:
                 with duckdb.connect(path, read_only=True) as connection:
-                    return connection.execute(query).pl().to_dicts()
+                    found = connection.execute(query)
+                    columns = [column[0] for column in found.description or ()]
+                    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
             except duckdb.IOException:
                 time.sleep(0.05)
 
@@ -112,7 +114,7 @@ def poll(name: str, seen: Seen, over: threading.Event) -> None:
     """Look at one table until it is over, and once more then; an error is a fault like any other."""
     try:
         look = TABLES[name]()
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             seen.look(look())
         seen.look(look())
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over is told

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.reader import SACKS, TABLES, WEIGHT
+from tests.integration.reader import SACKS, TABLES, WEIGHT, Seen
 from tests.world import World, new_world
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ CONTRACT: dict[str, Any] = {
         {"property": "latest", "value": "revision"},
         {"property": "immutable", "value": ["ground_on"]},
         {"property": "partition", "value": {"column": "ground_on", "by": "month"}},
-        {"property": "maxRefusedShare", "value": 0.5},
+        {"property": "batch", "value": {"maxRefusedShare": 0.5}},
         {"property": "load", "value": LOADS},
     ],
 }
@@ -143,3 +143,22 @@ def test_readers_see_whole_publications_only(stack: Mapping[str, str], tmp_path:
     seen = json.loads(told)
     assert {name: found["broken"] for name, found in seen.items()} == {name: [] for name in TABLES}, f"SEED={SEED}"
     assert all(found["states"] >= min(5, files) for found in seen.values()), seen
+
+
+def test_a_reader_notices_what_must_never_be_seen() -> None:
+    whole = {"delivery": 1, "sacks": SACKS, "weight": WEIGHT, "lightest": 0.0}
+    unseen = {
+        "a part": whole | {"sacks": SACKS - 1},
+        "a mixture of two revisions": whole | {"weight": WEIGHT + 1},
+        "a refused row": whole | {"lightest": -1.0},
+        "a file that was held back": whole | {"delivery": -1},
+    }
+    for fault, row in unseen.items():
+        seen = Seen()
+        seen.look([row])
+        assert seen.broken, fault
+    seen = Seen()
+    seen.look([whole])
+    assert not seen.broken
+    seen.look([])
+    assert seen.broken, "an empty table after a full one"
