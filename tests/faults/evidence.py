@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,12 @@ class Evidence:
     tables: dict[str, Counter[str]]
     refusals: Counter[str]
     sums: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def told(cls, told: Mapping[str, Any]) -> "Evidence":
+        """Read what another process has gathered."""
+        tables = {name: Counter(rows) for name, rows in told["tables"].items()}
+        return cls(tables, Counter(told["refusals"]), {name: tuple(sums) for name, sums in told["sums"].items()})
 
     @property
     def rows(self) -> int:

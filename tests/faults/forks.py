@@ -132,11 +132,48 @@ def do(job: dict[str, Any]) -> Any:
 
     if job["do"] == "look":
         return {"waiting": look(job["domain"])}
+    if job["do"] == "flow":
+        return flow(job["domain"], job["owner"])
+    if job["do"] == "gather":
+        return gathered(job["domain"])
     hop = Hop(job["stage"], Dataset.parse(job["dataset"]), job.get("to", ""))
     done, ring = work(hop, job["owner"], "fault-run")
     if ring:
         rung(ring.consumer, list(ring.hops))
     return {"hops": done.hops, "leased_by": done.leased_by, "rung": list(ring.hops) if ring else []}
+
+
+def flow(domain: str, owner: str) -> Any:
+    """Do every hop of a domain in its order, as a run beside others would: what may be retried is left to them."""
+    from common.core.errors import TransientError
+    from common.pipelines.domain import STAGES, hops
+    from common.pipelines.look import look
+    from common.pipelines.work import rung, work
+
+    published, given_way = 0, []
+    for stage in STAGES:
+        if stage == "bronze":
+            look(domain)
+        for hop in hops(domain, stage):
+            try:
+                done, ring = work(hop, owner, "fault-run")
+            except TransientError as error:
+                given_way.append(f"{hop.consumer}: {type(error).__name__}")
+                continue
+            published += len(done.hops)
+            if ring:
+                rung(ring.consumer, list(ring.hops))
+    return {"published": published, "given_way": given_way}
+
+
+def gathered(domain: str) -> Any:
+    """Read what a world has ended with, and which promises are broken."""
+    from tests.faults.evidence import broken_promises, gather
+    from tests.world import World
+
+    world = World(dict(os.environ), domain, Path())
+    found = gather(world)
+    return {"tables": found.tables, "refusals": found.refusals, "sums": found.sums, "broken": broken_promises(world)}
 
 
 if __name__ == "__main__":

@@ -129,8 +129,9 @@ def test_refused_credentials_park_nothing(world: World, forks: Workers, undistur
 def test_a_full_disk_parks_nothing(world: World, forks: Workers, undisturbed: Evidence, point: str) -> None:
     land(world)
     stage = {"landing": "bronze", "silver": "silver", "model": "gold", "load": "load"}[point.split(":")[0]]
-    world.flow(*STAGES[: STAGES.index(stage)])
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
+    for before in STAGES[: STAGES.index(stage)]:
+        world.flow(before)
     name = "fact_transactions" if stage in ("gold", "load") else "transactions"
     hop = Hop(stage, Dataset("ecommerce", name), "warehouse" if stage == "load" else "")
     for _ in range(7):  # more often than deaths are forgiven
