@@ -1,9 +1,11 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up status down lint docs lock test bench browser clean-state
+.PHONY: help demo up status down lint docs lock test faults bench browser clean-state
 
 PYTHON = python3
+N = 1000
+SEED =
 UV_VERSION = 0.13.9
 VENV = .venv
 BIN = $(VENV)/bin
@@ -16,6 +18,7 @@ help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make test         run every test; make lint, make bench, make docs'
+	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
 demo: $(STAMP)
@@ -47,6 +50,10 @@ lock: $(STAMP)
 
 test: $(STAMP) browser
 	$(BIN)/python -m pytest --cov --cov-report=term $(SUITES)
+
+# N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
+faults: $(STAMP)
+	@$(BIN)/python -W ignore -m tests.faults.campaign "$(N)" "$(SEED)"
 
 bench: $(STAMP)
 	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done

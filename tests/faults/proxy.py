@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 KINDS = ("500", "503", "slow", "cut", "lost", "refuse", "403")
@@ -75,8 +76,7 @@ class Proxy:
             if fault:
                 self.made[fault] += 1
             await self._answer(request, fault, writer)
-        with suppress(ConnectionError, OSError):
-            writer.close()
+        await _close(writer)
 
     async def _answer(self, request: Request, fault: str | None, writer: asyncio.StreamWriter) -> None:
         if fault == "refuse":
@@ -101,10 +101,16 @@ class Proxy:
             await writer.drain()
             answer = await reader.read()
         finally:
-            writer.close()
+            await _close(writer)
         head, _, body = answer.partition(b"\r\n\r\n")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
         return b"\r\n".join([*lines, b"Connection: close", b"", b""]) + body
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError, OSError):
+        await writer.wait_closed()
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
@@ -142,8 +148,10 @@ def _refusal(request: Request, status: str, code: str) -> bytes:
 def proxy(upstream: str) -> Iterator[Proxy]:
     """Keep a proxy for the length of a block, in a thread of this process; without a chooser it only forwards."""
     made, loop, ready = Proxy(upstream), asyncio.new_event_loop(), threading.Event()
+    listening: list[Any] = []
 
     async def listen() -> None:
+        listening.append(asyncio.current_task())
         server = await asyncio.start_server(made.serve, HOST, 0, limit=CHUNK * 16)
         made.port = server.sockets[0].getsockname()[1]
         ready.set()
@@ -155,6 +163,10 @@ def proxy(upstream: str) -> Iterator[Proxy]:
     def run() -> None:
         with suppress(asyncio.CancelledError):
             loop.run_until_complete(listen())
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     thread = threading.Thread(target=run, name="proxy", daemon=True)
     thread.start()
@@ -162,6 +174,6 @@ def proxy(upstream: str) -> Iterator[Proxy]:
     try:
         yield made
     finally:
-        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+        loop.call_soon_threadsafe(listening[0].cancel)
         thread.join()
         loop.close()

@@ -9,7 +9,7 @@ from tests.faults.traffic import files
 from tests.faults.workers import Workers, workers
 from tests.world import World, new_world
 
-SEED, ROUNDS, RUNS = 3, 3, 6
+SEED, ROUNDS, RUNS = 3, 2, 6
 
 
 def land(world: World, number: int) -> None:

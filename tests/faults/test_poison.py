@@ -16,7 +16,7 @@ MOST_RUNS = 60
 
 def land(world: World, *names: str) -> None:
     for number, name in enumerate(names):
-        world.land(f"transactions/{name}.csv", f"{HEAD}{number:05d},19970101,1,{number}.00\n".encode())
+        world.land(f"transactions/{name}.csv", f"{HEAD}{number:05d},19970101,{len(name)},{number}.00\n".encode())
 
 
 def incidents(world: World, kind: str) -> list[Any]:
@@ -56,7 +56,7 @@ def test_readers_of_tables_stop_in_order_and_go_on_once_mended(
     world: World, forks: Workers, stage: str, name: str, to: str, kind: str
 ) -> None:
     hop = Hop(stage, Dataset("ecommerce", name), to)
-    for names in ("first", "second"):
+    for names in ("first", "second one"):
         land(world, names)
         world.flow("bronze")
         world.flow("silver")

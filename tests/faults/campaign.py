@@ -1,0 +1,140 @@
+"""A thousand deaths: random files through the real hops under random faults, compared with an undisturbed world.
+
+Run by `make faults [N=1000] [SEED=...]`. Every point of every kind of hop is struck at least once. Exits non-zero where a
+row is lost or doubled, a promise is broken, or a point was missed; leaves var/faults/report.json.
+"""
+
+import os
+import random
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VAR = ROOT / "var" / "faults"
+os.environ.setdefault("AIRFLOW_HOME", str(VAR / "airflow"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+from common.core.faults import POINTS  # noqa: E402 - Airflow reads its home when it is imported
+from devstack.folder import state_folder  # noqa: E402
+from devstack.stack import running  # noqa: E402
+from tests.faults.evidence import Evidence, judge  # noqa: E402
+from tests.faults.mutants import hunt  # noqa: E402
+from tests.faults.proxy import proxy  # noqa: E402
+from tests.faults.strikes import OWNER, Scene, one_more  # noqa: E402
+from tests.faults.tally import Tally, write_section  # noqa: E402
+from tests.faults.traffic import files  # noqa: E402
+from tests.faults.workers import workers  # noqa: E402
+from tests.world import World, new_world  # noqa: E402
+
+KILLS_A_ROUND, FILES_A_LANDING, RECOVERIES = 50, 3, 6
+PAGE = ROOT / "docs" / "reliability.md"
+
+
+def main() -> int:
+    """Run the campaign, then the mutants, and write what was found."""
+    wanted = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else 1000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else secrets.randbelow(10**6)
+    tally = Tally(seed, wanted)
+    say(f"seed {seed}: at least {wanted} kills")
+    state = VAR / "stack"
+    with running(state, services=("postgres", "s3", "slack")) as stack:
+        campaign(tally, stack, state)
+        tally.write(VAR / "report.json")
+        if not tally.failed:
+            tally.mutants = hunt(state, say)
+            tally.said += [f"mutant {name}: {how}" for name, how in tally.mutants.items() if how != "killed"]
+    tally.write(VAR / "report.json")
+    write_section(PAGE, tally.report())
+    for line in tally.said:
+        say(line)
+    say(
+        f"seed {seed}: {tally.killed} kills, {tally.lost} lost, {tally.doubled} doubled, report in {VAR / 'report.json'}"
+    )
+    return 1 if tally.failed else 0
+
+
+def say(line: str) -> None:
+    """Tell whoever waits."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def campaign(tally: Tally, stack: Mapping[str, str], state: Path) -> None:
+    """Go round after round until enough have died and every point was struck."""
+    folder = VAR / "worlds" / secrets.token_hex(4)
+    folder.mkdir(parents=True)
+    impatient = {**stack, "WATERSHED_LEASE_SECONDS": "3"}
+    with (
+        new_world(stack, folder / "calm", "ecommerce") as calm,
+        new_world(impatient, folder / "struck", "ecommerce") as struck,
+        workers(stack, folder / "workers") as forks,
+        proxy(stack["AWS_ENDPOINT_URL"]) as between,
+    ):
+        chance = random.Random(tally.seed)
+        scene = Scene(struck, forks, between, state_folder(state), chance, tally, list(POINTS))
+        landed = 0
+        while not tally.failed and (tally.killed < tally.wanted or (tally.missed and tally.rounds < 2 * most(tally))):
+            landed = one_round(scene, calm, landed)
+            verdict(scene, calm)
+            say(
+                f"round {tally.rounds}: {tally.killed} kills, {tally.rows} rows equal, {len(tally.missed)} points to go"
+            )
+        tally.said += [f"nobody was ever killed at {point}" for point in tally.missed]
+
+
+def most(tally: Tally) -> int:
+    """Give the rounds that the wanted kills should take."""
+    return max(4, tally.wanted // KILLS_A_ROUND)
+
+
+def one_round(scene: Scene, calm: World, landed: int) -> int:
+    """Strike until enough workers of this round have died; where nothing is left to do, more files land."""
+    goal = scene.tally.killed + min(KILLS_A_ROUND, max(1, scene.tally.wanted))
+    while scene.tally.killed < goal:
+        busy = scene.busy()
+        if not busy or scene.chance.random() < 0.05:
+            landed += 1
+            for key, content in files(scene.tally.seed, f"l{landed}", FILES_A_LANDING):
+                for world in (calm, scene.world):
+                    land(world, key, content)
+            scene.look()
+            continue
+        one_more(scene, scene.chance.choice(busy))
+    return landed
+
+
+def land(world: World, key: str, content: bytes) -> None:
+    """Put a file into a world's raw prefix, whichever world this process is in."""
+    from common.zones.store import client
+
+    client().put_object(Bucket=world.env["WATERSHED_BUCKET"], Key=f"raw/{world.domain}/{key}", Body=content)
+
+
+def verdict(scene: Scene, calm: World) -> None:
+    """Let both worlds come to rest and compare them."""
+    tally, forks = scene.tally, scene.forks
+    flow = {"do": "flow", "domain": "ecommerce", "owner": OWNER}
+    calmed = forks.run(flow, calm.env)
+    for _ in range(RECOVERIES):
+        rested = forks.run(flow, scene.world.env)
+        if rested.code == 0 and not rested.result["given_way"] and not scene.busy():
+            break
+    ask = {"do": "gather", "domain": "ecommerce"}
+    expected, found = forks.run(ask, calm.env), forks.run(ask, scene.world.env)
+    tally.rounds += 1
+    for outcome in (calmed, rested, expected, found):
+        if outcome.code:
+            tally.said.append(f"round {tally.rounds}: {outcome}")
+            return
+    evidence = Evidence.told(found.result)
+    judged = judge(Evidence.told(expected.result), evidence, found.result["broken"])
+    tally.rows, tally.lost, tally.doubled = evidence.rows, judged.lost, judged.doubled
+    ((tally.batches,),) = scene.world.rows("SELECT count(*)::int FROM batch", "ledger")
+    tally.said += [f"round {tally.rounds}: {line}" for line in judged.said]
+    scene.deaths.clear()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Single rules of a hop that the other tests would not miss: each is here because a mutant survived without it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from common.contracts.catalogue import contract_of
+from common.core.errors import DataError, LeaseLost, TargetUnavailable, TerminalError
+from common.core.ids import batch_id
+from common.core.nouns import Batch, Counts, Dataset
+from common.ledger.claims import Claim, claim, heartbeat, store_counts
+from common.ledger.consumers import lock
+from common.ledger.database import transaction
+from common.ledger.manifests import Manifest, write_manifest
+from common.pipelines.domain import Hop
+from common.pipelines.hop import Staged, drain
+from common.pipelines.landing import Arrival, LandingStep
+from tests.faults.workers import Workers, job
+from tests.integration.test_hop_grammar import FakeStep, arrive, expire, incidents
+from tests.world import World, new_world
+
+TRANSACTIONS = Dataset("ecommerce", "transactions")
+LANDING, SILVER = Hop("bronze", TRANSACTIONS), Hop("silver", TRANSACTIONS)
+HEAD = "customer_id,date,number_of_cds,dollar_value\n"
+
+
+def claimed(step: FakeStep, owner: str) -> Claim:
+    with transaction() as connection:
+        lock(connection, step.consumer.name)
+        held = claim(connection, step.consumer, owner)
+    assert isinstance(held, Claim)
+    return held
+
+
+def land(world: World, name: str, number: int) -> None:
+    world.land(f"transactions/{name}.csv", f"{HEAD}{number:05d},19970101,1,{number}.00\n".encode())
+
+
+def test_a_consumer_is_locked_for_a_whole_transaction(world: World) -> None:
+    step = FakeStep()
+    arrive(step, "a")
+    with transaction() as mine:
+        lock(mine, step.consumer.name)
+        with pytest.raises(TargetUnavailable, match="lock timeout"), transaction() as other:
+            other.execute(text("SET LOCAL lock_timeout = '200ms'"))
+            lock(other, step.consumer.name)
+
+
+def test_an_attempt_that_lost_its_hop_neither_renews_nor_counts(world: World) -> None:
+    step = FakeStep()
+    arrive(step, "a")
+    lost = claimed(step, "first")
+    expire(world)
+    claimed(step, "second")
+    with pytest.raises(LeaseLost), transaction() as connection:
+        heartbeat(connection, lost)
+    with pytest.raises(LeaseLost), transaction() as connection:
+        store_counts(connection, lost, Counts(1, 1, 0, 0), 0)
+
+
+def test_a_batch_has_one_receipt_of_a_consumer(world: World) -> None:
+    step = FakeStep()
+    arrive(step, "a")
+    drain(step, "me")
+    with pytest.raises(Exception, match="pk_receipt"), transaction() as connection:
+        connection.execute(text("INSERT INTO receipt SELECT * FROM receipt"))
+
+
+def test_an_attempt_writes_one_manifest_once(world: World) -> None:
+    first = Manifest("shop.things", 1, 7, 0, "c1", (), Counts())
+    write_manifest(first)
+    write_manifest(first)  # the answer to the first may have been lost
+    with pytest.raises(TerminalError, match="exists already"):
+        write_manifest(Manifest("shop.things", 1, 7, 0, "c2", (), Counts()))
+
+
+def test_a_data_error_after_the_commit_narrows_nothing(world: World) -> None:
+    step = FakeStep()
+    arrive(step, "a", "b")
+
+    def late(at: str, _held: Claim) -> None:
+        if at == "after":
+            step.fault = None
+            raise DataError("said after it was done")
+
+    step.fault = late
+    assert drain(step, "me").hops == [1]
+    assert step.taken == ["a", "b"]
+    assert world.rows("SELECT width FROM consumer WHERE name = 'shop.things'", "ledger")[0][0] >= 8
+
+
+def test_a_data_error_narrows_at_once_without_waiting_for_deaths(world: World) -> None:
+    tries: list[int] = []
+
+    class Counting(FakeStep):
+        @contextmanager
+        def stage(self, held: Claim) -> Iterator[Staged]:
+            tries.append(len(held.batches))
+            with super().stage(held) as staged:
+                yield staged
+
+    step = Counting(poison={"a"})
+    arrive(step, "a", "b", "c", "d")
+    drain(step, "me")
+    assert tries[:3] == [4, 2, 1]
+    assert step.taken == ["b", "c", "d"]
+    assert incidents(world) == [("parked", True)]
+
+
+def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_path: Path) -> None:
+    step = LandingStep(TRANSACTIONS, contract_of(TRANSACTIONS))
+
+    def arrival(name: str, partition: str) -> Arrival:
+        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place={"key": name})
+        return Arrival(batch, tmp_path / name, checksum="same")
+
+    fresh, duplicates, _ = step._sorted([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])
+    assert [a.name for a in fresh] == ["a", "b"]
+    assert [a.name for a in duplicates] == ["c"]
+
+
+@pytest.mark.parametrize("step", ["stage.after", "manifest.after", "publish.before", "publish.after", "record.before"])
+def test_a_raw_file_is_deleted_only_after_its_hop_is_recorded(world: World, forks: Workers, step: str) -> None:
+    land(world, "a", 1)
+    forks.run({"do": "look", "domain": "ecommerce"}, world.env)
+    assert forks.run(job(LANDING), world.env, [{"at": f"landing:{step}", "do": "kill"}]).killed
+    assert world.keys("raw/") == ["raw/ecommerce/transactions/a.csv"]
+    assert forks.run(job(LANDING), world.env).result["hops"] == [1]
+    assert world.keys("raw/") == []
+
+
+@pytest.mark.parametrize("step", ["record.after", "ring.before", "ring.after", "rung.before"])
+def test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run(world: World, forks: Workers, step: str) -> None:
+    land(world, "a", 1)
+    world.flow("bronze")
+    assert forks.run(job(SILVER), world.env, [{"at": f"silver:{step}", "do": "kill"}]).killed
+    again = forks.run(job(SILVER), world.env)
+    assert (again.result["hops"], again.result["rung"]) == ([], [1])
+
+
+@pytest.fixture
+def impatient(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
+    with new_world({**stack, "WATERSHED_LEASE_SECONDS": "3"}, tmp_path, "ecommerce") as made:
+        yield made
+
+
+def test_a_zombie_that_stages_late_overwrites_no_published_part(impatient: World, forks: Workers) -> None:
+    """Frozen with two batches; the hop it holds is narrowed to one and published; then it stages its own parts."""
+    import signal
+
+    land(impatient, "a", 1)
+    land(impatient, "b", 2)
+    impatient.flow("bronze")
+    zombie = forks.start(job(SILVER, "zombie"), impatient.env, [{"at": "silver:stage.before", "do": "stop"}])
+    assert zombie.frozen(), str(zombie.wait())
+    narrowed = [{"at": "silver:stage.before", "do": "data"}]
+    outcome: Any = None
+    while not (outcome := forks.run(job(SILVER, "other"), impatient.env, narrowed)).result.get("hops"):
+        assert outcome.result.get("leased_by") == "zombie", str(outcome)
+    assert outcome.result["hops"] == [1, 2]
+    zombie.signal(signal.SIGCONT)
+    assert zombie.wait().error in {"LeaseLost", "CommitConflict"}
+    with suppress(Exception):
+        impatient.flow("silver")
+    assert sorted(impatient.silver("transactions")["customer_id"]) == ["00001", "00002"]
