@@ -54,6 +54,7 @@ test: $(STAMP) browser
 # N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
 faults: $(STAMP)
 	@$(BIN)/python -W ignore -m tests.faults.campaign "$(N)" "$(SEED)"
+	@$(BIN)/python -W ignore -m tests.faults.mutants
 
 bench: $(STAMP)
 	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done

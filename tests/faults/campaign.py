@@ -11,29 +11,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-VAR = ROOT / "var" / "faults"
-os.environ.setdefault("AIRFLOW_HOME", str(VAR / "airflow"))
+os.environ.setdefault("AIRFLOW_HOME", str(Path(__file__).resolve().parents[2] / "var" / "faults" / "airflow"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-from common.core.faults import POINTS  # noqa: E402 - Airflow reads its home when it is imported
-from devstack.folder import state_folder  # noqa: E402
-from devstack.stack import running  # noqa: E402
-from tests.faults.evidence import Evidence, judge  # noqa: E402
-from tests.faults.mutants import hunt  # noqa: E402
-from tests.faults.proxy import proxy  # noqa: E402
-from tests.faults.strikes import OWNER, Scene, one_more  # noqa: E402
-from tests.faults.tally import Tally, write_section  # noqa: E402
-from tests.faults.traffic import files  # noqa: E402
-from tests.faults.workers import workers  # noqa: E402
-from tests.world import World, new_world  # noqa: E402
+from common.core.faults import POINTS
+from devstack.folder import state_folder
+from devstack.stack import running
+from tests.faults.evidence import Evidence, judge
+from tests.faults.proxy import proxy
+from tests.faults.strikes import OWNER, Scene, one_more
+from tests.faults.tally import REPORT, VAR, Tally, write_section
+from tests.faults.traffic import files
+from tests.faults.workers import workers
+from tests.world import World, new_world
 
 KILLS_A_ROUND, FILES_A_LANDING, RECOVERIES = 50, 3, 6
-PAGE = ROOT / "docs" / "reliability.md"
 
 
 def main() -> int:
-    """Run the campaign, then the mutants, and write what was found."""
+    """Run the campaign and write what was found."""
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else 1000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else secrets.randbelow(10**6)
     tally = Tally(seed, wanted)
@@ -41,17 +37,11 @@ def main() -> int:
     state = VAR / "stack"
     with running(state, services=("postgres", "s3", "slack")) as stack:
         campaign(tally, stack, state)
-        tally.write(VAR / "report.json")
-        if not tally.failed:
-            tally.mutants = hunt(state, say)
-            tally.said += [f"mutant {name}: {how}" for name, how in tally.mutants.items() if how != "killed"]
-    tally.write(VAR / "report.json")
-    write_section(PAGE, tally.report())
+    tally.write(REPORT)
+    write_section(tally.report())
     for line in tally.said:
         say(line)
-    say(
-        f"seed {seed}: {tally.killed} kills, {tally.lost} lost, {tally.doubled} doubled, report in {VAR / 'report.json'}"
-    )
+    say(f"seed {seed}: {tally.killed} kills, {tally.lost} lost, {tally.doubled} doubled, report in {REPORT}")
     return 1 if tally.failed else 0
 
 

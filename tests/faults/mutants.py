@@ -3,6 +3,7 @@
 A mutant is a small replacement of text. It is killed where the tests chosen for it fail, and they pass on the source as it is.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from devstack.stack import running
+from tests.faults.tally import REPORT, ROOT, VAR, write_section
+
 COMMON = Path("airflow/include/common")
 PATIENCE = 300
 GRAMMAR, FLOW = "tests/integration/test_hop_grammar.py", "tests/integration/test_flow.py"
@@ -305,3 +308,18 @@ def _tested(copy: Path, state: Path, tests: tuple[str, ...], patience: int) -> s
     if done.returncode > 1:
         return f"could not be tested: {done.stdout[-500:]}"
     return "killed" if done.returncode else "survived"
+
+
+def main() -> int:
+    """Hunt every mutant on a stack of its own, and add what was found to the report of the last campaign."""
+    state = VAR / "stack"
+    with running(state, services=("postgres", "s3", "slack")):
+        found = hunt(state, lambda line: sys.stdout.write(f"{line}\n") and sys.stdout.flush())
+    report = json.loads(REPORT.read_text(encoding="utf-8")) | {"mutants": found}
+    REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_section(report)
+    return 0 if set(found.values()) == {"killed"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,9 @@ from typing import Any
 from common.core.clock import now
 from common.core.faults import POINTS
 
+ROOT = Path(__file__).resolve().parents[2]
+VAR = ROOT / "var" / "faults"
+REPORT, PAGE = VAR / "report.json", ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 
 
@@ -88,9 +91,9 @@ def section(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_section(page: Path, report: dict[str, Any]) -> None:
+def write_section(report: dict[str, Any]) -> None:
     """Replace what stands between the markers of the page."""
-    text = page.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n{section(report)}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{section(report)}\n{END}{after}", encoding="utf-8")
