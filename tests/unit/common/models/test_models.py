@@ -68,7 +68,7 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
     [
         ("SELECT 1", "must begin with a"),
         ("/*\nkey: [a]\n*/ SELECT 1", "no 'description' in the header; no 'slice' in the header; no 'inputs'"),
-        (GOOD.replace("slice: day", "slice: day\ncolour: red"), r"unknown \['colour'\]\. Known: controls"),
+        (GOOD.replace("slice: day", "slice: day\ncolour: red"), r"unknown \['colour'\]\. Known: complete, controls"),
         (GOOD.replace("slice: day", "slice: day\npartition: [total]"), "partitioned by its slice"),
         (GOOD.replace("equals: sum(amount)", "equal: 1"), "A control needs result, input and equals"),
     ],
