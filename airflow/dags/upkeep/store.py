@@ -1,4 +1,4 @@
-"""What keeps the object store small, as DAGs of Airflow beside running hops: `watershed_compact`, `watershed_retention`.
+"""What keeps the object store small, as DAGs of Airflow beside the hops: `watershed_compact`, `watershed_retention`.
 
 `watershed_compact` joins the small files of every table of the lake; a hop that commits meanwhile wins.
 `watershed_retention` removes what attempts that lost their hop have written, and table files that no consumer reads any

@@ -118,7 +118,7 @@ def _signal(number: signal.Signals) -> Callable[[Fault], None]:
     return lambda _: os.kill(os.getpid(), number)
 
 
-def _raise(make: Callable[[str], Exception]) -> Callable[[Fault], Any]:
+def _raise(make: Callable[[str], BaseException]) -> Callable[[Fault], Any]:
     def act(fault: Fault) -> None:
         raise make(f"fault on purpose at {fault.at}")
 
@@ -131,6 +131,7 @@ ACTIONS: dict[str, Callable[[Fault], Any]] = {
     "sleep": lambda fault: time.sleep(fault.seconds),
     "raise": _raise(lambda why: OSError(errno.EIO, why)),
     "disk": _raise(lambda why: OSError(errno.ENOSPC, why)),
+    "exit": _raise(SystemExit),  # a death that leaves the test alive
     "error": _raise(RuntimeError),  # one that nobody classified
     "data": _raise(DataError),
 }

@@ -5,15 +5,17 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, exists, select
 
 from common.contracts.catalogue import contracts
 from common.core.errors import ConfigError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
 from common.ledger.batches import batches_by_id
+from common.ledger.consumers import lock
 from common.ledger.decisions import Again
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file
+from common.ledger.tables import batch, receipt
 from common.pipelines.domain import UNROUTED
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name
@@ -121,6 +123,7 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, ask
         place, ended = {**origin.place, "replay": asked}, tuple[str, ...]()
         if origin.asset.endswith(f".{Zone.BRONZE}"):
             consumer = f"{origin.asset.removesuffix(Zone.BRONZE)}{Zone.SILVER}"
+            _require_settled(connection, consumer, origin)
             refused = refusals_of_file(connection, consumer, place["key"])
             ended = tuple(row.id for row in refused if row.state == OPEN)
             skip = [row for row in refused if "/rows/" in row.place and _settled(connection, row)]
@@ -129,6 +132,20 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, ask
         again = replace(origin, id=batch_id("replay", origin.id, request), place=place, parents=(origin.id,))
         carriers.append(Again(again, ended))
     return carriers
+
+
+def _require_settled(connection: Connection, consumer: str, origin: Batch) -> None:
+    """Refuse to read a file again while its records are still on their way: they would be judged twice."""
+    lock(connection, consumer)
+    place = batch.c.place
+    carries = (place["key"].astext == origin.place["key"]) | (place["file"].astext == origin.place["key"])
+    taken = exists().where(receipt.c.consumer == consumer, receipt.c.batch == batch.c.id)
+    waiting = connection.scalars(select(batch.c.id).where(batch.c.asset == origin.asset, carries, ~taken)).all()
+    if waiting:
+        raise ConfigError(
+            f"Batch {waiting[0]} carries records of {origin.place['key']}, and {consumer} has not taken it yet: wait "
+            "for its hop (or `watershed sweep`), or end it with `watershed parked`, then replay."
+        )
 
 
 def _settled(connection: Connection, refused: Row[Any]) -> bool:

@@ -1,0 +1,165 @@
+"""Any interleaving of landing, work, crashes, retries, duplicates, replays and re-drives ends as a simple model says.
+
+The model knows nothing of hops: of distinct files every good row of the keyless dataset is there once, of the keyed
+one the latest row of each key, and every bad row is accounted for by one refusal that is open or discarded.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from common.core.errors import ConfigError, WatershedError
+from common.core.faults import POINTS, VARIABLE
+from common.ledger.database import transaction
+from common.ledger.refusals import Filter
+from common.pipelines.decide import discard, redrive, replay
+from common.pipelines.domain import STAGES
+from common.pipelines.verify import verify
+from tests.world import World, new_world
+
+N = int(os.environ.get("INTERLEAVINGS", "6"))
+CONTRACT = """
+apiVersion: v3.0.2
+kind: DataContract
+id: urn:test:{name}
+name: {name}
+version: 1.0.0
+status: active
+domain: lab
+schema:
+  - name: {name}
+    properties:
+      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
+      - {{name: revision, logicalType: integer, required: true}}
+      - {{name: v, logicalType: integer, required: true}}
+customProperties:
+{latest}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
+"""
+NAMES = ("keyed", "plain")
+Row = tuple[str, int, str]
+rows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["1", "2", "bad"])), min_size=1, max_size=5
+)
+points = st.sampled_from([point for point in POINTS if not point.startswith("model:")])
+STAGE_OF = {"landing": "bronze", "silver": "silver", "load": "load"}
+
+
+def make_domain(folder: Path) -> Path:
+    contracts = folder / "domains" / "lab" / "contracts"
+    contracts.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        latest = "  - {property: latest, value: revision}\n" if name == "keyed" else ""
+        said = CONTRACT.format(name=name, keyed=str(name == "keyed").lower(), latest=latest)
+        (contracts / f"{name}.yaml").write_text(said)
+    return folder / "domains"
+
+
+class Machine(RuleBasedStateMachine):
+    """One world, and beside it what should be in it."""
+
+    stack: Mapping[str, str]
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = ExitStack()
+        self.files: dict[str, set[tuple[Row, ...]]] = {name: set() for name in NAMES}
+        self.landed = 0
+
+    @initialize()
+    def begin(self) -> None:
+        self.world: World = self.held.enter_context(new_world(self.stack, self.folder, "lab", make_domain(self.folder)))
+
+    @rule(name=st.sampled_from(NAMES), content=rows)
+    def land(self, name: str, content: list[Row]) -> None:
+        """Land a file, maybe one of known content under another key."""
+        self.landed += 1
+        self.files[name].add(tuple(content))
+        text = "k,revision,v\n" + "".join(f"{k},{n},{v}\n" for k, n, v in content)
+        self.world.land(f"{name}/{self.landed}.csv", text.encode())
+
+    @rule(stage=st.sampled_from(STAGES))
+    def work(self, stage: str) -> None:
+        self.world.flow(stage)
+
+    @rule(point=points, nth=st.integers(1, 2))
+    def crash(self, point: str, nth: int) -> None:
+        """Die at a point of a hop, if it is passed; the retry of the same task takes over at once."""
+        stage = STAGE_OF[point.partition(":")[0]]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(VARIABLE, json.dumps([{"at": point, "do": "exit", "nth": nth}]))
+            try:
+                self.world.flow(stage)
+            except (SystemExit, WatershedError):
+                return
+
+    @precondition(lambda self: self.landed > 0)
+    @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
+    def replay(self, choice: int, name: str) -> None:
+        known = self.world.rows(
+            f"SELECT id FROM batch WHERE asset = 'lab.{name}.bronze' AND NOT place ? 'of' ORDER BY number", "ledger"
+        )
+        if known:
+            with suppress(ConfigError):  # it says that the file's records are still on their way
+                replay(known[choice % len(known)][0], "", "any time")
+
+    @rule(choice=st.integers(0, 100), ending=st.sampled_from(["redrive", "redrive", "discard"]))
+    def decide(self, choice: int, ending: str) -> None:
+        opened = self.world.rows("SELECT id FROM refusal WHERE state = 'open' ORDER BY id", "ledger")
+        if opened:
+            chosen = Filter(ids=(opened[choice % len(opened)][0],))
+            (redrive if ending == "redrive" else discard)(chosen, "any time")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        with self.held:
+            self._settle()
+            self._compare()
+
+    def _settle(self) -> None:
+        with transaction() as connection:
+            connection.exec_driver_sql("UPDATE hop SET lease_until = now() WHERE state = 'open'")
+        for _ in range(3):
+            self.world.flow()
+
+    def _compare(self) -> None:
+        good = {n: [r for file in self.files[n] for r in file if r[2] != "bad"] for n in NAMES}
+        bad = sum(r[2] == "bad" for n in NAMES for file in self.files[n] for r in file)
+        latest: dict[str, Row] = {}
+        for row in sorted(good["keyed"], key=lambda r: (r[1], r[2])):
+            latest[row[0]] = row
+        expected = {"plain": Counter(good["plain"]), "keyed": Counter(latest.values())}
+        for name in NAMES:
+            found: list[Any] = self.world.silver(name).select("k", "revision", "v").rows()
+            assert Counter((k, n, str(v)) for k, n, v in found) == expected[name]
+            loaded = self.world.rows(f"SELECT k, revision, v FROM lab.{name}")
+            assert Counter((k, n, str(v)) for k, n, v in loaded) == expected[name]
+        refused = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
+        assert refused == [(bad,)]
+        assert list(verify()) == []
+        assert self.world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
+        assert self.world.keys("raw/") == []
+
+
+def test_any_interleaving_ends_as_the_model_says(stack: Mapping[str, str], tmp_path: Path) -> None:
+    Machine.stack, Machine.folder = stack, tmp_path
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Machine,
+        settings=settings(
+            max_examples=N,
+            stateful_step_count=14,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
