@@ -18,6 +18,7 @@ import polars as pl
 import psycopg
 
 SACKS, WEIGHT = 5, 100.0
+PAUSE = 0.2  # seconds between two looks at a table
 DELIVERIES = """SELECT delivery, count(*) AS sacks, sum(weight)::float8 AS weight, min(weight)::float8 AS lightest
 FROM mill.sacks GROUP BY delivery"""
 DAYS = "SELECT day, sacks, weight::float8 AS weight FROM mill.daily"
@@ -114,7 +115,7 @@ def poll(name: str, seen: Seen, over: threading.Event) -> None:
     """Look at one table until it is over, and once more then; an error is a fault like any other."""
     try:
         look = TABLES[name]()
-        while not over.wait(0.05):
+        while not over.wait(PAUSE):
             seen.look(look())
         seen.look(look())
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over is told

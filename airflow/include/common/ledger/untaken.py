@@ -7,16 +7,27 @@ looks at the newest few. Numbers of an asset become visible in their order (see 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, text, update
 
 from common.core.nouns import Batch
 from common.core.settings import settings
-from common.ledger.batches import batch_of
+from common.ledger.batches import batches_by_id
 from common.ledger.consumers import Consumer
 from common.ledger.incidents import PARKED
-from common.ledger.tables import batch, consumer, incident, receipt
+from common.ledger.tables import batch, consumer, incident
 
-FIRST_WINDOW, WIDEST_WINDOW = 256, 16_384
+FIRST_WINDOW, WIDEST_WINDOW = 64, 16_384
+# Each row of the window costs an index look-up or two, whatever the planner believes: a subquery that is limited cannot
+# be turned into a join over the whole ledger.
+WINDOW = text("""
+WITH above AS MATERIALIZED (
+    SELECT id, number FROM batch WHERE asset = :asset AND number > :after ORDER BY number LIMIT :size)
+SELECT id, number, coalesce(
+    (SELECT true FROM receipt WHERE receipt.consumer = :consumer AND receipt.batch = above.id LIMIT 1),
+    (SELECT true FROM incident WHERE incident.kind = :parked AND incident.consumer = :consumer
+        AND incident.batch = above.id AND incident.closed_at IS NULL LIMIT 1),
+    false) AS settled
+FROM above ORDER BY number""")
 
 
 def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
@@ -27,24 +38,27 @@ def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
     row = connection.execute(select(consumer).where(consumer.c.name == item.name)).one()
     found, marks = [], dict(row.marks)
     for asset in item.inputs:
-        newest = _newest(connection, asset)  # asked first: what arrives while we look is not marked as seen
-        first = _first(connection, row, asset, row.width)
+        first, marks[asset] = _first(connection, row, asset)
         found += first
-        mark = first[0].number - 1 if first else newest
-        marks[asset] = max(mark, marks.get(asset, 0))
     if marks != row.marks:
         connection.execute(update(consumer).where(consumer.c.name == item.name).values(marks=marks))
-    ordered = sorted(found, key=lambda r: r.number)[: row.width]
-    return _fitting([batch_of(r) for r in ordered])
+    oldest = sorted(found, key=lambda r: r.number)[: row.width]
+    return _fitting(batches_by_id(connection, [one.id for one in oldest]))
 
 
-def _first(connection: Connection, row: Row[Any], asset: str, width: int) -> list[Row[Any]]:
+def _first(connection: Connection, row: Row[Any], asset: str) -> tuple[list[Row[Any]], int]:
+    """Find the first batches of an asset that are untaken, and the number up to which all are settled."""
     found: list[Row[Any]] = []
-    for one in _above(connection, row, asset, width):
-        found.append(one)
-        if len(found) == width:
+    mark = row.marks.get(asset, 0)
+    for window in _windows(connection, row, asset, row.width):
+        for one in window:
+            if not one.settled:
+                found.append(one)
+            elif not found:
+                mark = one.number
+        if len(found) >= row.width:
             break
-    return found
+    return found[: row.width], mark
 
 
 def _fitting(batches: list[Batch]) -> list[Batch]:
@@ -58,36 +72,24 @@ def _fitting(batches: list[Batch]) -> list[Batch]:
     return chosen
 
 
-def _newest(connection: Connection, asset: str) -> int:
-    return connection.scalar(select(func.max(batch.c.number)).where(batch.c.asset == asset)) or 0
-
-
 def untaken(connection: Connection, name: str) -> Iterator[Row[Any]]:
-    """Walk through the batches that a consumer has neither taken nor parked, asset by asset in their order."""
+    """Walk through id and number of what a consumer has neither taken nor parked, asset by asset in their order."""
     row = connection.execute(select(consumer).where(consumer.c.name == name)).first()
     for asset in row.inputs if row else ():
-        yield from _above(connection, row, asset)  # type: ignore[arg-type]
+        for window in _windows(connection, row, asset):  # type: ignore[arg-type]
+            yield from (one for one in window if not one.settled)
 
 
-def _above(connection: Connection, row: Row[Any], asset: str, width: int = 1) -> Iterator[Row[Any]]:
-    """Walk in windows that grow: each is two plain index scans, whatever the planner believes."""
+def _windows(connection: Connection, row: Row[Any], asset: str, width: int = 1) -> Iterator[Sequence[Row[Any]]]:
+    """Walk through an asset above a consumer's mark in windows that grow."""
     after, size = row.marks.get(asset, 0), max(FIRST_WINDOW, width)
     while True:
-        above = select(batch).where(batch.c.asset == asset, batch.c.number > after)
-        window = connection.execute(above.order_by(batch.c.number).limit(size)).all()
-        if not window:
-            return
-        done = _settled(connection, row.name, [one.id for one in window])
-        yield from (one for one in window if one.id not in done)
+        asked = {"asset": asset, "after": after, "size": size, "consumer": row.name, "parked": PARKED}
+        window = connection.execute(WINDOW, asked).all()
+        yield window
         if len(window) < size:
             return
         after, size = window[-1].number, min(size * 4, WIDEST_WINDOW)
-
-
-def _settled(connection: Connection, name: str, ids: Sequence[str]) -> set[str]:
-    """Tell which batches a consumer has taken, or has parked."""
-    taken = select(receipt.c.batch).where(receipt.c.consumer == name, receipt.c.batch == func.any(list(ids)))
-    return set(connection.scalars(taken)) | set(parked(connection, name, ids))
 
 
 def parked(connection: Connection, name: str, ids: Sequence[str] | None = None) -> list[str]:
