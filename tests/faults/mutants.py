@@ -249,8 +249,10 @@ MUTANTS = (
     Mutant(
         "a mark passes nothing that was not looked at",
         "ledger/untaken.py",
-        "if first else newest\n",
-        "if first else _newest(connection, asset)\n",
+        "        found += first\n",
+        "        newest = select(func.max(batch.c.number)).where(batch.c.asset == asset)\n"
+        "        marks[asset] = marks[asset] if first else connection.scalar(newest) or 0\n"
+        "        found += first\n",
         (f"{RACES}::test_a_batch_that_arrives_while_a_consumer_looks_is_taken_by_its_next_claim",),
     ),
 )
