@@ -62,6 +62,7 @@ class Proxy:
     choose: Chooser = lambda _method, _path: None
     port: int = 0
     made: Counter[str] = field(default_factory=Counter)
+    _serving: set[Any] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -69,7 +70,15 @@ class Proxy:
         return f"http://{HOST}:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection, one request."""
+        """Answer one connection, one request; held here, because the event loop itself holds tasks but weakly."""
+        task = asyncio.current_task()
+        self._serving.add(task)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._serving.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, OSError):
             request = await _read(reader, writer)
             fault = self.choose(request.method, request.path)

@@ -1,0 +1,44 @@
+"""The judge itself: what is lost, doubled or miscounted is seen, and equal worlds are equal."""
+
+from collections import Counter
+from dataclasses import replace
+
+import psycopg
+
+from tests.faults.evidence import Evidence, broken_promises, gather, judge
+from tests.world import World
+
+CALM = Evidence({"silver": Counter(["a", "b", "b"])}, Counter({"short": 2}), {"silver": (3, 3, 0, 0)})
+
+
+def test_equal_worlds_are_equal() -> None:
+    verdict = judge(CALM, CALM)
+    assert (verdict.lost, verdict.doubled, verdict.said) == (0, 0, [])
+
+
+def test_lost_and_doubled_rows_are_told_apart() -> None:
+    verdict = judge(CALM, replace(CALM, tables={"silver": Counter(["a", "a", "b"])}))
+    assert (verdict.lost, verdict.doubled) == (1, 1)
+    verdict = judge(CALM, replace(CALM, tables={}))
+    assert (verdict.lost, verdict.doubled) == (3, 0)
+    verdict = judge(CALM, replace(CALM, refusals=Counter({"short": 4})))
+    assert (verdict.lost, verdict.doubled) == (0, 2)
+
+
+def test_sums_and_promises_count_too() -> None:
+    assert judge(CALM, replace(CALM, sums={})).said == ["silver: counts None, expected (3, 3, 0, 0)"]
+    assert judge(CALM, CALM, ["open hops"]).said == ["open hops"]
+
+
+def test_a_world_that_was_tampered_with_is_found_out(world: World) -> None:
+    lines = "".join(f"{n:05d},19970101,1,{n}.00\n" for n in range(3))
+    world.land("transactions/a.csv", f"customer_id,date,number_of_cds,dollar_value\n{lines}".encode())
+    assert "files left in raw" in str(broken_promises(world))
+    world.flow()
+    before = gather(world)
+    assert broken_promises(world) == []
+    with psycopg.connect(world.env["WAREHOUSE_URL"]) as connection:
+        connection.execute("DELETE FROM ecommerce.fact_transactions WHERE customer_id = '00001'")
+        connection.execute("UPDATE watershed.load_token SET hop = 7 WHERE consumer LIKE '%fact_transactions@warehouse'")
+    assert judge(before, gather(world)).lost == 1
+    assert "target says Head(hop=7" in str(broken_promises(world))
