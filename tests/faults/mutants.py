@@ -186,9 +186,16 @@ MUTANTS = (
     Mutant(
         "5 readers of tables stop",
         "pipelines/hop.py",
-        "if not published and step.consumer.ordered:\n            open_incident",
-        "if False:\n            open_incident",
+        "elif not step.consumer.ordered and not published:",
+        "elif not published:",
         (f"{GRAMMAR}::test_a_reader_of_tables_stops_in_order_and_goes_on_once_mended",),
+    ),
+    Mutant(
+        "5 an attempt that lost its hop stops nobody",
+        "pipelines/hop.py",
+        "if step.consumer.ordered and owns(connection, held):",
+        "if step.consumer.ordered and not published:",
+        (f"{RULES}::test_an_attempt_that_lost_its_hop_stops_nobody",),
     ),
     Mutant(
         "5 deaths of readers of tables park nothing",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from common.contracts.catalogue import contract_of
-from common.core.errors import DataError, LeaseLost, TargetUnavailable, TerminalError
+from common.core.errors import DataError, LeaseLost, ModelError, TargetUnavailable, TerminalError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset
 from common.ledger.claims import Claim, claim, heartbeat, store_counts
@@ -109,6 +109,24 @@ def test_a_data_error_narrows_at_once_without_waiting_for_deaths(world: World) -
     assert tries[:3] == [4, 2, 1]
     assert step.taken == ["b", "c", "d"]
     assert incidents(world) == [("parked", True)]
+
+
+def test_an_attempt_that_lost_its_hop_stops_nobody(world: World) -> None:
+    step, overtaken = FakeStep(ordered=True), []
+    arrive(step, "a")
+
+    def too_late(at: str, _held: Claim) -> None:
+        if at == "stage" and not overtaken:
+            overtaken.append(True)
+            expire(world)
+            drain(step, "other")
+            raise ModelError("what another has done meanwhile")
+
+    step.fault = too_late
+    with pytest.raises(ModelError):
+        drain(step, "me")
+    assert step.taken == ["a"]
+    assert incidents(world) == []
 
 
 def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_path: Path) -> None:

@@ -172,6 +172,11 @@ def _mine(held: Claim) -> Any:
     )
 
 
+def owns(connection: Connection, held: Claim) -> bool:
+    """Tell whether the attempt still has its hop; one that lost it has nothing to say any more."""
+    return connection.execute(select(hop.c.n).where(_mine(held))).first() is not None
+
+
 def _change(connection: Connection, held: Claim, **values: Any) -> None:
     lock(connection, held.consumer)
     if connection.execute(update(hop).where(_mine(held)).values(**values)).rowcount != 1:

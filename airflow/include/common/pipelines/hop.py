@@ -24,7 +24,7 @@ from common.core.errors import (
 from common.core.faults import breakable, fault_point
 from common.core.nouns import Batch, Counts, Head, Refusal
 from common.core.settings import settings
-from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, release, store_counts
+from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
 from common.ledger.consumers import Consumer, lock
 from common.ledger.database import transaction
 from common.ledger.incidents import STOPPED, SUPERSEDED, open_incident
@@ -225,9 +225,9 @@ def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
         published = any(manifest.hop == held.hop for manifest in found)
-        if not published and step.consumer.ordered:
+        if step.consumer.ordered and owns(connection, held):
             open_incident(connection, STOPPED, step.consumer.name, str(error))
-        elif not published:
+        elif not step.consumer.ordered and not published:
             why = f"{type(error).__name__}: {error}"
             narrow(connection, step.consumer.name, why, held.attempt, error.batches)
     _settle(step, found)
