@@ -20,6 +20,7 @@ from tests.world import World
 OWNER = "dag/run/task/-1"
 KIND = {"bronze": "landing", "silver": "silver", "gold": "model", "load": "load"}
 FORGIVEN = 3  # deaths of one hop before it is left alone: after the fifth its batch would rightly be parked
+PATIENCE = 10.0
 BETWEEN_SERVICES = 65.0  # seconds; the supervisor restarts at once what has been well for a minute
 LOOKS = ("look.before", "look.after", "look.deleted")
 # Where a frozen worker holds no lock that others would wait for.
@@ -27,7 +28,6 @@ FREEZE = {
     "load": ("claim.after", "stage.before"),
     "": ("stage.before", "stage.after", "manifest.after", "publish.before"),
 }
-NEEDS_PARTS = ("stage.part",)
 
 
 @dataclass
@@ -138,15 +138,20 @@ def at_once(scene: Scene, hop: Hop) -> None:
         scene.count(outcome, f"{KIND[hop.stage]}:any time")
 
 
+def finish(scene: Scene, hop: Hop) -> None:
+    """Let an undisturbed worker do the hop, as soon as the lease of whoever died over it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while scene.run(hop).result.get("leased_by") and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
 def zombie(scene: Scene, hop: Hop) -> None:
     """A worker frozen past its lease, which goes on after another has done its work."""
     kind = KIND[hop.stage]
     point = f"{kind}:{scene.chance.choice(FREEZE.get(kind, FREEZE['']))}"
     worker = scene.forks.start(job(hop, "zombie"), scene.world.env, [{"at": point, "do": "stop"}])
     if worker.frozen():
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and scene.run(hop).result.get("leased_by"):
-            time.sleep(0.2)
+        finish(scene, hop)
     worker.signal(signal.SIGCONT)
     worker.wait()
 
@@ -185,7 +190,7 @@ STRIKES: tuple[tuple[str, int, Callable[[Scene, Hop], None]], ...] = (
 def one_more(scene: Scene, hop: Hop) -> None:
     """Let one thing go wrong; a hop that was struck too often is first left to finish."""
     if scene.deaths.get(hop.consumer, 0) >= FORGIVEN:
-        scene.run(hop)
+        finish(scene, hop)
         scene.deaths[hop.consumer] = 0
         return
     scene.deaths[hop.consumer] = scene.deaths.get(hop.consumer, 0) + 1
