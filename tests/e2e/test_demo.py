@@ -10,8 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
+from common.pipelines.verify import verify
 from common.zones.store import client, storage_options
 from devstack.demo import alerts
+from devstack.summary import answers
 from domains.ecommerce.samples.shop import PURCHASES
 from tests.e2e.conftest import Shop
 from tests.e2e.recount import perturb, recount
@@ -141,3 +143,11 @@ def test_task_logs_are_json_and_say_what_they_are_about(shop: Shop) -> None:
     told = {line["consumer"] for line in lines}
     assert {hop["consumer"] for hop in shop.summary["hops"]} == told
     assert all(line["hop"] >= 1 and line["run_id"] and line["dag_id"] for line in lines)
+
+
+def test_upkeep_runs_beside_everything_and_changes_nothing(shop: Shop) -> None:
+    before = answers()
+    for dag_id in ("watershed_compact", "watershed_retention"):
+        assert shop.run_to_its_end(dag_id) == "success"
+    assert answers() == before
+    assert list(verify()) == []

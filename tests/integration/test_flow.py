@@ -1,7 +1,10 @@
 """Files through the real hops: bronze, quarantine, silver, gold and both warehouses."""
 
+import importlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
@@ -14,6 +17,8 @@ from common.core.nouns import Counts, Dataset
 from common.pipelines.domain import Hop
 from common.pipelines.steps import step_of
 from common.pipelines.work import check_configuration, drained, mark, work
+from common.quality.split import Split
+from common.refine.latest import Winners
 from common.zones.store import Changed, ZoneStore, client, storage_options
 from common.zones.zone import Zone
 from tests.world import World
@@ -240,3 +245,36 @@ def test_configuration_is_checked_before_anything_starts(world: World) -> None:
         check_configuration("ecommerce", ["platinum"])
     with pytest.raises(ConfigError, match="No stage was asked for"):
         check_configuration("ecommerce", [])
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [("common.refine.spool", "apply"), ("common.pipelines.silver", "winners"), ("common.pipelines.silver", "_plain")],
+)
+def test_a_transform_that_drops_rows_reaches_no_table(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str, name: str
+) -> None:
+    """Broken on purpose: rows vanish while they are checked, while the latest are chosen, while parts are written."""
+    module = importlib.import_module(where)
+    real = getattr(module, name)
+
+    def broken(*arguments: Any) -> Any:
+        match found := real(*arguments):
+            case Split():
+                return replace(found, good=found.good.head(1))
+            case Winners():
+                return replace(found, undisputed=[rows.head(1) for rows in found.undisputed])
+            case _:
+                return found.head(1)
+
+    monkeypatch.setattr(module, name, broken)
+    world.land("transactions/1.csv", purchases("00001,19970101,1,1.00", "00002,19970102,1,2.00"))
+    head = "customer_id,name,email,country,signed_up_on,updated_at\n"
+    lines = "".join(f"0000{n},A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n" for n in (1, 2))
+    world.land("users/1.csv", (head + lines).encode())
+    world.flow()
+    dataset = "users" if name == "winners" else "transactions"
+    assert world.silver(dataset).is_empty()
+    (said,) = world.rows(f"SELECT detail FROM incident WHERE consumer = 'ecommerce.{dataset}.silver'", "ledger")
+    assert "ConservationError" in said[0]
+    assert "Nothing was published" in said[0]

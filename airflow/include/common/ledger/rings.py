@@ -36,15 +36,20 @@ def to_ring(connection: Connection, name: str) -> Ring | None:
     if not rows:
         return None
     output = select(consumer.c.output).where(consumer.c.name == name).scalar_subquery()
-    newest_first = select(batch.c.id, batch.c.partition).where(batch.c.asset == output).order_by(batch.c.number.desc())
-    batches = connection.execute(newest_first.limit(LISTED)).all()
+    touched = batch.c.place["partitions"].label("touched")
+    newest_first = select(batch.c.id, batch.c.partition, touched).where(batch.c.asset == output)
+    batches = connection.execute(newest_first.order_by(batch.c.number.desc()).limit(LISTED)).all()
     return Ring(
         consumer=name,
         hops=tuple(sorted(row.n for row in rows)),
         batches=tuple(found.id for found in batches),
-        partitions=tuple(sorted({found.partition for found in batches if found.partition})),
+        partitions=tuple(sorted({name for found in batches for name in _partitions(found)}))[:LISTED],
         records=sum(row.good + row.merged for row in rows),
     )
+
+
+def _partitions(found: Any) -> list[str]:
+    return [found.partition] if found.partition else list(found.touched or [])
 
 
 def mark_rung(connection: Connection, name: str, hops: Sequence[int]) -> None:

@@ -17,11 +17,11 @@ from common.ledger.decisions import Again
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file
 from common.ledger.tables import batch, receipt
 from common.pipelines.domain import UNROUTED
+from common.refine.refused import NAMED_BY
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name
 
 Rows = Sequence[dict[str, Any]]
-ROWS_OF_FILE = ("place", "batch", "reason", "rule", "column")  # what finds the rows of a refusal in its Parquet file
 
 
 def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) -> list[Again]:
@@ -43,7 +43,7 @@ def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) 
 def _rows_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     """Read the file of a batch again, and of it the refused records only; its shape is found out anew."""
     del to
-    refused = [{name: row[name] for name in ROWS_OF_FILE} for row in rows if "/rows/" in row["place"]]
+    refused = [{name: row[name] for name in NAMED_BY} for row in rows if "/rows/" in row["place"]]
     place = {**origin.place, "shape": _kept_shape(origin), "of": origin.place.get("of", origin.id)}
     if refused:
         place["only"] = refused
@@ -128,7 +128,7 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, ask
             ended = tuple(row.id for row in refused if row.state == OPEN)
             skip = [row for row in refused if "/rows/" in row.place and _settled(connection, row)]
             place |= {"shape": None, "of": origin.id}
-            place["skip"] = [{name: row._mapping[name] for name in ROWS_OF_FILE} for row in skip]
+            place["skip"] = [{name: row._mapping[name] for name in NAMED_BY} for row in skip]
         again = replace(origin, id=batch_id("replay", origin.id, request), place=place, parents=(origin.id,))
         carriers.append(Again(again, ended))
     return carriers

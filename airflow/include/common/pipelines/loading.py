@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import LoadSpec
+from common.core.errors import ConservationError
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
@@ -91,6 +92,8 @@ class LoadStep:
 
     def _counted(self, session: Session, rows: pl.DataFrame) -> Counts:
         session.stage(STAGING, rows)
+        if (staged := int(session.scalar(f'SELECT count(*) FROM "{STAGING}"'))) != rows.height:  # noqa: S608
+            raise ConservationError(f"{self.consumer.name}: {staged} of {rows.height} rows were staged.")
         known = int(session.scalar(self._plan().count_known))
         return Counts(rows.height, rows.height - known, known, 0)
 

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +18,9 @@ from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.pipelines.again import mended
 from common.pipelines.silver import SilverStep
+from common.refine.refused import rows_of
 from common.refine.spool import ORIGIN_RECORD, chunks
-from common.zones.store import ZoneStore, storage_options
+from common.zones.store import ZoneStore
 from common.zones.zone import Zone, folder
 
 MASK = "•••"
@@ -32,12 +32,7 @@ Rows = Sequence[dict[str, Any]]
 def refused_rows(refusal: dict[str, Any], limit: int | None = None) -> pl.DataFrame:
     """Read the rows of one refusal with file, record, line, offset, text, reason, rule, column, value, contract."""
     with reading(refusal["place"]):
-        rows = pl.scan_parquet(refusal["place"], storage_options=storage_options()).filter(
-            pl.col("batch") == refusal["batch"],
-            pl.col("reason") == refusal["reason"],
-            pl.col("rule") == refusal["rule"],
-            pl.col("column").fill_null("") == refusal["column"],
-        )
+        rows = rows_of(refusal)
         return (rows if limit is None else rows.head(limit)).collect()
 
 
@@ -153,9 +148,3 @@ def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
     (file,) = set(rows["file"])
     stored = {"key": key, "etag": found.etag, "size": found.size, "shape": asdict(shape)}
     return mended(carrier, stored, file)
-
-
-def by_dataset(refusals: Rows) -> list[tuple[Dataset, list[dict[str, Any]]]]:
-    """Group refusals by dataset."""
-    ordered = sorted(refusals, key=_dataset)
-    return [(dataset, list(group)) for dataset, group in groupby(ordered, key=_dataset)]

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import Contract
-from common.core.errors import QualityError, UnreadableFile
+from common.core.errors import ConservationError, QualityError, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
@@ -28,8 +28,9 @@ from common.quality.batch import BatchFacts, require
 from common.refine.clean import partition_columns, silver_schema
 from common.refine.inspect import inspect_file
 from common.refine.latest import GONE, Redone, Winners, redone, winners
+from common.refine.refused import rows_of
 from common.refine.spool import Refined, Source, Spool, refine
-from common.zones.store import Changed, ZoneStore, storage_options
+from common.zones.store import Changed, ZoneStore
 from common.zones.zone import Zone, asset_name
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
@@ -49,7 +50,7 @@ class Outcome:
         """Count the records."""
         refused = self.spool.bad + len(self.whole)
         inserted = self.found.inserted if self.found else self.spool.good
-        return Counts(self.spool.good + refused, inserted, self.spool.good - inserted, refused)
+        return Counts(self.spool.read + len(self.whole), inserted, self.spool.good - inserted, refused)
 
 
 class SilverStep:
@@ -165,13 +166,33 @@ class SilverStep:
         if isinstance(found, Redone):
             self._merged = found.rows if found.rows.height else None
             frames = []
-        elif found and found.updates:
+        elif found and found.replaced:
             self._merged = _whole(found)
         elif found:
             frames = [*found.undisputed, found.settled.lazy()]
         if self._merged is None:
             by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
             self._parts = stage_parts(self.table, frames, by, under)
+        self._audit(outcome)
+
+    def _audit(self, outcome: Outcome) -> None:
+        """Compare the rows that were staged with those that there must be; raises ConservationError."""
+        match outcome.found:
+            case Winners() as found:
+                expected = found.rows
+            case Redone() as found:
+                expected = found.rows.height
+            case None:
+                expected = outcome.spool.good
+        if self._changed != expected:
+            raise ConservationError(
+                f"{self.consumer.name}: {self._changed} rows were staged where there must be {expected}. Nothing was "
+                "published."
+            )
+
+    @property
+    def _changed(self) -> int:
+        return self._merged.height if self._merged is not None else sum(part.records for part in self._parts)
 
     def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
         whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(b.place["key"])) for b in outcome.whole)
@@ -191,11 +212,10 @@ class SilverStep:
         return (*rows, *whole), place
 
     def _output(self, held: Claim) -> Batch:
-        changed = self._merged.height if self._merged is not None else sum(part.records for part in self._parts)
         return Batch(
             id=batch_id(held.consumer, held.hop),
             asset=self.consumer.output,
-            records=changed,
+            records=self._changed,
             bytes=sum(part.size for part in self._parts),
             contract=held.contract,
             place={"partitions": self._partitions(held)},
@@ -236,13 +256,7 @@ def _records(chosen: list[dict[str, str]] | None) -> pl.Series | None:
     numbers = [pl.Series("record", [], pl.Int64)]
     for said in chosen:
         with reading(said["place"]):
-            rows = pl.scan_parquet(said["place"], storage_options=storage_options()).filter(
-                pl.col("batch") == said["batch"],
-                pl.col("reason") == said["reason"],
-                pl.col("rule") == said["rule"],
-                pl.col("column").fill_null("") == said["column"],
-            )
-            numbers.append(rows.select("record").collect().to_series())
+            numbers.append(rows_of(said).select("record").collect().to_series())
     return pl.concat(numbers)
 
 

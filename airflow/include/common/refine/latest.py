@@ -18,13 +18,18 @@ class Winners:
     """What new rows do to a table: `undisputed` files hold rows of new keys once `disputed` keys are left out.
 
     `settled` are the rows that won the disputed keys and change the table; `inserted` counts keys that are new,
-    `updates` tells whether `settled` replaces rows of the table.
+    `replaced` the rows of the table that `settled` replaces. All rows together are `inserted` and `replaced`.
     """
 
     undisputed: list[pl.LazyFrame]
     settled: pl.DataFrame
     inserted: int
-    updates: bool
+    replaced: int
+
+    @property
+    def rows(self) -> int:
+        """Tell how many rows there must be to write."""
+        return self.inserted + self.replaced
 
 
 def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> Winners:
@@ -35,7 +40,7 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
     """
     columns = list(silver_schema(contract))
     if not paths:
-        return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, updates=False)
+        return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0)
     fresh, key = pl.scan_parquet(list(paths)), list(contract.key)
     counted = fresh.group_by(key).len().collect(engine="streaming")
     known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
@@ -51,13 +56,12 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
         plain,
         settled.filter(~pl.col(KNOWN)).select(columns),
         counted.height - known.height,
-        updates=bool(known.height) and _replaces(settled, known, key),
+        _replaced(settled, known, key),
     )
 
 
-def _replaces(settled: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> bool:
-    changed = settled.filter(~pl.col(KNOWN)).join(known, on=key, how="semi")
-    return bool(changed.height)
+def _replaced(settled: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> int:
+    return settled.filter(~pl.col(KNOWN)).join(known, on=key, how="semi").height
 
 
 Rows = tuple[pl.LazyFrame, pl.Expr, bool]  # rows, their order of arrival, whether the table has them already

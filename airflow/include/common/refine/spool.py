@@ -59,10 +59,14 @@ class Refined:
 
 @dataclass
 class Spool:
-    """What refining has written so far: good and refused rows as Parquet files."""
+    """What refining has read and written so far: good and refused rows as Parquet files.
+
+    `read` counts records before anything is done to them: it must equal `good` and `bad` together.
+    """
 
     folder: Path
     contract: Contract
+    read: int = 0
     good: int = 0
     bad: int = 0
     paths: list[Path] = field(default_factory=list)
@@ -97,6 +101,7 @@ def refine(source: Source, spool: Spool) -> Refined:
     checks = contract_checks(spool.contract)
     good, bad, newest = spool.good, spool.bad, None
     for chunk in chunks(source):
+        spool.read += chunk.frame.height + chunk.malformed.height
         found = _refine_chunk(chunk, source, spool, checks)
         newest = max(filter(None, (newest, found)), default=None)
     return Refined(source, spool.good - good, spool.bad - bad, newest)
