@@ -25,7 +25,7 @@ from tests.faults.traffic import files
 from tests.faults.workers import workers
 from tests.world import World, new_world
 
-KILLS_A_ROUND, FILES_A_LANDING, RECOVERIES = 50, 3, 6
+KILLS_A_ROUND, FILES_A_LANDING, RECOVERIES = 100, 3, 6
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def most(tally: Tally) -> int:
 
 def one_round(scene: Scene, calm: World, landed: int) -> int:
     """Strike until enough workers of this round have died; where nothing is left to do, more files land."""
-    goal = scene.tally.killed + min(KILLS_A_ROUND, max(1, scene.tally.wanted))
+    goal = scene.tally.killed + min(KILLS_A_ROUND, max(1, scene.tally.wanted - scene.tally.killed))
     while scene.tally.killed < goal:
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:

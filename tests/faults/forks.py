@@ -144,17 +144,15 @@ def do(job: dict[str, Any]) -> Any:
 
 
 def flow(domain: str, owner: str) -> Any:
-    """Do every hop of a domain in its order, as a run beside others would: what may be retried is left to them."""
+    """Do every hop that is due, in order, as a run beside others would: what may be retried is left to them."""
     from common.core.errors import TransientError
     from common.pipelines.domain import STAGES, hops
-    from common.pipelines.look import look
-    from common.pipelines.work import rung, work
+    from common.pipelines.work import due_tasks, rung, work
 
     published, given_way = 0, []
     for stage in STAGES:
-        if stage == "bronze":
-            look(domain)
-        for hop in hops(domain, stage):
+        due = due_tasks(domain, stage)
+        for hop in [hop for hop in hops(domain, stage) if hop.task_id in due]:
             try:
                 done, ring = work(hop, owner, "fault-run")
             except TransientError as error:
