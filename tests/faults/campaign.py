@@ -76,12 +76,13 @@ def campaign(tally: Tally, stack: Mapping[str, str], state: Path) -> None:
 
 def most(tally: Tally) -> int:
     """Give the rounds that the wanted kills should take."""
-    return max(4, tally.wanted // KILLS_A_ROUND)
+    return max(6, tally.wanted // KILLS_A_ROUND)
 
 
 def one_round(scene: Scene, calm: World, landed: int) -> int:
     """Strike until enough workers of this round have died; where nothing is left to do, more files land."""
-    goal = scene.tally.killed + min(KILLS_A_ROUND, max(1, scene.tally.wanted - scene.tally.killed))
+    killed, wanted = scene.tally.killed, scene.tally.wanted
+    goal = killed + min(KILLS_A_ROUND, max(1, wanted - killed, len(scene.tally.missed)))
     while scene.tally.killed < goal:
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:
