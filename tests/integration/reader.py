@@ -19,6 +19,7 @@ import psycopg
 
 SACKS, WEIGHT = 5, 100.0
 PAUSE = 0.2  # seconds between two looks at a table
+PATIENCE = 30.0  # seconds that a reader tries to open a file that somebody writes
 DELIVERIES = """SELECT delivery, count(*) AS sacks, sum(weight)::float8 AS weight, min(weight)::float8 AS lightest
 FROM mill.sacks GROUP BY delivery"""
 DAYS = "SELECT day, sacks, weight::float8 AS weight FROM mill.daily"
@@ -89,6 +90,7 @@ def duck(query: str) -> Callable[[], Rows]:
     path = json.loads(os.environ["AIRFLOW_CONN_WAREHOUSE_DUCKDB"])["host"]
 
     def look() -> Rows:
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 with duckdb.connect(path, read_only=True) as connection:
@@ -96,6 +98,8 @@ def duck(query: str) -> Callable[[], Rows]:
                     columns = [column[0] for column in found.description or ()]
                     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
             except duckdb.IOException:
+                if time.monotonic() > deadline:
+                    raise
                 time.sleep(0.05)
 
     return look

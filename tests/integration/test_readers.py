@@ -1,6 +1,7 @@
 """Readers of silver, gold and both warehouses while publication follows on publication: all of each is seen, or nothing.
 
-`N=1000` makes it a thousand publications.
+`N=1000` makes it a thousand publications, a few in a world at a time: readers that look without a pause at a table of many
+small files would leave no time to anybody else.
 """
 
 import json
@@ -8,17 +9,19 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.integration.reader import SACKS, TABLES, WEIGHT, Seen
 from tests.world import World, new_world
 
 ROOT = Path(__file__).parents[2]
-N = int(os.environ.get("N", "60"))
+N, A_TIME = int(os.environ.get("N", "60")), 100
 SEED = int(os.environ.get("SEED", random.randrange(10**6)))
 LOADS = [{"to": to, "strategy": "incremental"} for to in ("warehouse", "duckdb")]
 CONTRACT: dict[str, Any] = {
@@ -120,22 +123,33 @@ def publish(world: World, publications: int) -> int:
     return files
 
 
-def test_readers_see_whole_publications_only(stack: Mapping[str, str], tmp_path: Path) -> None:
+@contextmanager
+def reader_of(world: World) -> "Iterator[subprocess.Popen[str]]":
+    """Let a process read the tables of the world for the length of the block, and no longer."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.integration.reader"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "WAREHOUSE_URL": world.env["WAREHOUSE_URL"]},
+    ) as reader:
+        try:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "begun\n"
+            yield reader
+        finally:
+            reader.kill()
+
+
+@pytest.mark.parametrize("publications", [min(A_TIME, N - begun) for begun in range(0, N, A_TIME)])
+def test_readers_see_whole_publications_only(stack: Mapping[str, str], tmp_path: Path, publications: int) -> None:
     with new_world(stack, tmp_path, "mill", mill(tmp_path / "domains")) as world:
         world.land("sacks/first.csv", file_of(0, random.Random(SEED)).encode())
         world.flow()
-        reader = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.integration.reader"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "WAREHOUSE_URL": world.env["WAREHOUSE_URL"]},
-        )
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "begun\n"
-        files = publish(world, N)
-        told, _ = reader.communicate(timeout=60)
+        with reader_of(world) as reader:
+            files = publish(world, publications)
+            told, _ = reader.communicate(timeout=60)
         parked = world.rows("SELECT count(*) FROM incident WHERE kind = 'parked'", "ledger")
         assert world.silver("sacks").height == files * SACKS
         assert world.rows("SELECT sum(sacks) FROM mill.daily") == [(files * SACKS,)]
