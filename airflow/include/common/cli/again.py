@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, domain_of, sweep_now
+from common.cli.options import Json, Now, Why, domain_of, sweep_now, then
 from common.cli.show import console, show
 from common.core.errors import ConfigError
 
@@ -46,8 +46,7 @@ def replay(
     done = again(batch, to, why)
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
-    if now:
-        sweep_now(sorted({domain_of(one.batch.asset) for one in done}), as_json)
+    then({domain_of(one.batch.asset) for one in done}, now, as_json)
 
 
 def _is_from(batch: str, zone: str) -> None:
@@ -90,9 +89,9 @@ def backfill_run(
     from common.pipelines.origins import table_named
 
     done = again(table_named(table), first, last, only or [], why)
-    console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} done again by the next hops.")
-    if now and done:
-        sweep_now([table_named(table).domain])
+    console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} to be done again.")
+    if done:
+        then({table_named(table).domain}, now)
 
 
 @backfill.command("status")

@@ -39,6 +39,14 @@ def sweep_now(domains: list[str], as_json: bool = False) -> None:
         raise typer.Exit(2)
 
 
+def then(domains: set[str], now: bool, as_json: bool = False) -> None:
+    """Do what was decided at once, or say when it is done."""
+    if now:
+        sweep_now(sorted(domains), as_json)
+    elif not as_json:
+        console.print("The next sweep of its DAG takes it; `watershed sweep`, or --now, does it here and now.")
+
+
 def domain_of(name: str) -> str:
     """Give the domain of a consumer or an asset."""
     return name.partition(".")[0]

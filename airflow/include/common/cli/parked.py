@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, domain_of, sweep_now
+from common.cli.options import Json, Now, Why, domain_of, then
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
@@ -57,9 +57,8 @@ def _end(batch: str, consumer: str, resolution: str, why: str, now: bool) -> Non
 
     found = _found(batch, consumer)
     end_parked(found["consumer"], batch, resolution, why)
-    console.print(f"Batch {batch} of {found['consumer']} is {resolution}; its next hop takes it.")
-    if now:
-        sweep_now([domain_of(found["consumer"])])
+    console.print(f"Batch {batch} of {found['consumer']} is {resolution}.")
+    then({domain_of(found["consumer"])}, now)
 
 
 def _found(batch: str, consumer: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Limit, Now, Why, domain_of, sweep_now
+from common.cli.options import Json, Limit, Now, Why, domain_of, then
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
@@ -117,8 +117,7 @@ def redrive(
     sent = send(_filter(ids, dataset, reason, column, batch), why, rows=rows, file=file, to=to)
     told = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
     show(told, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
-    if now:
-        sweep_now(sorted({domain_of(again.batch.asset) for again in sent}), as_json)
+    then({domain_of(again.batch.asset) for again in sent}, now, as_json)
 
 
 @app.command()
