@@ -52,6 +52,8 @@ class LakeTable:
             configuration={
                 "delta.enableChangeDataFeed": "true",
                 "delta.logRetentionDuration": "interval 3650 days",
+                # Every load reads the commits since the last checkpoint, one request each.
+                "delta.checkpointInterval": "10",
             },
             storage_options=storage_options(),
         )
