@@ -8,7 +8,8 @@ import os
 import random
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("AIRFLOW_HOME", str(Path(__file__).resolve().parents[2] / "var" / "faults" / "airflow"))
@@ -25,7 +26,7 @@ from tests.faults.traffic import files
 from tests.faults.workers import workers
 from tests.world import World, new_world
 
-KILLS_A_ROUND, FILES_A_LANDING, RECOVERIES = 100, 3, 6
+KILLS_A_ROUND, ROUNDS_A_WORLD, FILES_A_LANDING, RECOVERIES = 50, 4, 3, 6
 
 
 def main() -> int:
@@ -53,25 +54,35 @@ def say(line: str) -> None:
 
 def campaign(tally: Tally, stack: Mapping[str, str], state: Path) -> None:
     """Go round after round until enough have died and every point was struck."""
-    folder = VAR / "worlds" / secrets.token_hex(4)
+    folder, chance, points = VAR / "worlds" / secrets.token_hex(4), random.Random(tally.seed), list(POINTS)
     folder.mkdir(parents=True)
+    with workers(stack, folder / "workers") as forks, proxy(stack["AWS_ENDPOINT_URL"]) as between:
+        while not tally.failed and (tally.killed < tally.wanted or (tally.missed and tally.rounds < 2 * most(tally))):
+            scene = partial(Scene, forks, between, state_folder(state), chance, tally, points)
+            one_pair_of_worlds(tally, scene, stack, folder / str(tally.rounds))
+        tally.said += [f"nobody was ever killed at {point}" for point in tally.missed]
+
+
+def one_pair_of_worlds(
+    tally: Tally, scene_of: Callable[[World], Scene], stack: Mapping[str, str], folder: Path
+) -> None:
+    """Some rounds in one pair of worlds; a table of hundreds of commits would make each kill dear."""
     impatient = {**stack, "WATERSHED_LEASE_SECONDS": "3"}
+    folder.mkdir()
     with (
         new_world(stack, folder / "calm", "ecommerce") as calm,
         new_world(impatient, folder / "struck", "ecommerce") as struck,
-        workers(stack, folder / "workers") as forks,
-        proxy(stack["AWS_ENDPOINT_URL"]) as between,
     ):
-        chance = random.Random(tally.seed)
-        scene = Scene(struck, forks, between, state_folder(state), chance, tally, list(POINTS))
-        landed = 0
-        while not tally.failed and (tally.killed < tally.wanted or (tally.missed and tally.rounds < 2 * most(tally))):
+        scene, landed, rows, batches = scene_of(struck), 0, tally.rows, tally.batches
+        for _ in range(ROUNDS_A_WORLD):
             landed = one_round(scene, calm, landed)
-            verdict(scene, calm)
+            found = verdict(scene, calm)
+            tally.rows, tally.batches = rows + found[0], batches + found[1]
             say(
                 f"round {tally.rounds}: {tally.killed} kills, {tally.rows} rows equal, {len(tally.missed)} points to go"
             )
-        tally.said += [f"nobody was ever killed at {point}" for point in tally.missed]
+            if tally.failed or (tally.killed >= tally.wanted and not tally.missed):
+                return
 
 
 def most(tally: Tally) -> int:
@@ -87,7 +98,7 @@ def one_round(scene: Scene, calm: World, landed: int) -> int:
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:
             landed += 1
-            for key, content in files(scene.tally.seed, f"l{landed}", FILES_A_LANDING):
+            for key, content in files(scene.tally.seed, f"r{scene.tally.rounds}-{landed}", FILES_A_LANDING):
                 for world in (calm, scene.world):
                     land(world, key, content)
             scene.look()
@@ -103,8 +114,8 @@ def land(world: World, key: str, content: bytes) -> None:
     client().put_object(Bucket=world.env["WATERSHED_BUCKET"], Key=f"raw/{world.domain}/{key}", Body=content)
 
 
-def verdict(scene: Scene, calm: World) -> None:
-    """Let both worlds come to rest and compare them."""
+def verdict(scene: Scene, calm: World) -> tuple[int, int]:
+    """Let both worlds come to rest and compare them; gives how many rows and batches there are."""
     tally, forks = scene.tally, scene.forks
     flow = {"do": "flow", "domain": "ecommerce", "owner": OWNER}
     calmed = forks.run(flow, calm.env)
@@ -118,13 +129,14 @@ def verdict(scene: Scene, calm: World) -> None:
     for outcome in (calmed, rested, expected, found):
         if outcome.code:
             tally.said.append(f"round {tally.rounds}: {outcome}")
-            return
+            return 0, 0
     evidence = Evidence.told(found.result)
     judged = judge(Evidence.told(expected.result), evidence, found.result["broken"])
-    tally.rows, tally.lost, tally.doubled = evidence.rows, judged.lost, judged.doubled
-    ((tally.batches,),) = scene.world.rows("SELECT count(*)::int FROM batch", "ledger")
+    tally.lost, tally.doubled = judged.lost, judged.doubled
+    ((batches,),) = scene.world.rows("SELECT count(*)::int FROM batch", "ledger")
     tally.said += [f"round {tally.rounds}: {line}" for line in judged.said]
     scene.deaths.clear()
+    return evidence.rows, int(batches)
 
 
 if __name__ == "__main__":

@@ -34,15 +34,15 @@ FREEZE = {
 class Scene:
     """Everything a fault needs."""
 
-    world: World
     forks: Workers
     between: Proxy
     folder: StateFolder
     chance: random.Random
     tally: Tally
     open_points: list[str]
+    world: World
     deaths: dict[str, int] = field(default_factory=dict)
-    last_service: float = 0.0
+    last_service: float = field(default_factory=time.monotonic)
 
     def busy(self) -> list[Hop]:
         """List the hops that have something to do."""
@@ -122,7 +122,7 @@ def raised(scene: Scene, hop: Hop) -> None:
 def bad_store(scene: Scene, hop: Hop) -> None:
     """A store that answers badly."""
     kinds = ("500", "503", "slow", "cut", "lost", "refuse")
-    scene.between.choose = seeded(scene.chance.randrange(10**6), kinds, 0.1)
+    scene.between.choose = seeded(scene.chance.randrange(10**6), kinds, 0.06)
     before = scene.between.made.total()
     scene.run(hop, env={**scene.world.env, "AWS_ENDPOINT_URL": scene.between.url})
     scene.tally.faults["bad answer of the store"] += scene.between.made.total() - before
