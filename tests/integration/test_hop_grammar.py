@@ -1,5 +1,6 @@
 """The grammar of a hop, rule by rule, over a real ledger and real manifests; only the target is made for the test."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -228,6 +229,36 @@ def test_an_outage_parks_nothing(world: World) -> None:
         with pytest.raises(StoreUnavailable):
             drain(step, "me")
     assert incidents(world) == []
+    step.fault = None
+    drain(step, "me")
+    assert step.taken == ["a"]
+
+
+def test_a_ledger_that_goes_away_in_the_midst_of_hops_kills_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, back = FakeStep(), [0.0]
+    arrive(step, "a")
+
+    @contextmanager
+    def away() -> Iterator[Any]:
+        if time.monotonic() < back[0]:
+            raise TargetUnavailable("the ledger restarts")
+        with transaction() as connection:
+            yield connection
+
+    def out(at: str, _held: Claim) -> None:
+        back[0] = time.monotonic() + 0.2
+        raise TargetUnavailable("the ledger went away")
+
+    monkeypatch.setattr("common.pipelines.hop.transaction", away)
+    monkeypatch.setattr("common.pipelines.hop.RELEASE_PAUSE", 0.1)
+    step.fault = out
+    for _ in range(7):
+        with pytest.raises(TargetUnavailable):
+            drain(step, "me")
+    assert incidents(world) == []
+    assert world.rows("SELECT deaths FROM hop", "ledger") == [(0,)]
     step.fault = None
     drain(step, "me")
     assert step.taken == ["a"]

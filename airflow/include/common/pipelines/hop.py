@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Connection
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from common.core.errors import (
     ConservationError,
@@ -18,6 +19,7 @@ from common.core.errors import (
     LeaseLost,
     LedgerAhead,
     MachineUnavailable,
+    TargetUnavailable,
     TransientError,
     WatershedError,
 )
@@ -33,6 +35,7 @@ from common.ledger.reconcile import reconcile, report_ahead
 from common.observe.log import bound, logger
 
 log = logger(__name__)
+RELEASE_PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,19 @@ def _record(step: Step, done: Drained) -> None:
 
 
 def _release(step: Step, held: Claim) -> None:
-    with breakable(step.consumer.kind, "release"), transaction() as connection:
+    """Give the hop back; a ledger that is away is waited for, or its outage would count as a death."""
+    patience = retry(
+        retry=retry_if_exception_type(TargetUnavailable),
+        stop=stop_after_delay(settings().lease_seconds),
+        wait=wait_fixed(RELEASE_PAUSE),
+        reraise=True,
+    )
+    with breakable(step.consumer.kind, "release"):
+        patience(_released)(held)
+
+
+def _released(held: Claim) -> None:
+    with transaction() as connection:
         release(connection, held)
 
 
