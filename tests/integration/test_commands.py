@@ -73,7 +73,7 @@ def test_a_dead_slack_changes_nobodys_outcome(world: World, monkeypatch: pytest.
 
 
 def test_a_parked_batch_is_announced_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(refused: int, total: int, max_share: float | None) -> None:
+    def refuse(*_: object) -> None:
         raise QualityError(f"too many in {world.env['WATERSHED_BUCKET']}")
 
     monkeypatch.setattr("common.pipelines.silver.require", refuse)
@@ -82,6 +82,7 @@ def test_a_parked_batch_is_announced_once(world: World, monkeypatch: pytest.Monk
     world.flow()
     (message,) = received(world, f"too many in {world.env['WATERSHED_BUCKET']}")
     assert "Incident: parked in ecommerce.transactions.silver" in json.dumps(message)
+    assert "watershed parked show" in json.dumps(message)
     status = json.loads(told("status", "--json"))
     assert [i["kind"] for i in status["incidents"]] == ["parked"]
     assert "parked" in told("status")

@@ -5,12 +5,26 @@ from typing import Any
 
 from common.core.errors import WatershedError
 from common.ledger.database import transaction
-from common.ledger.incidents import announced_before, mark_announced, unannounced
+from common.ledger.incidents import (
+    LEDGER_AHEAD,
+    PARKED,
+    STOPPED,
+    SUPERSEDED,
+    announced_before,
+    mark_announced,
+    unannounced,
+)
 from common.notify.deliver import deliver
 from common.notify.message import Message
 from common.observe.log import logger
 
 log = logger(__name__)
+ADVICE = {
+    PARKED: "`watershed parked show {batch}`, then release or refuse it; its neighbours have arrived",
+    STOPPED: "mend the model, its contract or the warehouse; the next run goes on from there, nothing was published",
+    SUPERSEDED: "nothing: the newer version of the file is a batch of its own",
+    LEDGER_AHEAD: "restore the target, or see 'The ledger is lost, or old' in docs/operations.md",
+}
 
 
 def failure_message(context: Mapping[str, Any]) -> Message:
@@ -65,7 +79,11 @@ def announce_incidents(consumer: str) -> None:
         if deliver(
             Message(
                 title=f"Incident: {item.kind} in {item.consumer}",
-                facts=(("Consumer", item.consumer), ("Batch", item.batch or "-")),
+                facts=(
+                    ("Consumer", item.consumer),
+                    ("Batch", item.batch or "-"),
+                    ("What to do", ADVICE.get(item.kind, "`watershed status`").format(batch=item.batch)),
+                ),
                 error=item.detail,
             )
         )
