@@ -12,7 +12,8 @@ from common.cli.main import app
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.ledger.database import transaction
-from common.pipelines.decide import backfill, replay
+from common.ledger.refusals import Filter
+from common.pipelines.decide import backfill, redrive, replay
 from common.pipelines.partitions import partitions
 from common.pipelines.verify import verify
 from tests.world import World, other_contract
@@ -213,3 +214,15 @@ def test_lineage_leads_from_a_warehouse_row_to_file_and_line_and_back(filled: Wo
         result = RUN.invoke(app, ["lineage", "up", *wrong])
         assert isinstance(result.exception, ConfigError)
         assert why in str(result.exception)
+
+
+def test_rows_that_a_replay_refused_are_sent_again_and_the_others_of_their_file_stay(filled: World) -> None:
+    before = tables(filled)
+    replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", "to be sure")
+    filled.flow()
+    assert redrive(Filter(consumer="ecommerce.transactions"), "try again")
+    filled.flow()
+    for name, table in tables(filled).items():
+        assert table.equals(before[name]), name
+    assert filled.rows("SELECT sum(count) FROM refusal WHERE state = 'open'", "ledger") == [(2,)]
+    assert list(verify()) == []

@@ -45,8 +45,8 @@ def _rows_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     del to
     refused = [{name: row[name] for name in NAMED_BY} for row in rows if "/rows/" in row["place"]]
     place = {**origin.place, "shape": _kept_shape(origin), "of": origin.place.get("of", origin.id)}
-    if refused:
-        place["only"] = refused
+    if refused:  # of a file that was read again these rows alone: the others stay as they are
+        place = {name: said for name, said in place.items() if name not in ("replay", "skip")} | {"only": refused}
     return _derived("redrive", origin, place, rows)
 
 
