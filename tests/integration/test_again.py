@@ -13,6 +13,7 @@ from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
+from common.pipelines import gold
 from common.pipelines.decide import backfill, redrive, replay
 from common.pipelines.partitions import partitions
 from common.pipelines.verify import verify
@@ -226,3 +227,28 @@ def test_rows_that_a_replay_refused_are_sent_again_and_the_others_of_their_file_
         assert table.equals(before[name]), name
     assert filled.rows("SELECT sum(count) FROM refusal WHERE state = 'open'", "ledger") == [(2,)]
     assert list(verify()) == []
+
+
+def test_slices_asked_for_after_a_change_of_the_model_leave_none_of_the_old_model(filled: World, tmp_path: Path) -> None:
+    def mended(text: str) -> str:
+        return text.replace("count(DISTINCT customer_id)", "count(DISTINCT customer_id) + 1")
+
+    with other_contract(filled, tmp_path, "daily_revenue", mended):
+        backfill(DAILY, "1997-02", "1997-02", (), "the model was mended")
+        filled.flow()
+        assert filled.rows("SELECT DISTINCT customers FROM ecommerce.daily_revenue") == [(2,)]
+
+
+def test_a_backfill_of_more_slices_than_a_predicate_can_name_is_done(
+    filled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(filled)
+    monkeypatch.setattr(gold, "MOST_SLICES", 1)
+    named: list[str | None] = []
+    real = gold.replace_slices
+    monkeypatch.setattr(gold, "replace_slices", lambda *a: (named.append(a[2]), real(*a)))
+    backfill(DAILY, "1997-01", "1997-02", (), "to be sure")
+    filled.flow()
+    assert named == [None]
+    for name, table in tables(filled).items():
+        assert table.equals(before[name]), name

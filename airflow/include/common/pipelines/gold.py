@@ -87,13 +87,14 @@ class ModelStep:
     def _touch(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> None:
         """Decide which slices are computed (None: all) and whether the table is replaced whole."""
         asked = held.replay
-        if asked and "from" in asked:
-            touched: set[str] | None = {s for s in self._all_slices(held) if asked["from"] <= s <= asked["to"]}
-        elif held.redefined or asked is not None:
+        touched: set[str] | None
+        if held.redefined:  # whatever was asked for: no slice of the model before may stay
             touched = None
-        else:
+        elif asked is None:
             touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
-            touched = None if len(touched) > MOST_SLICES else touched
+        else:
+            touched = self._between(held, asked["from"], asked["to"]) if "from" in asked else None
+        touched = None if touched and len(touched) > MOST_SLICES else touched
         self._whole, self._waiting = touched is None, {}
         if self.model.complete:
             touched = self._all_slices(held) if touched is None else touched
@@ -101,6 +102,9 @@ class ModelStep:
                 self._waiting = incomplete(connection, self.model.complete, touched)
             touched -= self._waiting.keys()
         self._touched = None if touched is None else sorted(touched)
+
+    def _between(self, held: Claim, first: str, last: str) -> set[str]:
+        return {name for name in self._all_slices(held) if first <= name <= last}
 
     def _all_slices(self, held: Claim) -> set[str]:
         """Name every slice that the inputs or the table have."""
