@@ -252,3 +252,10 @@ def test_a_backfill_of_more_slices_than_a_predicate_can_name_is_done(
     assert named == [None]
     for name, table in tables(filled).items():
         assert table.equals(before[name]), name
+
+
+def test_a_backfill_of_an_empty_range_does_nothing(filled: World) -> None:
+    assert backfill(DAILY, "2020-01", "2020-02", (), "nothing is there") == []
+    assert backfill(DAILY, "", "", ("failed",), "nothing failed") == []
+    result = RUN.invoke(app, ["replay", "nonsense", "--from", "bronze", "--why", "x"])
+    assert isinstance(result.exception, ConfigError)

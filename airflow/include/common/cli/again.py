@@ -55,8 +55,11 @@ def _is_from(batch: str, zone: str) -> None:
 
     if not zone:
         return
-    with transaction() as connection:
-        (found,) = batches_by_id(connection, [batch])
+    try:
+        with transaction() as connection:
+            (found,) = batches_by_id(connection, [batch])
+    except KeyError as error:
+        raise ConfigError(f"There is no batch {batch}. See `watershed batches`.") from error
     if not found.asset.endswith(f".{zone}"):
         raise ConfigError(
             f"Batch {batch} is of {found.asset}, not of zone '{zone}'. Leave --from out, or name another batch."

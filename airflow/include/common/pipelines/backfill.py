@@ -26,8 +26,9 @@ def backfilled(connection: Connection, table: Dataset, states: Sequence[Partitio
     if not isinstance(said, Model):
         ids = list(dict.fromkeys(one for state in states for one in state.batches))
         return replayed(connection, batches_by_id(connection, ids), uuid4().hex, {})
-    asked = {"from": states[0].partition, "to": states[-1].partition} if states else {}
-    return recomputed(connection, said, asked)
+    if not states:
+        return []
+    return recomputed(connection, said, {"from": states[0].partition, "to": states[-1].partition})
 
 
 def recomputed(connection: Connection, model: Model, asked: dict[str, str]) -> list[Again]:
