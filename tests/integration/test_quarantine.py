@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 
 from common.cli.main import app
 from common.core.errors import ConfigError
+from common.ledger import journal
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
+from common.pipelines import decide
 from common.pipelines.decide import discard, exported, redrive
 from common.pipelines.verify import verify
 from tests.world import World, other_contract
@@ -175,3 +178,66 @@ def test_a_tampered_audit_log_is_found(spoiled: World) -> None:
         result = RUN.invoke(app, ["audit", "verify", "--json"])
         assert result.exit_code == 1
         assert any(pl.Series([row["fault"]]).str.contains(found).item() for row in json.loads(result.output))
+
+
+def test_two_people_who_decide_at_once_end_a_refusal_once(
+    spoiled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One mends the rows while the other, who saw them open too, discards them: the second is told so."""
+    from threading import Thread
+
+    file = tmp_path / "mend.csv"
+    exported(Filter(reason="minimum"), file)
+    file.write_text(file.read_text().replace("-4.00", "4.00"))
+    outcomes: list[str] = []
+
+    def second() -> None:
+        try:
+            discard(Filter(reason="minimum"), "rubbish")
+            outcomes.append("discarded")
+        except ConfigError as error:
+            outcomes.append(str(error))
+
+    real, other = decide.mended_carriers, Thread(target=second)
+
+    def slowly(*given: Any) -> Any:
+        carriers = real(*given)
+        other.start()
+        other.join(2)
+        return carriers
+
+    monkeypatch.setattr(decide, "mended_carriers", slowly)
+    try:
+        redrive(Filter(), "mended", rows=file)
+        outcomes.append("redriven")
+    except ConfigError as error:
+        outcomes.append(str(error))
+    other.join()
+    spoiled.flow()
+    (state,) = {r["state"] for r in listed("--reason", "minimum")}
+    assert (state == "redriven") == (len(rows(spoiled)) == 2), outcomes
+    assert sum("No open refusal" in said or "already" in said for said in outcomes) == 1
+
+
+def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time_otherwise(
+    spoiled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal has the first mend, the ledger does not know it yet; a second mend of the same rows is refused."""
+    file = tmp_path / "mend.csv"
+    exported(Filter(reason="minimum"), file)
+    file.write_text(file.read_text().replace("-4.00", "4.00"))
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(journal, "_enter", die)
+        with pytest.raises(KeyboardInterrupt):
+            redrive(Filter(), "first", rows=file)
+    assert {r["state"] for r in listed("--reason", "minimum")} == {"open"}
+    file.write_text(file.read_text().replace(",4.00", ",5.00"))
+    with pytest.raises(ConfigError, match="was redriven by .* already"):
+        redrive(Filter(), "second", rows=file)
+    spoiled.flow()
+    assert [amount for _, amount in rows(spoiled)] == ["1.00", "4.00"]
+    assert list(verify()) == []

@@ -1,7 +1,8 @@
 """What a person asks for, each in one transaction of the ledger: export, re-drive, discard, replay, backfill, waive."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from common.core.nouns import Dataset
 from common.ledger import decisions
 from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
-from common.ledger.decisions import Again, note, send_again
+from common.ledger.decisions import Again, note, recover, send_again
 from common.ledger.refusals import Filter, still_open
 from common.pipelines.again import mended_file, redriven, stored_at
 from common.pipelines.backfill import ONLY, backfilled, replays, waived_for
@@ -21,9 +22,23 @@ from common.zones.store import ZoneStore
 from common.zones.zone import Zone
 
 
+@contextmanager
+def _deciding() -> Iterator[Connection]:
+    """Open a transaction that knows every decision before it, and keeps others from deciding until it ends.
+
+    What is still open is looked at inside of it: two people at once, or somebody who asks again after a crash between
+    the journal and the ledger, would end a refusal twice else, in two ways.
+    """
+    with transaction() as connection:
+        recover(connection)  # committed, so that what is refused below is refused for a reason the ledger shows
+    with transaction() as connection:
+        recover(connection)
+        yield connection
+
+
 def exported(wanted: Filter, to: Path) -> tuple[int, str]:
     """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what."""
-    with transaction() as connection:
+    with _deciding() as connection:
         found = still_open(connection, wanted)
         files = [row for row in found if "/rows/" not in row["place"]]
         if files and len(files) < len(found):
@@ -51,7 +66,7 @@ def redrive(
     """Send open refusals again; raises ConfigError where one has ended, or what is sent does not fit it."""
     if rows is not None:
         wanted = Filter(ids=tuple(refusals_in(rows)))
-    with transaction() as connection:
+    with _deciding() as connection:
         found = still_open(connection, wanted)
         carriers = redriven(connection, found, Dataset.parse(to) if to else None)
         if rows is not None:
@@ -74,7 +89,7 @@ def _with_file(carriers: list[Again], file: Path) -> Again:
 
 def discard(wanted: Filter, why: str) -> int:
     """End open refusals for good; tell how many."""
-    with transaction() as connection:
+    with _deciding() as connection:
         found = still_open(connection, wanted)
         decisions.discard(connection, [row["id"] for row in found], why)
     return len(found)
@@ -82,13 +97,13 @@ def discard(wanted: Filter, why: str) -> int:
 
 def end_parked(consumer: str, batch: str, resolution: str, why: str) -> None:
     """Release or refuse a parked batch; without a consumer, of the only one that parked it."""
-    with transaction() as connection:
+    with _deciding() as connection:
         decisions.end_parked(connection, consumer, batch, resolution, why)
 
 
 def replay(batch: str, to: str, why: str) -> list[Again]:
     """Do a batch again, up to the hops that write a zone; raises ConfigError naming what can be replayed."""
-    with transaction() as connection:
+    with _deciding() as connection:
         carriers = planned_replay(connection, batch, to)
         send_again(connection, "replay", carriers, why)
     return carriers
@@ -112,7 +127,7 @@ def chosen(connection: Connection, table: Dataset, first: str, last: str, only: 
 
 def backfill(table: Dataset, first: str, last: str, only: Sequence[str], why: str) -> list[Again]:
     """Do partitions again; those that are missing have nothing to be done with."""
-    with transaction() as connection:
+    with _deciding() as connection:
         carriers = backfilled(connection, table, chosen(connection, table, first, last, only))
         if carriers:
             send_again(connection, "replay", carriers, why)
@@ -121,5 +136,5 @@ def backfill(table: Dataset, first: str, last: str, only: Sequence[str], why: st
 
 def waive(dataset: Dataset, partition: str, why: str) -> None:
     """Let gold go on without a partition of a dataset."""
-    with transaction() as connection:
+    with _deciding() as connection:
         decisions.waive(connection, str(dataset), partition, waived_for(connection, dataset, partition), why)
