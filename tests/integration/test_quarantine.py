@@ -241,3 +241,11 @@ def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time
     spoiled.flow()
     assert [amount for _, amount in rows(spoiled)] == ["1.00", "4.00"]
     assert list(verify()) == []
+
+
+def test_a_file_sent_to_a_dataset_that_there_is_not_stays_refused(world: World) -> None:
+    world.land("purchases/x.csv", f"{HEAD}00007,19970107,1,7.00\n".encode())
+    world.flow()
+    with pytest.raises(ConfigError, match="transacions"):
+        redrive(Filter(reason="unrouted"), "a slip", to="ecommerce.transacions")
+    assert {r["state"] for r in listed()} == {"open"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 
-from common.contracts.catalogue import contracts
+from common.contracts.catalogue import contract_of, contracts
 from common.core.errors import ConfigError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
@@ -17,6 +17,7 @@ from common.ledger.decisions import Again
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file
 from common.ledger.tables import batch, receipt
 from common.pipelines.domain import UNROUTED
+from common.pipelines.look import partition_of
 from common.refine.refused import NAMED_BY
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name
@@ -60,7 +61,10 @@ def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     found = stored_at(row["place"])
     target = to or _dataset(origin)
     place = {**origin.place, "at": {**found, "zone": Zone.QUARANTINE}, "of": origin.place.get("of", origin.id)}
-    return replace(_derived("redrive", origin, place, rows), asset=asset_name(target, Zone.RAW))
+    again = _derived("redrive", origin, place, rows)
+    if (asset := asset_name(target, Zone.RAW)) == origin.asset:
+        return again
+    return replace(again, asset=asset, partition=partition_of(contract_of(target), place["key"]))
 
 
 def stored_at(uri: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from common.contracts.catalogue import contract_of
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.ledger import decisions
@@ -68,7 +69,7 @@ def redrive(
         wanted = Filter(ids=tuple(refusals_in(rows)))
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        carriers = redriven(connection, found, Dataset.parse(to) if to else None)
+        carriers = redriven(connection, found, contract_of(Dataset.parse(to)).dataset if to else None)
         if rows is not None:
             carriers = mended_carriers(found, carriers, rows)
         if file is not None:
