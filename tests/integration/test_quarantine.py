@@ -249,3 +249,10 @@ def test_a_file_sent_to_a_dataset_that_there_is_not_stays_refused(world: World) 
     with pytest.raises(ConfigError, match="transacions"):
         redrive(Filter(reason="unrouted"), "a slip", to="ecommerce.transacions")
     assert {r["state"] for r in listed()} == {"open"}
+
+
+def test_a_decision_about_nothing_in_particular_is_refused(spoiled: World, tmp_path: Path) -> None:
+    for wrong in (["discard", "--why", "x"], ["redrive", "--why", "x"], ["export", "--to", str(tmp_path / "x.csv")]):
+        result = RUN.invoke(app, ["quarantine", *wrong])
+        assert isinstance(result.exception, ConfigError), wrong
+    assert {r["state"] for r in listed()} == {"open"}

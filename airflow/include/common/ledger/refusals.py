@@ -102,6 +102,8 @@ def still_open(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
 
     Raises ConfigError where nothing is meant, an id is unknown, or a named refusal has ended already.
     """
+    if wanted == Filter():
+        raise ConfigError("Say which refusals are meant: ids, or a filter. See `watershed quarantine ls --state open`.")
     found = matching(connection, wanted)
     if unknown := sorted(set(wanted.ids) - {row["id"] for row in found}):
         raise ConfigError(f"There is no refusal {', '.join(unknown)}. See `watershed quarantine ls`.")
