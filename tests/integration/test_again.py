@@ -229,7 +229,9 @@ def test_rows_that_a_replay_refused_are_sent_again_and_the_others_of_their_file_
     assert list(verify()) == []
 
 
-def test_slices_asked_for_after_a_change_of_the_model_leave_none_of_the_old_model(filled: World, tmp_path: Path) -> None:
+def test_slices_asked_for_after_a_change_of_the_model_leave_none_of_the_old_model(
+    filled: World, tmp_path: Path
+) -> None:
     def mended(text: str) -> str:
         return text.replace("count(DISTINCT customer_id)", "count(DISTINCT customer_id) + 1")
 

@@ -236,7 +236,7 @@ def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time
             redrive(Filter(), "first", rows=file)
     assert {r["state"] for r in listed("--reason", "minimum")} == {"open"}
     file.write_text(file.read_text().replace(",4.00", ",5.00"))
-    with pytest.raises(ConfigError, match="was redriven by .* already"):
+    with pytest.raises(ConfigError, match=r"was redriven by .* already"):
         redrive(Filter(), "second", rows=file)
     spoiled.flow()
     assert [amount for _, amount in rows(spoiled)] == ["1.00", "4.00"]
@@ -256,3 +256,37 @@ def test_a_decision_about_nothing_in_particular_is_refused(spoiled: World, tmp_p
         result = RUN.invoke(app, ["quarantine", *wrong])
         assert isinstance(result.exception, ConfigError), wrong
     assert {r["state"] for r in listed()} == {"open"}
+
+
+def test_wrong_files_are_answered_with_a_sentence(spoiled: World, tmp_path: Path) -> None:
+    file = tmp_path / "mend.csv"
+    exported(Filter(consumer="ecommerce.transactions"), file)
+    file.write_bytes(file.read_bytes().replace(b"00004", "0000\u00e9".encode("cp1252")))
+    for why, wrong in (
+        ("redrive", ["--rows", str(file)]),
+        ("redrive", ["--rows", str(tmp_path / "none.csv")]),
+        ("redrive", ["--rows", str(tmp_path)]),
+        ("export", ["--to", str(tmp_path / "no" / "such.csv"), "--reason", "minimum"]),
+        ("export", ["--to", str(tmp_path), "--reason", "minimum"]),
+    ):
+        reason = ["--why", "x"] if why == "redrive" else []
+        result = RUN.invoke(app, ["quarantine", why, *wrong, *reason])
+        assert isinstance(result.exception, ConfigError), (wrong, result.exception)
+    spoiled.land("transactions/bad.csv", b"a,b\n1,2\n")
+    spoiled.flow()
+    for wrong_file in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(ConfigError):
+            redrive(Filter(reason="schema"), "x", file=wrong_file)
+    assert {r["state"] for r in listed()} == {"open"}
+
+
+def test_rows_mended_in_a_spreadsheet_come_back(spoiled: World, tmp_path: Path) -> None:
+    """With a byte order mark, CRLF, columns in another order, and a newline inside quotes."""
+    file = tmp_path / "mend.csv"
+    exported(Filter(reason="minimum"), file)
+    frame = pl.read_csv(file, infer_schema=False).with_columns(pl.lit("4.00").alias("dollar_value"))
+    frame = frame.with_columns(pl.lit("line\nbroken").alias("text"))
+    frame.select(sorted(frame.columns)).write_csv(file, include_bom=True, line_terminator="\r\n", quote_style="always")
+    redrive(Filter(), "by hand", rows=file)
+    spoiled.flow()
+    assert rows(spoiled) == [("00001", "1.00"), ("00004", "4.00")]

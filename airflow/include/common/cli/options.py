@@ -8,7 +8,7 @@ import typer
 from common.cli.show import console, print_json, show
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Limit = Annotated[int, typer.Option(help="How many rows at most.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many rows at most.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the audit log.")]
 Now = Annotated[bool, typer.Option("--now", help="Do the hops here and now, instead of leaving them to Airflow.")]
 

@@ -38,18 +38,28 @@ def _deciding() -> Iterator[Connection]:
 
 
 def exported(wanted: Filter, to: Path) -> tuple[int, str]:
-    """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what."""
+    """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what.
+
+    It is in the audit log before anything is written, so that nobody reads what nobody entered.
+    """
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        files = [row for row in found if "/rows/" not in row["place"]]
+        files = [row["place"] for row in found if "/rows/" not in row["place"]]
         if files and len(files) < len(found):
             raise ConfigError("These are rows and whole files: export them one after the other, see `--reason`.")
-        if files:
-            number, what = _export_files([row["place"] for row in files], to), "files"
-        else:
-            number, what = export(found, redriven(connection, found), to), "rows"
+        carriers = [] if files else redriven(connection, found)
         note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)})
-    return number, what
+    with _local(to):
+        return (_export_files(files, to), "files") if files else (export(found, carriers, to), "rows")
+
+
+@contextmanager
+def _local(path: Path) -> Iterator[None]:
+    """Translate what the file system says of a path that a person has named; raises ConfigError."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read or written: {error.strerror or error}.") from error
 
 
 def _export_files(places: Sequence[str], to: Path) -> int:
@@ -73,7 +83,8 @@ def redrive(
         if rows is not None:
             carriers = mended_carriers(found, carriers, rows)
         if file is not None:
-            carriers = [_with_file(carriers, file)]
+            with _local(file):
+                carriers = [_with_file(carriers, file)]
         send_again(connection, "quarantine.redrive", carriers, why)
     return carriers
 

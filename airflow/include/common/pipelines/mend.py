@@ -115,7 +115,10 @@ def refusals_in(path: Path) -> list[str]:
 
 
 def _read(path: Path, contract: Contract) -> pl.DataFrame:
-    rows = pl.read_csv(path, infer_schema=False)
+    try:
+        rows = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ConfigError(f"{path} is no CSV file in UTF-8: {error}. Save it as one, with commas.") from error
     if missing := [name for name in ("file", "record", *contract.sources) if name not in rows.columns]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; export it again and keep its header.")
     return rows
