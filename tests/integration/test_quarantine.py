@@ -290,3 +290,12 @@ def test_rows_mended_in_a_spreadsheet_come_back(spoiled: World, tmp_path: Path) 
     redrive(Filter(), "by hand", rows=file)
     spoiled.flow()
     assert rows(spoiled) == [("00001", "1.00"), ("00004", "4.00")]
+
+
+def test_a_column_of_the_platforms_own_name_in_a_file_is_a_column_like_any_other(world: World) -> None:
+    """`origin_record` tells in mended files which record each row was, and nothing in files that landed."""
+    lines = "00001,19970101,1,1.00,7\n00002,19970102,1,2.00,x\nshort\n"
+    world.land("transactions/a.csv", f"{HEAD[:-1]},origin_record\n{lines}".encode())
+    world.flow()
+    assert world.silver("transactions").sort("_record")["_record"].to_list() == [1, 2]
+    assert list(verify()) == []

@@ -126,8 +126,8 @@ class SilverStep:
         except Changed as error:
             raise QualityError(f"{self.bronze.uri(place['key'])} is not the recorded object.", [batch.id]) from error
         shape = _shape(place["shape"]) if place.get("shape") else inspect_file(path, place["name"], self.contract)
-        file = place.get("file", place["key"])
-        return Source(path, shape, file, batch.id, order, *(_records(place.get(name)) for name in ("only", "skip")))
+        file, only, skip = place.get("file", place["key"]), _records(place.get("only")), _records(place.get("skip"))
+        return Source(path, shape, file, batch.id, order, only, skip, mended="file" in place)
 
     def _judge(self, read: list[tuple[Batch, Refined]]) -> None:
         """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""

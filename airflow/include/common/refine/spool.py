@@ -35,7 +35,8 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
 class Source:
     """One bronze file on local disk; `order` is its place in the order of arrival.
 
-    Of a file that is read again only the records in `only` count, where it is given, and none in `skip`.
+    Of a file that is read again only the records in `only` count, where it is given, and none in `skip`. A `mended`
+    one tells itself which record of `file` each of its rows was.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Source:
     order: int
     only: pl.Series | None = None
     skip: pl.Series | None = None
+    mended: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def chunks(source: Source) -> Iterator[Chunk]:
 
 
 def _chosen(chunk: Chunk, source: Source) -> Chunk:
-    if ORIGIN_RECORD in chunk.frame.columns:
+    if source.mended:
         chunk.frame = chunk.frame.with_columns(pl.col(ORIGIN_RECORD).cast(pl.Int64).alias("_record"))
     for wanted, records in ((True, source.only), (False, source.skip)):
         if records is not None:
