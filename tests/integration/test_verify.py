@@ -10,9 +10,13 @@ from typer.testing import CliRunner
 
 from common.cli.main import app
 from common.core.settings import settings
-from common.ledger.database import engine
+from common.ledger.consumers import Consumer, apply_consumer
+from common.ledger.database import engine, forget, transaction
+from common.ledger.decisions import recover
+from common.ledger.incidents import PARKED, open_incident
 from common.ledger.refusals import Filter
-from common.pipelines.decide import discard, redrive
+from common.pipelines.apply import apply
+from common.pipelines.decide import discard, end_parked, redrive
 from common.pipelines.rebuild import rebuild
 from common.pipelines.verify import verify
 from common.zones.store import client
@@ -107,6 +111,32 @@ def test_a_lost_ledger_is_rebuilt_with_every_decision(busy: World) -> None:
     assert busy.rows("SELECT count(*), sum(amount)::int FROM ecommerce.fact_transactions") == [(4, 10)]
     assert list(verify()) == []
     assert CliRunner().invoke(app, ["audit", "verify"]).exit_code == 0
+
+
+def test_decisions_that_a_lost_ledger_learns_of_before_its_hops_are_kept(busy: World) -> None:
+    """Somebody decides after the loss, before consumers have caught up: the journal is taken over first."""
+    (first, second, _) = [row[0] for row in busy.rows("SELECT id FROM refusal ORDER BY id", "ledger")]
+    redrive(Filter(ids=(first,)), "try again")
+    discard(Filter(ids=(second,)), "a test line")
+    busy.flow()
+    before = remembered(busy)
+    forget()
+    apply()
+    with transaction() as connection:
+        assert recover(connection) == 2
+    rebuild()
+    after = remembered(busy)
+    assert [after[i] for i in (0, 1, 2)] == [before[i] for i in (0, 1, 2)]
+    assert list(verify()) == []
+
+
+def test_a_decision_about_a_dataset_that_is_gone_keeps_no_ledger_from_its_rebuild(busy: World) -> None:
+    with transaction() as connection:
+        apply_consumer(connection, Consumer("old.one.silver", "silver", ("old.one.bronze",), "x", "", False), 1)
+        open_incident(connection, PARKED, "old.one.silver", "why", "batch")
+    end_parked("old.one.silver", "batch", "released", "try")
+    assert rebuild(from_nothing=True).decisions == 1
+    assert list(verify()) == []
 
 
 def test_a_ledger_from_a_backup_catches_up(busy: World, tmp_path: Path) -> None:

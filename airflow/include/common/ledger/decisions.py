@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Connection, Text, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 
 from common.core.errors import ConfigError
 from common.core.nouns import Batch
@@ -16,9 +16,12 @@ from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, close_incidents
 from common.ledger.journal import Entry, adopt, decide
-from common.ledger.refusals import DISCARDED, REDRIVEN, end_refusals
-from common.ledger.tables import batch, incident, waiver
+from common.ledger.refusals import DISCARDED, OPEN, REDRIVEN, end_refusals
+from common.ledger.tables import audit_log, batch, incident, refusal, waiver
+from common.ledger.tables import consumer as consumers
 from common.ledger.untaken import look_again, parked
+
+NAMED = ("$.refusals[*]", "$.carriers[*].refusals[*]")  # where a decision names refusals
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,32 @@ def recover(connection: Connection) -> int:
     return adopt(connection, EFFECTS)
 
 
+def end_as_decided(connection: Connection, consumer: str, hop: int) -> None:
+    """End the refusals of a hop as people decided, where this ledger knew of the decision before it knew of the hop.
+
+    So it is after a loss of the ledger, when somebody decides before a consumer has caught up with its target.
+    """
+    still = select(refusal.c.id).where(refusal.c.consumer == consumer, refusal.c.hop == hop, refusal.c.state == OPEN)
+    if not (ids := list(connection.scalars(still))):
+        return
+    named = [func.jsonb_path_query_array(audit_log.c.detail, cast(path, JSONPATH), type_=JSONB) for path in NAMED]
+    query = (
+        select(audit_log)
+        .where(or_(*(found.has_any(cast(ids, ARRAY(Text))) for found in named)))
+        .order_by(audit_log.c.n)
+    )
+    for row in connection.execute(query).mappings().all():
+        if effect := EFFECTS.get(row["what"]):
+            effect(connection, Entry(**dict(row) | {"at": row["at"].isoformat()}))
+
+
 def _end_parked(connection: Connection, entry: Entry) -> None:
     consumer, batch_id = entry.detail["consumer"], entry.detail["batch"]
     resolution = RELEASED if entry.what == "parked.release" else REFUSED
-    lock(connection, consumer)
+    known = connection.scalar(select(consumers.c.name).where(consumers.c.name == consumer).with_for_update())
     if not close_incidents(connection, PARKED, consumer, [batch_id], resolution):
         _remember(connection, consumer, batch_id, resolution, entry)
-    if connection.scalar(select(batch.c.id).where(batch.c.id == batch_id)):
+    if known and connection.scalar(select(batch.c.id).where(batch.c.id == batch_id)):
         look_again(connection, consumer, batch_id)
 
 

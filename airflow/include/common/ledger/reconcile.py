@@ -9,6 +9,7 @@ from common.core.errors import LedgerAhead
 from common.core.nouns import Batch, Head
 from common.core.settings import settings
 from common.ledger.batches import record_batches
+from common.ledger.decisions import end_as_decided
 from common.ledger.incidents import LEDGER_AHEAD, PARKED, STOPPED, close_incidents, open_incident
 from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.refusals import record_refusals
@@ -76,6 +77,8 @@ def _record(connection: Connection, done: Manifest, target: Target) -> None:
         close_incidents(connection, PARKED, done.consumer, inputs)
     close_incidents(connection, STOPPED, done.consumer)
     record_refusals(connection, done.consumer, done.hop, done.refusals)
+    if done.refusals:
+        end_as_decided(connection, done.consumer, done.hop)
     widest = settings().hop_max_batches
     wider = func.least(consumer.c.width * 2, widest)
     connection.execute(update(consumer).where(consumer.c.name == done.consumer).values(width=wider))
