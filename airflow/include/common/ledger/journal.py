@@ -64,7 +64,7 @@ def decide(connection: Connection, what: str, detail: dict[str, Any], effects: E
         previous=last.hash if last else "",
     )
     entry = Entry(**asdict(fresh) | {"hash": fresh.computed})
-    if not ZoneStore(Zone.MANIFESTS).put_json(_key(entry.n), asdict(entry)):
+    if not ZoneStore(Zone.MANIFESTS).put_json(_key(entry.n), asdict(entry)) and stored(entry.n) != entry:
         adopt(connection, effects)  # somebody else's entry was written while its ledger was lost
         return decide(connection, what, detail, effects)
     _enter(connection, entry, effects)
