@@ -1,6 +1,7 @@
 """Keep a Delta table small beside running hops: join small files, remove what no reader needs any more."""
 
 from datetime import datetime, timedelta
+from math import ceil
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -41,7 +42,7 @@ def vacuum(uri: str, needed: int, keep: timedelta, now: datetime) -> int:
         oldest = now.timestamp() - min(since) / 1000 + MARGIN if since else 0.0
         hours = max(keep.total_seconds(), oldest) / 3600
         done = table.vacuum(
-            int(hours),
+            ceil(hours),  # rounded down, it would eat the margin
             dry_run=False,
             enforce_retention_duration=False,  # `keep` is the rule here
             post_commithook_properties=KEEP_FOR_EVER,
