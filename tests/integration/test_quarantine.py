@@ -1,15 +1,17 @@
 """What was refused is found, mended and sent again through the same gates, once; every decision is in the audit log."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.core.errors import ConfigError
+from common.core.errors import ConfigError, DataError
 from common.ledger import journal
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
@@ -299,3 +301,32 @@ def test_a_column_of_the_platforms_own_name_in_a_file_is_a_column_like_any_other
     world.flow()
     assert world.silver("transactions").sort("_record")["_record"].to_list() == [1, 2]
     assert list(verify()) == []
+
+
+def test_an_error_of_warehouse_or_model_opens_an_incident_without_the_values_it_quotes(
+    world: World, tmp_path: Path
+) -> None:
+    def land(name: str, number: int) -> None:
+        line = f"0000{number},Ann,ann@secret.com,us,1996-01-01,1997-01-0{number}T00:00:00Z\n"
+        world.land(f"users/{name}", f"{USERS}{line}".encode())
+        with suppress(DataError):
+            world.flow()
+
+    def incidents() -> str:
+        return json.dumps(world.rows("SELECT detail FROM incident WHERE kind = 'stopped'", "ledger"))
+
+    with psycopg.connect(world.env["WAREHOUSE_URL"]) as connection:
+        connection.execute("ALTER TABLE ecommerce.dim_users ADD CONSTRAINT one_email UNIQUE (email)")
+    land("1.csv", 1)
+    land("2.csv", 2)
+    assert "one_email" in incidents()
+    assert "secret" not in incidents()
+    with other_contract(
+        world,
+        tmp_path,
+        "dim_users",
+        lambda text: text.replace("name, email", "CAST(CAST(email AS INT) AS VARCHAR) AS name, email"),
+    ):
+        land("3.csv", 3)
+        assert "dim_users" in incidents()
+        assert "secret" not in incidents()

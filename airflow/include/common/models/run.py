@@ -11,8 +11,10 @@ from arro3.core import Table as ArrowTable
 
 from common.core.arrow import ArrowStream
 from common.core.errors import ConservationError, ModelError
+from common.core.masks import without_values
 from common.core.nouns import Dataset
 from common.models.model import Model
+from common.warehouses.duckdb import ABOUT_VALUES
 
 RESULT = "watershed_result"
 
@@ -31,7 +33,8 @@ def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[d
             connection.execute(f'CREATE TABLE "{dataset.domain}"."{dataset.name}" AS FROM input_{number}')
         yield connection
     except duckdb.Error as error:
-        raise ModelError(f"Model {model.dataset}: {error}") from error
+        said = without_values(error) if isinstance(error, ABOUT_VALUES) else error
+        raise ModelError(f"Model {model.dataset}: {said}") from error
     finally:
         connection.close()
 

@@ -11,10 +11,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from common.core.arrow import ArrowStream
 from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
+from common.core.masks import without_values
 from common.core.nouns import Head
 from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, columns_sql, quoted
 
 LOCK_PATIENCE = 30.0  # seconds
+ABOUT_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)  # these quote them
 
 
 class DuckdbSession:
@@ -94,7 +96,8 @@ class Duckdb:
         except (duckdb.IOException, duckdb.TransactionException) as error:
             raise TargetUnavailable(f"{path}: {error}") from error
         except duckdb.Error as error:
-            raise DataError(f"{path}: {error}") from error
+            said = without_values(error) if isinstance(error, ABOUT_VALUES) else error
+            raise DataError(f"{path}: {said}") from error
         finally:
             connection.close()
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql as psycopg_sql
 
 from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
+from common.core.masks import without_values
 from common.core.nouns import Head
 from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, column_type, columns_sql, quoted
 
@@ -32,7 +33,14 @@ def _translated(what: str) -> Iterator[None]:
     except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         raise TargetUnavailable(f"{what}: {error}") from error
     except psycopg.Error as error:
-        raise DataError(f"{what}: {error}") from error
+        raise DataError(f"{what}: {_told(error)}") from error
+
+
+def _told(error: psycopg.Error) -> str:
+    """Say what is wrong, and of which constraint or column, but not with which values: those are in the detail."""
+    if error.diag.message_primary is None or (error.sqlstate or "").startswith("22"):
+        return without_values(error.diag.message_primary or error)
+    return error.diag.message_primary
 
 
 class PostgresSession:
