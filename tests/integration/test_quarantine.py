@@ -330,3 +330,23 @@ def test_an_error_of_warehouse_or_model_opens_an_incident_without_the_values_it_
         land("3.csv", 3)
         assert "dim_users" in incidents()
         assert "secret" not in incidents()
+
+
+def test_rows_whose_columns_are_named_like_the_platforms_own_are_mended_too(world: World, tmp_path: Path) -> None:
+    def named(text: str) -> str:
+        return text.replace("physicalName: dollar_value", "physicalName: value").replace(
+            "physicalName: date", "physicalName: record"
+        )
+
+    with other_contract(world, tmp_path, "transactions", named):
+        world.land("transactions/a.csv", b"customer_id,record,number_of_cds,value\n00004,19970104,1,-4.00\nshort\n")
+        world.flow()
+        file = tmp_path / "mend.csv"
+        exported(Filter(reason="minimum"), file)
+        frame = pl.read_csv(file, infer_schema=False)
+        assert (frame["value"].item(), frame["_record"].item(), frame["record"].item()) == ("-4.00", "1", "19970104")
+        frame.with_columns(pl.lit("4.00").alias("value")).write_csv(file)
+        redrive(Filter(), "mended", rows=file)
+        world.flow()
+        assert rows(world) == [("00004", "4.00")]
+        assert list(verify()) == []

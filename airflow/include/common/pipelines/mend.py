@@ -12,6 +12,7 @@ import polars as pl
 from common.contracts.catalogue import contract_of
 from common.contracts.contract import Contract
 from common.core.errors import ConfigError
+from common.core.masks import MASK
 from common.core.nouns import Dataset
 from common.formats import Shape
 from common.lake.table import reading
@@ -23,9 +24,9 @@ from common.refine.spool import ORIGIN_RECORD, chunks
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone, folder
 
-MASK = "•••"
 TOLD = ("refusal", "file", "record", "line", "reason", "column", "value")
 TEXT = "text"
+OURS = "_watershed_"  # before what the platform itself told, once an import was read
 Rows = Sequence[dict[str, Any]]
 
 
@@ -58,16 +59,22 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
     line that has none. Raises ConfigError where they are of several datasets.
     """
     contract = _contract(refusals)
-    step, frames = SilverStep(contract), []
+    step, frames, names = SilverStep(contract), [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
     for carrier in carriers:
         with TemporaryDirectory(prefix="watershed-") as spool:
             values = _values(step, carrier, Path(spool))
         for name in carrier.refusals:
-            frames.append(_told(name, refused_rows(reasons[name])).join(values, on="record", how="left"))
-    frame = pl.concat(frames, how="vertical_relaxed")
-    frame.sort("file", "record").select(*TOLD, *contract.sources, TEXT).write_csv(to)
+            told = _told(name, refused_rows(reasons[name])).rename(names)
+            frames.append(told.join(values, left_on=names["record"], right_on=ORIGIN_RECORD, how="left"))
+    frame = pl.concat(frames, how="vertical_relaxed").sort(names["file"], names["record"])
+    frame.select(*(names[name] for name in TOLD), *contract.sources, names[TEXT]).write_csv(to)
     return frame.height
+
+
+def _names(contract: Contract) -> dict[str, str]:
+    """Name the columns that the platform adds: with an underscore where the contract has one of that name."""
+    return {name: f"_{name}" if name in contract.sources else name for name in (*TOLD, TEXT)}
 
 
 def _contract(refusals: Rows) -> Contract:
@@ -79,11 +86,11 @@ def _contract(refusals: Rows) -> Contract:
 
 def _values(step: SilverStep, carrier: Again, spool: Path) -> pl.DataFrame:
     columns = step.contract.sources
-    empty = pl.DataFrame(schema={"record": pl.Int64, **dict.fromkeys(columns, pl.String)})
+    empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
     for chunk in chunks(step.source_of(carrier.batch, 0, spool)):
         there = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
-        found.append(chunk.frame.select(pl.col("_record").alias("record"), *there))
+        found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *there))
     return pl.concat(found, how="diagonal_relaxed")
 
 
@@ -100,33 +107,36 @@ def mended_carriers(refusals: Rows, carriers: Sequence[Again], path: Path) -> li
     contract = _contract(refusals)
     rows = _read(path, contract)
     for refusal in refusals:
-        _same_records(rows.filter(pl.col("refusal") == refusal["id"]), refusal, path)
-    wanted = [(c, rows.filter(pl.col("refusal").is_in(c.refusals))) for c in carriers]
+        _same_records(rows.filter(pl.col(f"{OURS}refusal") == refusal["id"]), refusal, path)
+    wanted = [(c, rows.filter(pl.col(f"{OURS}refusal").is_in(c.refusals))) for c in carriers]
     return [_stored(contract, carrier, mine) for carrier, mine in wanted]
 
 
 def refusals_in(path: Path) -> list[str]:
     """Name the refusals that an exported CSV is about; raises ConfigError where it is none."""
     try:
-        frame = pl.read_csv(path, columns=["refusal"], infer_schema=False)
+        columns = pl.read_csv(path, n_rows=0, infer_schema=False).columns
+        name = "_refusal" if "_refusal" in columns else "refusal"
+        found = pl.read_csv(path, columns=[name], infer_schema=False)[name]
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ConfigError(f"{path} is not a file of `watershed quarantine export`: {error}.") from error
-    return sorted(set(frame["refusal"].drop_nulls()))
+    return sorted(set(found.drop_nulls()))
 
 
 def _read(path: Path, contract: Contract) -> pl.DataFrame:
+    names = {name: column for name, column in _names(contract).items() if name in ("refusal", "file", "record")}
     try:
         rows = pl.read_csv(path, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ConfigError(f"{path} is no CSV file in UTF-8: {error}. Save it as one, with commas.") from error
-    if missing := [name for name in ("file", "record", *contract.sources) if name not in rows.columns]:
+    if missing := [name for name in (*names.values(), *contract.sources) if name not in rows.columns]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; export it again and keep its header.")
-    return rows
+    return rows.with_columns(pl.col(column).alias(OURS + name) for name, column in names.items())
 
 
 def _same_records(rows: pl.DataFrame, refusal: dict[str, Any], path: Path) -> None:
     expected = refused_rows(refusal).select("file", pl.col("record").cast(pl.String))
-    found = rows.select("file", "record")
+    found = rows.select(pl.col(OURS + name).alias(name) for name in ("file", "record"))
     missing, more = (
         expected.join(found, on=["file", "record"], how="anti"),
         found.join(expected, on=["file", "record"], how="anti"),
@@ -143,11 +153,11 @@ def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
     columns = (ORIGIN_RECORD, *contract.sources)
     with TemporaryDirectory(prefix="watershed-") as spool:
         local = Path(spool) / "mended.parquet"
-        rows.select(pl.col("record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
+        rows.select(pl.col(f"{OURS}record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
         digest = hashlib.sha256(local.read_bytes()).hexdigest()
         key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{carrier.batch.id}.parquet"
         found = ZoneStore(Zone.BRONZE).upload(local, key)
     shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
-    (file,) = set(rows["file"])
+    (file,) = set(rows[f"{OURS}file"])
     stored = {"key": key, "etag": found.etag, "size": found.size, "shape": asdict(shape)}
     return mended(carrier, stored, file)
