@@ -63,7 +63,7 @@ def test_a_released_batch_passes_and_its_rows_are_judged_one_by_one(held: World)
     assert "is not parked" in str(result.exception)
 
 
-def test_a_refused_batch_goes_to_quarantine_whole_and_can_come_back(held: World) -> None:
+def test_a_refused_batch_goes_to_quarantine_whole_and_can_come_back(held: World, tmp_path: Path) -> None:
     (one,) = parked()
     told("parked", "refuse", one["batch"], "--why", "rubbish", "--now")
     assert amounts(held) == ["1.00", "1.00", "2.00", "2.00"]
@@ -71,6 +71,8 @@ def test_a_refused_batch_goes_to_quarantine_whole_and_can_come_back(held: World)
     assert (refusal["reason"], refusal["count"], refusal["state"]) == ("refused", 1, "open")
     assert [row["what"] for row in json.loads(told("audit", "ls", "--json"))] == ["parked.refuse"]
     assert list(verify()) == []
+    told("quarantine", "export", refusal["id"], "--to", str(tmp_path / "files"))
+    assert [path.read_bytes() for path in (tmp_path / "files").iterdir()] == [BAD.encode()]
     told("quarantine", "redrive", refusal["id"], "--why", "it was right after all", "--now")
     (again,) = parked()
     assert again["batch"] != one["batch"], "a re-drive passes the same gates"

@@ -60,7 +60,7 @@ def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     (row,) = rows
     found = stored_at(row["place"])
     target = to or _dataset(origin)
-    place = {**origin.place, "at": {**found, "zone": Zone.QUARANTINE}, "of": origin.place.get("of", origin.id)}
+    place = {**origin.place, "at": found, "of": origin.place.get("of", origin.id)}
     again = _derived("redrive", origin, place, rows)
     if (asset := asset_name(target, Zone.RAW)) == origin.asset:
         return again
@@ -68,12 +68,16 @@ def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
 
 
 def stored_at(uri: str) -> dict[str, Any]:
-    """Find a quarantined file: its key and ETag; raises ConfigError where it is gone."""
-    store = ZoneStore(Zone.QUARANTINE)
+    """Find a refused file: zone, key and ETag; raises ConfigError where it is gone.
+
+    A person may have refused it unread on its way to silver: then bronze has it.
+    """
+    zone = Zone.BRONZE if uri.startswith(ZoneStore(Zone.BRONZE).uri()) else Zone.QUARANTINE
+    store = ZoneStore(zone)
     found = store.head(uri.removeprefix(store.uri()))
     if found is None:
         raise ConfigError(f"{uri} is not there any more, so it cannot be sent again. Discard the refusal.")
-    return {"key": found.key, "etag": found.etag, "size": found.size}
+    return {"key": found.key, "etag": found.etag, "size": found.size, "zone": zone}
 
 
 def _dataset(origin: Batch) -> Dataset:

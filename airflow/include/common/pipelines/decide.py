@@ -64,10 +64,11 @@ def _local(path: Path) -> Iterator[None]:
 
 def _export_files(places: Sequence[str], to: Path) -> int:
     to.mkdir(parents=True, exist_ok=True)
-    store = ZoneStore(Zone.QUARANTINE)
     for number, place in enumerate(places):
         found = stored_at(place)
-        store.download(found["key"], to / f"{number:03d}-{found['key'].rpartition('/')[2][-200:]}", found["etag"])
+        ZoneStore(Zone(found["zone"])).download(
+            found["key"], to / f"{number:03d}-{found['key'].rpartition('/')[2][-200:]}", found["etag"]
+        )
     return len(places)
 
 
