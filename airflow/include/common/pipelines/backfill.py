@@ -57,7 +57,7 @@ def replays(connection: Connection, origin: Batch, to: str) -> list[Again]:
     order = list(REDONE_BY)
     targets = [*order[1:], "warehouse"]
     wanted = targets.index(to) if to in targets else order.index(zone)
-    if wanted < order.index(zone):
+    if (to and to not in targets) or wanted < order.index(zone):
         raise ConfigError(f"Zone '{to}' does not come after {zone}. Known: {', '.join(targets[order.index(zone) :])}.")
     found = replayed(connection, [origin], uuid4().hex, {})
     for later in order[order.index(zone) + 1 : wanted + 1]:
