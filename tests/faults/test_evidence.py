@@ -1,11 +1,14 @@
 """The judge itself: what is lost, doubled or miscounted is seen, and equal worlds are equal."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
+from tests.faults.tally import Tally, section
 from tests.world import World
 
 CALM = Evidence({"silver": Counter(["a", "b", "b"])}, Counter({"short": 2}), {"silver": (3, 3, 0, 0)})
@@ -42,3 +45,15 @@ def test_a_world_that_was_tampered_with_is_found_out(world: World) -> None:
         connection.execute("UPDATE watershed.load_token SET hop = 7 WHERE consumer LIKE '%fact_transactions@warehouse'")
     assert judge(before, gather(world)).lost == 1
     assert "target says Head(hop=7" in str(broken_promises(world))
+
+
+def test_a_tally_is_told_to_machines_and_to_people(tmp_path: Path) -> None:
+    tally = Tally(seed=7, wanted=2)
+    tally.kills.update(["silver:publish.before", "silver:publish.before", "load:any time"])
+    tally.faults.update(["kill", "zombie"])
+    tally.write(tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["kills"] == {"load:any time": 1, "silver:publish.before": 2}
+    assert "silver:publish.before" not in report["missed"]
+    assert "| workers killed with SIGKILL | 3 (load 1, silver 2) |" in section(report)
+    assert "| other faults | 1 x zombie |" in section(report)
