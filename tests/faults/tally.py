@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,7 @@ class Tally:
     def report(self) -> dict[str, Any]:
         """Give everything for machines."""
         self.seconds = round(time.monotonic() - self.began, 1)
-        facts = asdict(self)
-        del facts["began"]
+        facts = {name: value for name, value in vars(self).items() if name != "began"}
         return {
             **facts,
             "kills": dict(sorted(self.kills.items())),
