@@ -78,6 +78,7 @@ def one_pair_of_worlds(
             landed = one_round(scene, calm, landed)
             found = verdict(scene, calm)
             tally.rows, tally.batches = rows + found[0], batches + found[1]
+            tally.write(REPORT)  # whoever ends the campaign early still has what was found
             say(
                 f"round {tally.rounds}: {tally.killed} kills, {tally.rows} rows equal, {len(tally.missed)} points to go"
             )
