@@ -186,8 +186,10 @@ MUTANTS = (
     Mutant(
         "5 readers of tables stop",
         "pipelines/hop.py",
-        "elif not step.consumer.ordered and not published:",
-        "elif not published:",
+        "if step.consumer.ordered and owns(connection, held):\n"
+        "            open_incident(connection, STOPPED, step.consumer.name, str(error))\n"
+        "        elif not step.consumer.ordered and not published:",
+        "if not published:",
         (f"{GRAMMAR}::test_a_reader_of_tables_stops_in_order_and_goes_on_once_mended",),
     ),
     Mutant(
