@@ -113,7 +113,9 @@ def test_what_a_replay_cannot_do_is_said(filled: World) -> None:
         replay("nonsense", "", "x")
     with pytest.raises(ConfigError, match=r"Zone 'silver' does not come after silver. Known: gold, warehouse"):
         replay(batch_of(filled, "ecommerce.users.silver"), "silver", "x")
-    with pytest.raises(ConfigError, match=r"Zone 'warehose' does not come after bronze. Known: silver, gold, warehouse"):
+    with pytest.raises(
+        ConfigError, match=r"Zone 'warehose' does not come after bronze. Known: silver, gold, warehouse"
+    ):
         replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "warehose", "a slip")
     replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "", "once")
     filled.flow()
