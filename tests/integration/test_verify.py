@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
+from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.ledger.consumers import Consumer, apply_consumer
 from common.ledger.database import engine, forget, transaction
@@ -16,7 +17,7 @@ from common.ledger.decisions import recover
 from common.ledger.incidents import PARKED, open_incident
 from common.ledger.refusals import Filter
 from common.pipelines.apply import apply
-from common.pipelines.decide import discard, end_parked, redrive
+from common.pipelines.decide import backfill, discard, end_parked, redrive
 from common.pipelines.rebuild import rebuild
 from common.pipelines.verify import verify
 from common.zones.store import client
@@ -128,6 +129,7 @@ def test_decisions_that_a_lost_ledger_learns_of_before_its_hops_are_kept(busy: W
     after = remembered(busy)
     assert [after[i] for i in (0, 1, 2)] == [before[i] for i in (0, 1, 2)]
     assert list(verify()) == []
+    assert len(backfill(Dataset("ecommerce", "transactions"), "", "", (), "whole files, not what was sent again")) == 3
 
 
 def test_a_decision_about_a_dataset_that_is_gone_keeps_no_ledger_from_its_rebuild(busy: World) -> None:

@@ -111,7 +111,8 @@ def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin
 def _bronze_batch(dataset: Dataset, file: str) -> Batch:
     with transaction() as connection:
         named = (batch.c.asset == asset_name(dataset, Zone.BRONZE)) & (batch.c.place["key"].astext == file)
-        row = connection.execute(select(batch).where(named).order_by(batch.c.number).limit(1)).first()
+        whole = named & ~batch.c.place.has_key("of")  # batches that carry it again may count some records only
+        row = connection.execute(select(batch).where(whole).order_by(batch.c.number).limit(1)).first()
     if row is None:
         raise ConfigError(f"The ledger knows of no file {file}. Run `watershed ledger verify`.")
     return batch_of(row)

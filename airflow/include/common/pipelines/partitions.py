@@ -122,7 +122,7 @@ def _files(connection: Connection, table: Dataset) -> dict[str, _File]:
         .outerjoin(receipt, (receipt.c.batch == batch.c.id) & (receipt.c.consumer == consumer))
         .outerjoin(hop, (hop.c.consumer == receipt.c.consumer) & (hop.c.n == receipt.c.hop))
         .where(batch.c.asset == asset_name(table, Zone.BRONZE), ~batch.c.place.has_key("file"))
-        .order_by(batch.c.number)
+        .order_by(batch.c.place.has_key("of"), batch.c.number)
     )
     found: dict[str, _File] = {}
     for row in rows:
