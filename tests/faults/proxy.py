@@ -175,7 +175,8 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
 
     thread = threading.Thread(target=run, name="proxy", daemon=True)
     thread.start()

@@ -14,7 +14,7 @@ from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.pipelines import gold
-from common.pipelines.decide import backfill, redrive, replay
+from common.pipelines.decide import backfill, discard, redrive, replay
 from common.pipelines.partitions import partitions
 from common.pipelines.verify import verify
 from tests.world import World, other_contract
@@ -265,3 +265,16 @@ def test_a_backfill_of_an_empty_range_does_nothing(filled: World) -> None:
     assert backfill(DAILY, "", "", ("failed",), "nothing failed") == []
     result = RUN.invoke(app, ["replay", "nonsense", "--from", "bronze", "--why", "x"])
     assert isinstance(result.exception, ConfigError)
+
+
+def test_a_replay_that_would_miss_what_a_person_discarded_is_held_back(filled: World, tmp_path: Path) -> None:
+    discard(Filter(reason="short_row"), "test lines")
+    rule = '  - {property: dialect, value: {quote: "\'"}}\n'
+    with other_contract(filled, tmp_path, "transactions", lambda text: text + rule):
+        replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", "other quotes")
+        before = tables(filled)
+        filled.flow()
+        for name, table in tables(filled).items():
+            assert table.equals(before[name]), name
+        (held,) = told("parked", "ls")
+        assert "cannot be told from the others" in held["detail"]

@@ -42,18 +42,13 @@ def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) 
 
 
 def _rows_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
-    """Read the file of a batch again, and of it the refused records only; its shape is found out anew."""
+    """Read the file of a batch again, and of it the refused records only: their numbers hold in its old shape."""
     del to
     refused = [{name: row[name] for name in NAMED_BY} for row in rows if "/rows/" in row["place"]]
-    place = {**origin.place, "shape": _kept_shape(origin), "of": origin.place.get("of", origin.id)}
+    place = {**origin.place, "of": origin.place.get("of", origin.id)}
     if refused:  # of a file that was read again these rows alone: the others stay as they are
         place = {name: said for name, said in place.items() if name not in ("replay", "skip")} | {"only": refused}
     return _derived("redrive", origin, place, rows)
-
-
-def _kept_shape(origin: Batch) -> dict[str, Any] | None:
-    """Keep the shape of mended rows, which the platform itself has written."""
-    return origin.place["shape"] if "file" in origin.place else None
 
 
 def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
@@ -135,7 +130,7 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, ask
             refused = refusals_of_file(connection, consumer, place["key"])
             ended = tuple(row.id for row in refused if row.state == OPEN)
             skip = [row for row in refused if "/rows/" in row.place and _settled(connection, row)]
-            place |= {"shape": None, "of": origin.id}
+            place |= {"shape": None, "was": place["shape"], "of": origin.id}
             place["skip"] = [{name: row._mapping[name] for name in NAMED_BY} for row in skip]
         again = replace(origin, id=batch_id("replay", origin.id, request), place=place, parents=(origin.id,))
         carriers.append(Again(again, ended))

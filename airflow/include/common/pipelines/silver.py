@@ -34,7 +34,7 @@ from common.zones.store import Changed, ZoneStore
 from common.zones.zone import Zone, asset_name
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
-MOST_PARTITIONS = 1000
+MOST_PARTITIONS = 20_000
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,12 @@ class SilverStep:
         except Changed as error:
             raise QualityError(f"{self.bronze.uri(place['key'])} is not the recorded object.", [batch.id]) from error
         shape = _shape(place["shape"]) if place.get("shape") else inspect_file(path, place["name"], self.contract)
+        if place.get("skip") and place.get("was") and _records_differ(_shape(place["was"]), shape):
+            raise QualityError(
+                f"{place['key']}: the contract reads this file otherwise now, so the records that a person has "
+                "discarded or mended cannot be told from the others. Land the file again under another name.",
+                [batch.id],
+            )
         file, only, skip = place.get("file", place["key"]), _records(place.get("only")), _records(place.get("skip"))
         return Source(path, shape, file, batch.id, order, only, skip, mended="file" in place)
 
@@ -247,6 +253,12 @@ class SilverStep:
 def _shape(stored: dict[str, Any]) -> Shape:
     told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
     return Shape(**told)
+
+
+def _records_differ(one: Shape, other: Shape) -> bool:
+    """Tell whether a record's number means another record."""
+    told = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
+    return any(getattr(one, name) != getattr(other, name) for name in told)
 
 
 def _records(chosen: list[dict[str, str]] | None) -> pl.Series | None:
