@@ -71,7 +71,9 @@ def section(report: dict[str, Any]) -> str:
     kills: dict[str, int] = Counter()
     for point, count in report["kills"].items():
         kills[point.split(":")[0]] += count
-    others = ", ".join(f"{count} x {kind}" for kind, count in sorted(report["faults"].items()) if kind != "kill")
+    others = ", ".join(
+        f"{count} x {kind}" for kind, count in sorted(report["faults"].items()) if kind != "kill" and count
+    )
     dead = sum(how == "killed" for how in report["mutants"].values())
     lines = [
         f"Run of {report['date']}, seed {report['seed']}, {report['rounds']} rounds, {report['seconds'] / 60:.0f} minutes on two cores:",
