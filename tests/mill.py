@@ -13,10 +13,10 @@ import psycopg
 import pytest
 import yaml
 
-from devstack.demo import wait_for
 from devstack.follow import settled
 from devstack.record import UnitRecord
 from devstack.stack import Stack
+from devstack.tour import wait_for
 from tests.world import World, forget
 
 SACKS = 5  # a file

@@ -9,12 +9,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from rich.console import Console
 
-from devstack.demo import Demo, alerts, fail_on_purpose, wait_for
 from devstack.follow import settled
 from devstack.stack import Stack
 from devstack.summary import summarise
+from devstack.tour import alerts, drop, fail_on_purpose, wait_for
 from tests.world import World, forget
 
 
@@ -56,9 +55,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 url = connection.info.dsn
             made = Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, {}, stack)
             fail_on_purpose(stack.plan.address("api-server"))
-            Demo(Console(quiet=True))._drop()
+            drop()
             made.settle()
-            wait_for(lambda: alerts(stack.plan.address("slack")), lambda: None, "the alert")
+            wait_for(alerts, lambda: None, "the alert")
             made.summary = summarise("ecommerce", 0.0, {})
             yield made
         finally:

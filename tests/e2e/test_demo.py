@@ -12,8 +12,8 @@ import polars as pl
 
 from common.pipelines.verify import verify
 from common.zones.store import client, storage_options
-from devstack.demo import alerts
 from devstack.summary import answers
+from devstack.tour import alerts
 from domains.ecommerce.samples.shop import PURCHASES
 from tests.e2e.conftest import Shop
 from tests.e2e.recount import perturb, recount
@@ -76,7 +76,7 @@ def test_spoiled_files_are_kept_as_they_came(shop: Shop) -> None:
 
 
 def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
-    (message,) = alerts(shop.stack.plan.address("slack"))
+    (message,) = alerts()
     text = json.dumps(message["blocks"])
     for part in (
         "ecommerce_master",

@@ -19,11 +19,11 @@ from devstack.progress import Progress, status_table, welcome
 from devstack.stack import Stack
 from devstack.status import look
 from devstack.summary import show_summary
+from devstack.tour import LOG_WIDTH
 
 app = typer.Typer(no_args_is_help=True, help="Run Watershed and all that it needs on this machine.")
 State = Annotated[Path | None, typer.Option(help="State folder of the stack; var/stack by default.")]
 INTERRUPTED = 130
-LOG_WIDTH = 140
 
 
 @app.command()
@@ -105,6 +105,12 @@ def demo(
         typer.echo(json.dumps(found, indent=2))
     else:
         show_summary(console, found)
+        console.print(
+            f"Start of the stack {found['seconds']['start']:.1f} s, all {found['seconds']['total']:.1f} s.\n"
+            "To look around: [bold]make up[/] starts a stack that stays, prints the address of the Airflow UI "
+            "(no password) and keeps its state; [bold]make down[/] stops it.",
+            highlight=False,
+        )
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chose
         **_airflow(folder, ports, keys),
         **_connections(folder, ports, keys),
         **settings,
-        **_addresses(ports, keys),
+        **_fixed(ports, keys),
         "PYTHONPATH": str(INCLUDE),
         **_direct(),
     }
@@ -92,7 +92,6 @@ def _airflow(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[
             "DAGS_ARE_PAUSED_AT_CREATION": False,
             "DAGS_FOLDER": REPOSITORY / "airflow" / "dags",
             "EXECUTION_API_SERVER_URL": f"{api}/execution/",
-            "EXECUTOR": "LocalExecutor",
             "FERNET_KEY": keys.fernet,
             "HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which a laptop may lack
             "LOAD_EXAMPLES": False,
@@ -153,9 +152,11 @@ def _settings() -> dict[str, str]:
     return {**written, f"{PREFIX}BUCKET": "watershed"}
 
 
-def _addresses(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
-    # Never taken from outside: a shell that holds another stack's environment would cross the two.
+def _fixed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
+    # Never taken from outside: a shell that holds another stack's environment would cross the two, and the
+    # executor in `.env` may be Compose's.
     return {
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         f"{PREFIX}LEDGER_URL": database_url("postgresql+psycopg", "watershed", ports, keys),
         f"{PREFIX}QUEUE_BASE_URL": f"http://{HOST}:{ports['s3']}/{ACCOUNT}",
     }

@@ -42,13 +42,18 @@ def database(patient: Patient) -> bool:
 
 def answers(variable: str, path: str) -> Probe:
     """Make a probe that wants HTTP 200 at a path below the address that the environment names."""
-    return lambda patient: _get(patient.env[variable].rstrip("/") + path) is not None
+    return lambda patient: answers_at(patient.env[variable].rstrip("/") + path)
+
+
+def answers_at(url: str) -> bool:
+    """Tell whether the address gives HTTP 200 with JSON."""
+    return _get(url) is not None
 
 
 def slack(patient: Patient) -> bool:
     """Tell whether the Slack stand-in answers."""
     base = json.loads(patient.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
-    return _get(base.removesuffix("api/") + "health") is not None
+    return answers_at(base.removesuffix("api/") + "health")
 
 
 def beats(component: str) -> Probe:

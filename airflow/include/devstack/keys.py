@@ -3,7 +3,9 @@
 import base64
 import os
 import secrets
+import sys
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from devstack.folder import StateFolder, read_json, write_json
 
@@ -34,3 +36,18 @@ def keys_of(folder: StateFolder) -> Keys:
     if asdict(keys) != known:
         write_json(folder.keys, asdict(keys))
     return keys
+
+
+def main() -> None:
+    """Write each key that Airflow wants into a file of the folder named by the first argument, unless it is there."""
+    folder, made = Path(sys.argv[1]), Keys()
+    for name in ("fernet", "jwt", "api"):
+        if not (folder / name).exists():
+            fresh = folder / f".{name}"
+            fresh.touch(mode=0o640)  # the group is the one of all Airflow containers
+            fresh.write_text(getattr(made, name), encoding="utf-8")
+            fresh.rename(folder / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from devstack.folder import StateFolder, state_folder
 
+ENDPOINT = "AWS_ENDPOINT_URL"
+HEALTH = "/_ministack/health"
+
 
 def settings(folder: StateFolder, endpoint: str) -> dict[str, str]:
     """Give ministack's environment."""
@@ -31,7 +34,7 @@ def settings(folder: StateFolder, endpoint: str) -> dict[str, str]:
 def main() -> None:
     """Become the object store of the state folder named by the first argument."""
     folder = state_folder(Path(sys.argv[1]))
-    env = os.environ | settings(folder, os.environ["AWS_ENDPOINT_URL"])
+    env = os.environ | settings(folder, os.environ[ENDPOINT])
     for name in ("STATE_DIR", "S3_DATA_DIR"):
         Path(env[name]).mkdir(parents=True, exist_ok=True)
     os.execve(sys.executable, [sys.executable, "-m", "ministack"], env)

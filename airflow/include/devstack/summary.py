@@ -95,10 +95,7 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
         f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
         f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
         f"Slack received: {found['alert']}\n"
-        f"From the last file put to the last warehouse row: {seconds['put_to_warehouse']:.1f} s "
-        f"(start of the stack {seconds['start']:.1f} s, all {seconds['total']:.1f} s).\n"
-        "To look around: [bold]make up[/] starts a stack that stays, prints the address of the Airflow UI "
-        "(no password) and keeps its state; [bold]make down[/] stops it.",
+        f"From the last file put to the last warehouse row: {seconds['put_to_warehouse']:.1f} s.",
         highlight=False,
     )
 

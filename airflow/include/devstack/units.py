@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.core.errors import ConfigError
-from devstack import health, postgres
+from devstack import health, objectstore, postgres
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ UNITS = (
         "Object store and queues",
         ("devstack.objectstore", "{state}"),
         after=("guardian",),
-        probe=health.answers("AWS_ENDPOINT_URL", "/_ministack/health"),
+        probe=health.answers(objectstore.ENDPOINT, objectstore.HEALTH),
     ),
     Unit("slack", "Slack stand-in", ("devstack.slack", "{state}"), after=("guardian",), probe=health.slack),
     Unit("databases", "Databases", ("devstack.databases",), after=("postgres",), part_of="postgres"),

@@ -1,0 +1,76 @@
+"""The README's pictures, taken of a stack on which the demo has run: the asset graph and an alert."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+
+from devstack.folder import REPOSITORY
+from devstack.progress import Progress
+from devstack.stack import Stack
+from devstack.tour import api, slack, tour
+
+PICTURES = REPOSITORY / "docs" / "pictures"
+STATE = REPOSITORY / "var" / "pictures" / "stack"
+ASSET = "ecommerce.transactions.silver"
+PATIENCE = 60_000  # milliseconds
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@contextmanager
+def opened(width: int, height: int) -> Iterator[Page]:
+    """Open a page in headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        yield browser.new_page(viewport={"width": width, "height": height})
+        browser.close()
+
+
+def take_asset_graph(path: Path, names: Sequence[str]) -> None:
+    """Take a picture of the graph around an asset, once all the names are to be read in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opened(1800, 1000) as page:
+        page.goto(f"{api()}/assets/{assets()[ASSET]}")
+        for name in names:
+            page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
+        page.screenshot(path=path)
+
+
+def take_alert(path: Path) -> None:
+    """Take a picture of the newest message of the Slack stand-in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opened(900, 600) as page:
+        page.goto(slack())
+        page.locator("article").first.screenshot(path=path)
+
+
+def assets() -> dict[str, int]:
+    """List the assets that Airflow knows, with their ids."""
+    with httpx.Client(base_url=api(), timeout=30) as http:
+        token = http.get("/auth/token").raise_for_status().json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        found = http.get("/api/v2/assets?limit=100").raise_for_status().json()["assets"]
+    return {asset["name"]: asset["id"] for asset in found}
+
+
+def main() -> None:
+    """Run the demo on a stack and take the pictures."""
+    console, stack = Console(), Stack(STATE)
+    try:
+        with Progress(console) as progress:
+            stack.start(watch=progress.show, owned=True)
+        os.environ.update(stack.env)
+        tour(console)
+        take_asset_graph(PICTURES / "asset-graph.png", (ASSET, "ecommerce_gold"))
+        take_alert(PICTURES / "alert.png")
+    finally:
+        stack.stop()
+
+
+if __name__ == "__main__":
+    main()
