@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up status down lint docs lock test faults bench browser clean-state
+.PHONY: help demo up status down lint docs lock pictures test test-compose faults bench browser clean-state
 
 PYTHON = python3
 N = 1000
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make test         run every test; make lint, make bench, make docs'
+	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
@@ -50,6 +51,14 @@ lock: $(STAMP)
 
 test: $(STAMP) browser
 	$(BIN)/python -m pytest --cov --cov-report=term $(SUITES)
+
+# In a project and on ports of its own: no other stack of this machine is touched.
+test-compose: $(STAMP)
+	$(BIN)/python -m pytest tests/compose
+
+# The README's pictures, of a real stack.
+pictures: $(STAMP) browser
+	@$(BIN)/python -m devstack.pictures
 
 # N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
 faults: $(STAMP)

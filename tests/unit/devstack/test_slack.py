@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack import standins
 from devstack.slack import Mailbox, channel_id, create_app
 from devstack.slack_page import mrkdwn, page
 
@@ -97,3 +98,17 @@ def test_the_page_shows_text_as_text() -> None:
 def test_marks_become_html() -> None:
     assert mrkdwn("<http://a/b?c=1&d=2|see *this*>") == '<a href="http://a/b?c=1&amp;d=2">see <b>this</b></a>'
     assert mrkdwn("`a<b`") == "<code>a&lt;b</code>"
+
+
+def test_in_a_container_it_is_built_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDINS_FOLDER", str(tmp_path))
+    monkeypatch.setenv("STANDINS_URL", "http://standins:8090")
+    monkeypatch.setenv("STANDINS_TOKEN", "xoxb-right")
+
+    async def go() -> dict[str, Any]:
+        transport = httpx.ASGITransport(app=standins.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://slack") as client:
+            found: dict[str, Any] = (await client.get("/api/auth.test", params={"token": "xoxb-right"})).json()
+            return found
+
+    assert asyncio.run(go())["url"] == "http://standins:8090/"

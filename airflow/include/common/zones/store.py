@@ -208,7 +208,6 @@ def storage_options() -> dict[str, str]:
         options |= {"aws_access_key_id": str(frozen.access_key), "aws_secret_access_key": str(frozen.secret_key)}
         if frozen.token:
             options["aws_session_token"] = frozen.token
+    # Always named: where the environment has an empty AWS_ENDPOINT_URL, delta-rs would panic on it.
     endpoint = client().meta.endpoint_url
-    if "amazonaws.com" not in endpoint:
-        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}
-    return options
+    return options | {"aws_endpoint_url": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}

@@ -1,0 +1,198 @@
+"""The stack of docker-compose.yaml for the session, in a project of its own."""
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import psycopg
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devstack.folder import REPOSITORY
+
+LAB = REPOSITORY.parent / "shared" / "tools" / "compose-lab" / "lab.sh"
+IMAGES = """
+LAB_AIRFLOW=apache/airflow:3.3.2 LAB_POSTGRES=postgres:17-alpine lab_up >&2 &&
+lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2
+"""
+FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/compose.override.yaml"
+PROJECT = {"COMPOSE_PROJECT_NAME": "watershed-test", "COMPOSE_FILE": FILES, "AIRFLOW_IMAGE_NAME": "watershed:test"}
+# A developer's shell may point at another stack or account; the tests are about what the file does by itself.
+FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE_", "POSTGRES_", "WAREHOUSE_", "WATERSHED_")
+PATIENCE = 300.0
+ROW = "{number:05d},19980630,1,1.00\n"
+HEAD = "customer_id,date,number_of_cds,dollar_value\n"
+
+
+@dataclass
+class Compose:
+    """The stack from outside: commands, ports, and what a user of it would look at."""
+
+    env: dict[str, str]
+    delivered: int = 0
+    purchases: int = 0
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str, check: bool = True, **env: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of docker; its output is shown where it fails and should not have."""
+        done = subprocess.run(
+            ["docker", *command],
+            cwd=REPOSITORY,
+            env=self.env | self.chosen | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{shlex.join(['docker', *command])}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def up(self) -> None:
+        """Bring everything up, as the README says."""
+        self.run("compose", "up", "-d", "--wait", "--wait-timeout", "900")
+
+    def inside(self, service: str, *command: str, check: bool = True) -> str:
+        """Run a command in a service's container and give what it prints."""
+        return self.run("compose", "exec", "-T", service, *command, check=check).stdout
+
+    def address(self, service: str, port: int) -> str:
+        """Give where a port of a service is published."""
+        return self.run("compose", "port", service, str(port)).stdout.strip()
+
+    def states(self, service: str) -> list[dict[str, Any]]:
+        """Read the states of a service's containers."""
+        containers = self.run("compose", "ps", "--all", "--quiet", service).stdout.split()
+        return [
+            {**found["State"], "Id": found["Id"], "RestartCount": found["RestartCount"]}
+            for found in (json.loads(self.run("inspect", container).stdout)[0] for container in containers)
+        ]
+
+    def kill(self, service: str) -> None:
+        """Send SIGKILL to a service's first process; `docker kill` would tell Docker not to restart it."""
+        state = self.states(service)[0]
+        restarts, pid = state["RestartCount"], str(state["Pid"])
+        image = self.env["AIRFLOW_IMAGE_NAME"]
+        self.run("run", "--rm", "--pid", "host", "--user", "0", "--entrypoint", "kill", image, "-9", pid)
+        self.until(lambda: self.states(service)[0]["RestartCount"] > restarts, f"{service} to be restarted")
+        self.until(lambda: self.healthy(service), f"{service} to be healthy")
+
+    def healthy(self, service: str) -> bool:
+        """Tell whether all containers of a service are."""
+        return all(state["Health"]["Status"] == "healthy" for state in self.states(service))
+
+    def until(self, look: Callable[[], Any], what: str) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not look():
+            if time.monotonic() > deadline:
+                tail = self.run("compose", "logs", "--no-color", "--tail", "20").stdout
+                pytest.fail(f"Waited {PATIENCE:.0f} s for {what}.\n{tail}")
+            time.sleep(0.5)
+
+    def deliver(self) -> None:
+        """Put a file of one purchase; what the store does not answer is sent again, as producers do."""
+        self.delivered += 1
+        key = f"raw/ecommerce/transactions/compose/{self.delivered}.csv"
+        body = (HEAD + ROW.format(number=90_000 + self.delivered)).encode()
+
+        def put() -> bool:
+            try:
+                s3 = boto3.client(
+                    "s3",
+                    endpoint_url=f"http://{self.address('s3', 4566)}",
+                    region_name="us-east-1",
+                    aws_access_key_id="test",
+                    aws_secret_access_key="test",
+                )
+                s3.put_object(Bucket="watershed", Key=key, Body=body)
+            except (BotoCoreError, ClientError):
+                return False
+            return True
+
+        self.until(put, "the store to take a file")
+
+    def answer(self, question: str, service: str = "warehouse") -> list[tuple[Any, ...]]:
+        """Ask the warehouse, from the host."""
+        host, _, port = self.address(service, 5432).partition(":")
+        login = {"user": "warehouse", "password": "warehouse", "dbname": "warehouse"}
+        with psycopg.connect(host=host, port=port, **login) as connection:
+            return connection.execute(question.encode()).fetchall()
+
+    def arrived(self) -> int:
+        """Count the purchases in the warehouse."""
+        try:
+            return int(self.answer("SELECT count(*) FROM ecommerce.fact_transactions")[0][0])
+        except psycopg.Error:
+            return -1  # it has just been killed
+
+    def account(self) -> None:
+        """Wait for everything delivered, and look whether each arrived once and the ledger agrees with all it names."""
+        expected = self.purchases + self.delivered
+        self.until(lambda: self.arrived() >= expected, f"{expected} purchases in the warehouse")
+        rested = "import sys; from devstack.follow import settled; sys.exit(not settled('ecommerce'))"
+        command = ("compose", "exec", "-T", "scheduler", "python", "-c", rested)
+        self.until(lambda: self.run(*command, check=False).returncode == 0, "all consumers to rest")
+        assert self.arrived() == expected
+        doubled = "SELECT customer_id FROM ecommerce.fact_transactions WHERE customer_id >= '90000' GROUP BY 1"
+        assert self.answer(f"{doubled} HAVING count(*) > 1") == []
+        assert "agrees" in self.inside("scheduler", "watershed", "ledger", "verify")
+
+    def alerts(self) -> list[str]:
+        """Read what the Slack stand-in received."""
+        found = httpx.get(f"http://{self.address('standins', 8090)}/messages", timeout=10).raise_for_status()
+        return [message.get("text", "") for message in found.json()]
+
+
+def docker() -> tuple[dict[str, str], list[str]]:
+    """Give the environment that reaches Docker and Compose, and the command that ends what had to be started."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    ask = ("docker", "compose", "version"), ("docker", "info")
+    try:
+        if all(subprocess.run(words, env=env, capture_output=True, check=False).returncode == 0 for words in ask):
+            return env, []
+    except FileNotFoundError:
+        pass
+    if not LAB.exists():
+        pytest.exit(
+            "make test-compose needs Docker with Compose 2.24 or later: `docker compose version` and `docker info` must "
+            "work for this user. See https://docs.docker.com/engine/install/.",
+            returncode=1,
+        )
+    source = f"source {shlex.quote(str(LAB))}"
+    done = subprocess.run(["bash", "-c", f"{source}; {IMAGES} && env -0"], env=env, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        pytest.exit("There is no Docker here, and the compose-lab could not be started: see above.", returncode=1)
+    lab = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if "=" in line)
+    return lab, ["bash", "-c", f"{source}; lab_down"]
+
+
+@pytest.fixture(scope="session")
+def compose() -> Iterator[Compose]:
+    """Build the image and bring the stack up; it and its data are gone afterwards."""
+    env, end = docker()
+    made = Compose(env | PROJECT)
+    try:
+        made.run("compose", "config", "--quiet")
+        made.run("compose", "down", "--volumes")
+        made.run("compose", "build")
+        made.up()
+        yield made
+    finally:
+        made.run("compose", "--profile", "*", "down", "--volumes", "--timeout", "20", check=False)
+        if end:
+            subprocess.run(end, env=env, check=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give containers the time that a loaded machine of two cores may need."""
+    for item in items:
+        if Path(item.fspath).parent.name == "compose":
+            item.add_marker(pytest.mark.timeout(1800))

@@ -1,0 +1,125 @@
+"""What docker-compose.yaml promises, in the order in which a user would find out; each test builds on the ones before."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.compose.conftest import Compose
+
+ANSWERS = "SELECT count(*), count(DISTINCT customer_id), sum(amount), sum(cds) FROM ecommerce.fact_transactions"
+SERVICES = ("postgres", "warehouse", "s3", "standins", "api-server", "scheduler", "dag-processor", "triggerer")
+
+
+def test_the_example_of_an_override_points_at_aws_and_drops_the_stand_ins(compose: Compose) -> None:
+    files = "docker-compose.yaml:compose.override.example.yaml"
+    services = json.loads(compose.run("compose", "config", "--format", "json", COMPOSE_FILE=files).stdout)["services"]
+    assert not {"s3", "standins"} & set(services)
+    ours = {name: service["environment"] for name, service in services.items() if service["image"] == "watershed:test"}
+    assert {env["AWS_ENDPOINT_URL"] for env in ours.values()} == {""}
+    assert not [name for name, env in ours.items() if "s3:4566" in json.dumps(env)]
+
+
+def test_everything_is_usable_once_up_returns(compose: Compose) -> None:
+    assert all(compose.healthy(service) for service in SERVICES)
+    health = httpx.get(f"http://{compose.address('api-server', 8080)}/api/v2/monitor/health", timeout=30).json()
+    assert {part: health[part]["status"] for part in health} == dict.fromkeys(health, "healthy")
+    assert compose.inside("scheduler", "id", "-u").strip() == "50000"
+
+
+def test_the_demo_ends_with_the_exact_numbers(compose: Compose) -> None:
+    told = compose.run("compose", "run", "--rm", "-T", "demo").stdout
+    assert "69,659 purchases of 23,570 customers: 167,881 CDs for 2,500,315.63 dollars." in told
+    (found,) = compose.answer(ANSWERS)
+    assert (found[0], found[1], float(found[2]), found[3]) == (69_659, 23_570, 2_500_315.63, 167_881)
+    compose.purchases = found[0]
+    compose.account()
+
+
+def test_the_alert_of_the_failed_dag_reached_slack(compose: Compose) -> None:
+    failed = [text for text in compose.alerts() if "Failed" in text]
+    assert failed == [
+        "Failed: ecommerce_master.check: ConfigError: No stage 'platinum'. Known: bronze, silver, gold, load."
+    ]
+
+
+def test_logs_can_be_read(compose: Compose) -> None:
+    lines = compose.run("compose", "logs", "--no-color", "scheduler").stdout.splitlines()
+    assert any("INFO" in line.upper() for line in lines)
+    assert not any("\x1b[" in line for line in lines)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_killed_service_comes_back_and_nothing_is_lost(compose: Compose, service: str) -> None:
+    compose.deliver()
+    compose.kill(service)
+    compose.deliver()
+
+
+def test_what_was_delivered_between_the_deaths_arrived_once(compose: Compose) -> None:
+    compose.account()
+
+
+def test_connections_and_variables_are_secrets_of_the_emulator_too(compose: Compose) -> None:
+    backend = "AIRFLOW__SECRETS__BACKEND=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+    without = ("env", "-u", "AIRFLOW_CONN_WAREHOUSE", backend)
+    told = compose.inside("scheduler", *without, "airflow", "connections", "get", "warehouse", "-o", "json")
+    (found,) = json.loads(told[told.index("[{") :])
+    assert (found["conn_type"], found["host"], found["password"]) == ("postgres", "warehouse", "warehouse")
+
+
+def test_a_wrong_setting_is_named(compose: Compose) -> None:
+    done = compose.run(
+        "compose", "run", "--rm", "-T", "--no-deps", "-e", "WATERSHED_LEASE_SECONDS=0", "airflow-init", check=False
+    )
+    assert done.returncode == 1
+    assert "WATERSHED_LEASE_SECONDS" in done.stderr + done.stdout
+
+
+def test_down_keeps_data_and_keys(compose: Compose) -> None:
+    compose.inside("scheduler", "airflow", "connections", "add", "mine", "--conn-uri", "http://me:secret@host")
+    alerts = compose.alerts()
+    compose.run("compose", "down")
+    compose.up()
+    assert compose.alerts() == alerts
+    assert "secret" in compose.inside("scheduler", "airflow", "connections", "get", "mine")
+    compose.deliver()
+    compose.account()
+
+
+def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
+    compose.chosen = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
+    compose.up()
+    workers = {state["Id"][:12] for state in compose.states("worker")}
+    assert len(workers) == 2
+    assert httpx.get(f"http://{compose.address('flower', 5555)}/", timeout=30).status_code == 200
+    compose.kill("redis")
+    compose.kill("worker")
+    compose.deliver()
+    compose.account()
+    hosts = "SELECT DISTINCT hostname FROM task_instance WHERE start_date = (SELECT max(start_date) FROM task_instance)"
+    found = compose.inside("postgres", "psql", "-U", "airflow", "-At", "-c", hosts).split()
+    assert set(found) <= workers
+    compose.chosen = {}
+
+
+def test_down_with_volumes_forgets(compose: Compose) -> None:
+    compose.run("compose", "--profile", "celery", "down", "--volumes")
+    left = compose.run("volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project=watershed-test").stdout
+    assert left == ""
+
+
+def test_the_production_image_holds_the_code_and_refuses_to_start_without_keys(compose: Compose) -> None:
+    image = "watershed:test-production"
+    compose.run("build", "--tag", image, "--file", "deploy/docker/Dockerfile", ".")
+    refused = compose.run("run", "--rm", image, "scheduler", check=False)
+    assert refused.returncode == 78
+    assert "AIRFLOW__CORE__FERNET_KEY is not set" in refused.stderr
+    compose.run("run", "--rm", image, "watershed", "contract", "lint")
+    settings = ("-e", "WATERSHED_BUCKET=watershed", "-e", "WATERSHED_LEDGER_URL=postgresql://nobody@localhost/nothing")
+    parse = (
+        "from airflow.dag_processing.dagbag import DagBag; b = DagBag('/opt/airflow/dags', include_examples=False); "
+        "import os, importlib.util as u; print(len(b.dags), b.import_errors, os.getuid(), u.find_spec('devstack'))"
+    )
+    told = compose.run("run", "--rm", *settings, image, "python", "-c", parse).stdout.splitlines()[-1]
+    assert told == "9 {} 50000 None"
