@@ -72,7 +72,7 @@ def test_a_wrong_setting_is_named(compose: Compose) -> None:
     done = compose.run(
         "compose", "run", "--rm", "-T", "--no-deps", "-e", "WATERSHED_LEASE_SECONDS=0", "airflow-init", check=False
     )
-    assert done.returncode == 1
+    assert done.returncode != 0
     assert "WATERSHED_LEASE_SECONDS" in done.stderr + done.stdout
 
 
@@ -118,7 +118,7 @@ def test_the_production_image_holds_the_code_and_refuses_to_start_without_keys(c
     compose.run("run", "--rm", image, "watershed", "contract", "lint")
     settings = ("-e", "WATERSHED_BUCKET=watershed", "-e", "WATERSHED_LEDGER_URL=postgresql://nobody@localhost/nothing")
     parse = (
-        "from airflow.dag_processing.dagbag import DagBag; b = DagBag('/opt/airflow/dags', include_examples=False); "
+        "from airflow.dag_processing.dagbag import DagBag; b = DagBag('/opt/airflow/dags'); "
         "import os, importlib.util as u; print(len(b.dags), b.import_errors, os.getuid(), u.find_spec('devstack'))"
     )
     told = compose.run("run", "--rm", *settings, image, "python", "-c", parse).stdout.splitlines()[-1]

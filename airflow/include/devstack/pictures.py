@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 from rich.console import Console
 
 from devstack.folder import REPOSITORY
@@ -19,6 +19,7 @@ PICTURES = REPOSITORY / "docs" / "pictures"
 STATE = REPOSITORY / "var" / "pictures" / "stack"
 ASSET = "ecommerce.transactions.silver"
 PATIENCE = 60_000  # milliseconds
+MARGIN = 20
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -34,11 +35,11 @@ def opened(width: int, height: int) -> Iterator[Page]:
 def take_asset_graph(path: Path, names: Sequence[str]) -> None:
     """Take a picture of the graph around an asset, once all the names are to be read in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with opened(1800, 1000) as page:
+    with opened(2800, 1100) as page:
         page.goto(f"{api()}/assets/{assets()[ASSET]}")
         for name in names:
             page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
-        page.screenshot(path=path)
+        page.screenshot(path=path, clip=_around(page.locator(".react-flow__node").all()))
 
 
 def take_alert(path: Path) -> None:
@@ -47,6 +48,14 @@ def take_alert(path: Path) -> None:
     with opened(900, 600) as page:
         page.goto(slack())
         page.locator("article").first.screenshot(path=path)
+
+
+def _around(elements: Sequence[Locator]) -> FloatRect:
+    boxes = [box for element in elements if (box := element.bounding_box())]
+    left, top = (min(box[side] for box in boxes) - MARGIN for side in ("x", "y"))
+    right = max(box["x"] + box["width"] for box in boxes) + MARGIN
+    bottom = max(box["y"] + box["height"] for box in boxes) + MARGIN
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
 
 def assets() -> dict[str, int]:
