@@ -20,11 +20,18 @@ from devstack.folder import REPOSITORY
 
 LAB = REPOSITORY.parent / "shared" / "tools" / "compose-lab" / "lab.sh"
 IMAGES = """
-LAB_AIRFLOW=apache/airflow:3.3.2 LAB_POSTGRES=postgres:17-alpine lab_up >&2 &&
+LAB_AIRFLOW=apache/airflow:3.3.2-python3.11 LAB_POSTGRES=postgres:17-alpine lab_up >&2 &&
 lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2
 """
 FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/compose.override.yaml"
-PROJECT = {"COMPOSE_PROJECT_NAME": "watershed-test", "COMPOSE_FILE": FILES, "AIRFLOW_IMAGE_NAME": "watershed:test"}
+PROJECT = {
+    "COMPOSE_PROJECT_NAME": "watershed-test",
+    "COMPOSE_FILE": FILES,
+    "AIRFLOW_IMAGE_NAME": "watershed:test",
+    # In place of the developer's own: as if the example had been copied.
+    "COMPOSE_ENV_FILES": ".env.example",
+    "ENV_FILE_PATH": ".env.example",
+}
 # A developer's shell may point at another stack or account; the tests are about what the file does by itself.
 FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE_", "POSTGRES_", "WAREHOUSE_", "WATERSHED_")
 PATIENCE = 300.0
@@ -162,8 +169,8 @@ def docker() -> tuple[dict[str, str], list[str]]:
         pass
     if not LAB.exists():
         pytest.exit(
-            "make test-compose needs Docker with Compose 2.24 or later: `docker compose version` and `docker info` must "
-            "work for this user. See https://docs.docker.com/engine/install/.",
+            "make test-compose needs Docker with Compose 2.24.4 or later: `docker compose version` and `docker info` "
+            "must work for this user. See https://docs.docker.com/engine/install/.",
             returncode=1,
         )
     source = f"source {shlex.quote(str(LAB))}"

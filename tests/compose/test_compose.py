@@ -13,11 +13,22 @@ SERVICES = ("postgres", "warehouse", "s3", "standins", "api-server", "scheduler"
 
 def test_the_example_of_an_override_points_at_aws_and_drops_the_stand_ins(compose: Compose) -> None:
     files = "docker-compose.yaml:compose.override.example.yaml"
-    services = json.loads(compose.run("compose", "config", "--format", "json", COMPOSE_FILE=files).stdout)["services"]
+    config = ("compose", "--profile", "celery", "config", "--format", "json")
+    services = json.loads(compose.run(*config, COMPOSE_FILE=files).stdout)["services"]
     assert not {"s3", "standins"} & set(services)
     ours = {name: service["environment"] for name, service in services.items() if service["image"] == "watershed:test"}
     assert {env["AWS_ENDPOINT_URL"] for env in ours.values()} == {""}
     assert not [name for name, env in ours.items() if "s3:4566" in json.dumps(env)]
+
+
+def test_the_example_of_an_env_file_changes_nothing(compose: Compose) -> None:
+    config = ("compose", "config", "--format", "json")
+    files = ".env.example", "tests/compose/none.env"
+    plain, copied = (
+        json.loads(compose.run(*config, ENV_FILE_PATH=file, COMPOSE_ENV_FILES=env).stdout)["services"]
+        for file, env in zip(files, (".env.example", "/dev/null"), strict=True)
+    )
+    assert plain == copied
 
 
 def test_everything_is_usable_once_up_returns(compose: Compose) -> None:
@@ -28,8 +39,14 @@ def test_everything_is_usable_once_up_returns(compose: Compose) -> None:
 
 
 def test_the_demo_ends_with_the_exact_numbers(compose: Compose) -> None:
-    told = compose.run("compose", "run", "--rm", "-T", "demo").stdout
-    assert "69,659 purchases of 23,570 customers: 167,881 CDs for 2,500,315.63 dollars." in told
+    demo = ("compose", "run", "--rm", "-T", "demo")
+    told = compose.run(*demo).stdout
+    answer = "69,659 purchases of 23,570 customers: 167,881 CDs for 2,500,315.63 dollars."
+    assert answer in told
+    assert "From the last file put to the last warehouse row: " in told
+    again = compose.run(*demo).stdout
+    assert answer in again
+    assert "The warehouse had all of it before" in again
     (found,) = compose.answer(ANSWERS)
     assert (found[0], found[1], float(found[2]), found[3]) == (69_659, 23_570, 2_500_315.63, 167_881)
     compose.purchases = found[0]
@@ -38,7 +55,7 @@ def test_the_demo_ends_with_the_exact_numbers(compose: Compose) -> None:
 
 def test_the_alert_of_the_failed_dag_reached_slack(compose: Compose) -> None:
     failed = [text for text in compose.alerts() if "Failed" in text]
-    assert failed == [
+    assert failed == 2 * [
         "Failed: ecommerce_master.check: ConfigError: No stage 'platinum'. Known: bronze, silver, gold, load."
     ]
 
@@ -87,8 +104,9 @@ def test_down_keeps_data_and_keys(compose: Compose) -> None:
     compose.account()
 
 
-def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
-    compose.chosen = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
+def test_celery_takes_over_by_one_setting_and_another_user_too(compose: Compose) -> None:
+    celery = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
+    compose.chosen = celery | {"AIRFLOW_UID": "1234"}  # goes on with files of another user
     compose.up()
     workers = {state["Id"][:12] for state in compose.states("worker")}
     assert len(workers) == 2
@@ -99,6 +117,7 @@ def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
     compose.account()
     hosts = "SELECT DISTINCT hostname FROM task_instance WHERE start_date = (SELECT max(start_date) FROM task_instance)"
     found = compose.inside("postgres", "psql", "-U", "airflow", "-At", "-c", hosts).split()
+    assert found
     assert set(found) <= workers
     compose.chosen = {}
 

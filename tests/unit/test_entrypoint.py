@@ -33,13 +33,22 @@ def test_airflow_starts_with_both_keys_however_they_are_given(entrypoint: Path, 
     assert (done.returncode, done.stdout) == (0, "starts scheduler\n")
 
 
-@pytest.mark.parametrize(("env", "named"), [({}, FERNET), ({FERNET: "f"}, JWT), ({FERNET: "", JWT: "j"}, FERNET)])
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({}, FERNET),
+        ({FERNET: "f"}, JWT),
+        ({FERNET: "", JWT: "j"}, FERNET),
+        ({FERNET: "", FERNET + "_CMD": "cat f", JWT: "j"}, FERNET),
+    ],
+)
 def test_a_missing_key_is_named_with_what_to_do(entrypoint: Path, env: dict[str, str], named: str) -> None:
     done = run(entrypoint, "bash", "-c", "exec airflow scheduler", **env)
     assert (done.returncode, done.stdout) == (78, "")
-    assert done.stderr.startswith(f"{named} is not set. Set it (or {named}_CMD, or {named}_SECRET)")
+    assert done.stderr.startswith(f"{named} is not set, or empty. Set it (or {named}_CMD, or {named}_SECRET)")
 
 
 def test_what_is_no_part_of_airflow_needs_no_keys(entrypoint: Path) -> None:
     assert run(entrypoint, "python", "-V").stdout == "starts python -V\n"
+    assert run(entrypoint).stdout == "starts \n"
     assert run(entrypoint, "watershed").returncode == 127  # started, where there is one

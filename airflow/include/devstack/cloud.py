@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common.core.settings import settings
 from devstack.health import answers_at
-from devstack.infrastructure import apply_infrastructure
+from devstack.infrastructure import apply_infrastructure, apply_secrets
 from devstack.objectstore import ENDPOINT, HEALTH
 
 LOOK = 0.1
@@ -30,6 +30,7 @@ def main() -> None:
         time.sleep(LOOK)
     if server.poll() is None:
         apply_infrastructure(settings())
+        apply_secrets(os.environ)
         ready.touch()
     sys.exit(server.wait())
 

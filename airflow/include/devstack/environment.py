@@ -28,12 +28,15 @@ def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chose
     settings = {**_settings(), **chosen}
     settings[DOMAINS_DIR] = str(REPOSITORY / settings[DOMAINS_DIR])  # for processes that run elsewhere
     return {
-        **_aws(ports),
-        **_postgres(ports, keys),
         **_airflow(folder, ports, keys),
         **_connections(folder, ports, keys),
         **settings,
-        **_fixed(ports, keys),
+        # Never taken from outside: a shell that holds another stack's environment would cross the two, and an
+        # account or an executor in `.env` is for Compose.
+        **_aws(ports),
+        **_postgres(ports, keys),
+        **_watershed(ports, keys),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "PYTHONPATH": str(INCLUDE),
         **_direct(),
     }
@@ -152,11 +155,8 @@ def _settings() -> dict[str, str]:
     return {**written, f"{PREFIX}BUCKET": "watershed"}
 
 
-def _fixed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
-    # Never taken from outside: a shell that holds another stack's environment would cross the two, and the
-    # executor in `.env` may be Compose's.
+def _watershed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
     return {
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         f"{PREFIX}LEDGER_URL": database_url("postgresql+psycopg", "watershed", ports, keys),
         f"{PREFIX}QUEUE_BASE_URL": f"http://{HOST}:{ports['s3']}/{ACCOUNT}",
     }

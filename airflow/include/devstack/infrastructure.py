@@ -1,6 +1,5 @@
-"""What cloud operators would make with Terraform: buckets, the queues that landing rings, secrets; idempotent."""
+"""What cloud operators would make with Terraform: buckets, the queues that landing rings; secrets; idempotent."""
 
-import os
 from collections.abc import Mapping
 
 from botocore.exceptions import ClientError
@@ -16,11 +15,10 @@ SECRETS = {"AIRFLOW_CONN_": "airflow/connections/", "AIRFLOW_VAR_": "airflow/var
 
 
 def apply_infrastructure(wanted: Settings) -> None:
-    """Make every bucket, one queue for each domain, and a secret of each connection and variable."""
+    """Make every bucket, and one queue for each domain."""
     for bucket in sorted({wanted.bucket, *wanted.zone_buckets.values()}):
         _make_bucket(bucket)
     apply_queues(domains(wanted.domains_dir), wanted)
-    apply_secrets(os.environ)
 
 
 def _make_bucket(bucket: str) -> None:
@@ -32,7 +30,7 @@ def _make_bucket(bucket: str) -> None:
 
 
 def apply_secrets(env: Mapping[str, str]) -> None:
-    """Keep the environment's connections and variables in Secrets Manager too, for whoever sets that backend."""
+    """Make a secret of each connection and variable in the environment, for Airflow's Secrets Manager backend."""
     secrets = aws_client("secretsmanager")
     for prefix, path in SECRETS.items():
         for name in [name for name in env if name.startswith(prefix)]:

@@ -95,9 +95,15 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
         f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
         f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
         f"Slack received: {found['alert']}\n"
-        f"From the last file put to the last warehouse row: {seconds['put_to_warehouse']:.1f} s.",
+        f"{_took(seconds['put_to_warehouse'])}",
         highlight=False,
     )
+
+
+def _took(seconds: float) -> str:
+    if seconds < 0:
+        return "The warehouse had all of it before: the same files again change nothing."
+    return f"From the last file put to the last warehouse row: {seconds:.1f} s."
 
 
 def _refusals(refused: list[dict[str, Any]]) -> Table:

@@ -118,8 +118,10 @@ def main() -> None:
         console.width = LOG_WIDTH
     try:
         found = tour(console)
-    except WatershedError as error:
-        raise SystemExit(str(error)) from None
+    except (WatershedError, httpx.HTTPError) as error:
+        raise SystemExit(f"The demo could not go on: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("Interrupted; what was dropped goes on its way.") from None
     show_summary(console, found)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from devstack.environment import environment
 from devstack.folder import REPOSITORY, state_folder
@@ -15,6 +16,7 @@ from devstack.ports import PREFERRED
 TEXT = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+DEFAULTS = dotenv_values(REPOSITORY / "deploy" / "docker" / "compose.env", interpolate=False)
 ONE_SHOT = {"airflow-init", "demo"}
 EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 # What differs because containers have other addresses and folders, or makes its keys elsewhere.
@@ -30,9 +32,9 @@ def resolved(value: Any) -> str:
     return text
 
 
-def test_airflow_and_watershed_are_set_as_in_the_embedded_stack(tmp_path: Path) -> None:
+def test_airflow_is_set_as_in_the_embedded_stack(tmp_path: Path) -> None:
     embedded = environment(state_folder(tmp_path), PREFERRED, Keys(), {})
-    common = FILE["x-airflow-common"]["environment"]
+    common = {**DEFAULTS, **FILE["x-airflow-common"]["environment"]}
     wanted = {name: value for name, value in embedded.items() if name.startswith("AIRFLOW__") and not OWN.search(name)}
     found = {name: resolved(common.get(name)) for name in wanted}
     assert {k: v.lower() for k, v in found.items()} == {k: v.lower() for k, v in wanted.items()}
@@ -41,13 +43,14 @@ def test_airflow_and_watershed_are_set_as_in_the_embedded_stack(tmp_path: Path) 
 
 
 def test_every_variable_that_it_reads_is_explained() -> None:
-    read = {name for name in re.findall(r"(?<!\$)\$\{(\w+)", TEXT)} | {"COMPOSE_PROFILES", "AWS_SESSION_TOKEN"}
+    found = re.findall(r"(?<!\$)\$\{(\w+)", TEXT + " ".join(map(str, DEFAULTS.values())))
+    read = {*found} | {"COMPOSE_PROFILES", "AWS_SESSION_TOKEN"}
     assert not {name for name in read if not re.search(rf"^(# )?{name}=", EXAMPLE, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_watched_bounded_and_comes_back(name: str) -> None:
-    service = {**FILE["x-airflow-common"], **SERVICES[name]} if "<<" in SERVICES[name] else SERVICES[name]
+    service = SERVICES[name]
     assert service["mem_limit"]
     assert service["restart"] == ("no" if name in ONE_SHOT else "always")
     assert ("healthcheck" in service) is (name not in ONE_SHOT)
