@@ -16,6 +16,7 @@ def test_the_example_of_an_override_points_at_aws_and_drops_the_stand_ins(compos
     config = ("compose", "--profile", "celery", "config", "--format", "json")
     services = json.loads(compose.run(*config, COMPOSE_FILE=files).stdout)["services"]
     assert not {"s3", "standins"} & set(services)
+    del services["flower"]  # it has nothing to do with the store
     ours = {name: service["environment"] for name, service in services.items() if service["image"] == "watershed:test"}
     assert {env["AWS_ENDPOINT_URL"] for env in ours.values()} == {""}
     assert not [name for name, env in ours.items() if "s3:4566" in json.dumps(env)]
@@ -104,9 +105,8 @@ def test_down_keeps_data_and_keys(compose: Compose) -> None:
     compose.account()
 
 
-def test_celery_takes_over_by_one_setting_and_another_user_too(compose: Compose) -> None:
-    celery = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
-    compose.chosen = celery | {"AIRFLOW_UID": "1234"}  # goes on with files of another user
+def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
+    compose.chosen = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
     compose.up()
     workers = {state["Id"][:12] for state in compose.states("worker")}
     assert len(workers) == 2
@@ -120,6 +120,13 @@ def test_celery_takes_over_by_one_setting_and_another_user_too(compose: Compose)
     assert found
     assert set(found) <= workers
     compose.chosen = {}
+
+
+def test_the_data_of_another_user_is_refused_by_name(compose: Compose) -> None:
+    compose.run("compose", "stop", "s3")
+    done = compose.run("compose", "run", "--rm", "-T", "--no-deps", "s3", check=False, AIRFLOW_UID="1234")
+    assert done.returncode == 1
+    assert "Set AIRFLOW_UID=50000 in .env again" in done.stdout + done.stderr
 
 
 def test_down_with_volumes_forgets(compose: Compose) -> None:

@@ -14,6 +14,8 @@ import boto3
 import psutil
 import pytest
 
+from common.core.errors import ConfigError
+from devstack.cloud import refuse_foreign
 from devstack.ports import choose_ports
 from devstack.tour import wait_for
 
@@ -92,6 +94,16 @@ def test_all_is_made_again_after_it_was_killed_and_nothing_stored_is_lost(cloud:
     cloud.start()
     made(cloud)
     assert cloud.client("s3").get_object(Bucket="watershed", Key="bronze/kept")["Body"].read() == b"kept"
+
+
+def test_the_data_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_foreign(tmp_path)
+    (tmp_path / "objectstore").mkdir()
+    refuse_foreign(tmp_path)
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    with pytest.raises(ConfigError, match=f"belongs to user {mine}, .* Set AIRFLOW_UID={mine} in .env again"):
+        refuse_foreign(tmp_path)
 
 
 def test_a_request_to_end_ends_it_in_order(cloud: Cloud) -> None:
