@@ -19,9 +19,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from devstack.folder import REPOSITORY
 
 LAB = REPOSITORY.parent / "shared" / "tools" / "compose-lab" / "lab.sh"
-IMAGES = """
+START_LAB = """
 LAB_AIRFLOW=apache/airflow:3.3.2-python3.11 LAB_POSTGRES=postgres:17-alpine lab_up >&2 &&
-lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2
+lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2 &&
+env -0
 """
 FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/compose.override.yaml"
 PROJECT = {
@@ -174,11 +175,13 @@ def docker() -> tuple[dict[str, str], list[str]]:
             returncode=1,
         )
     source = f"source {shlex.quote(str(LAB))}"
-    done = subprocess.run(["bash", "-c", f"{source}; {IMAGES} && env -0"], env=env, stdout=subprocess.PIPE, check=False)
+    end = ["bash", "-c", f"{source}; lab_down"]
+    done = subprocess.run(["bash", "-c", source + START_LAB], env=env, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.exit("There is no Docker here, and the compose-lab could not be started: see above.", returncode=1)
-    lab = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if "=" in line)
-    return lab, ["bash", "-c", f"{source}; lab_down"]
+        subprocess.run(end, env=env, check=False)
+        why = f"exit {done.returncode}\n{done.stderr[-3000:]}"
+        pytest.exit(f"There is no Docker here, and the compose-lab could not be started: {why}", returncode=1)
+    return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line), end
 
 
 @pytest.fixture(scope="session")
