@@ -75,12 +75,12 @@ def in_warehouse(statement: str) -> Callable[[World], None]:
 
 # One after the other in one world: each must add something that was not said before.
 CHANGES: tuple[tuple[Callable[[World], None], str], ...] = (
+    (gone("bronze/"), "is gone"),
+    (gone("quarantine/rows/"), "is gone"),
     (in_ledger("DELETE FROM receipt WHERE consumer = 'ecommerce.transactions.silver' AND hop = 2"), "hop 2: has 0 receipts, its manifest took 1 batches"),
     (in_ledger("UPDATE hop SET good = good + 1, taken = taken + 1 WHERE n = 1 AND consumer = 'ecommerce.transactions.silver'"), "hop 1: the ledger counts 3 taken"),
     (in_ledger("UPDATE hop SET attempt = 7 WHERE n = 3 AND consumer = 'ecommerce.transactions.silver'"), "the target says hop 3"),
     (in_ledger("DELETE FROM refusal WHERE hop = 1"), "are not in the ledger"),
-    (gone("bronze/"), "is gone"),
-    (gone("quarantine/rows/"), "is gone"),
     (gone("manifests/ecommerce.transactions.silver/2/"), "there is no such manifest"),
     (in_warehouse("DELETE FROM ecommerce.fact_transactions WHERE amount = 2"), "ecommerce.fact_transactions has 2 rows"),
     (in_warehouse("UPDATE watershed.load_token SET hop = hop + 1 WHERE consumer LIKE '%fact_transactions%'"), "the target says hop"),
