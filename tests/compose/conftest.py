@@ -24,7 +24,7 @@ LAB_AIRFLOW=apache/airflow:3.3.2-python3.11 LAB_POSTGRES=postgres:17-alpine lab_
 lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2 &&
 env -0
 """
-FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/compose.override.yaml"
+FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/ports.yaml"
 PROJECT = {
     "COMPOSE_PROJECT_NAME": "watershed-test",
     "COMPOSE_FILE": FILES,
