@@ -14,7 +14,7 @@ from common.core.errors import CommitConflict, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Counts, Dataset, Head, Refusal
-from common.formats import Shape
+from common.core.shape import Shape
 from common.ledger.batches import known_checksums
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer

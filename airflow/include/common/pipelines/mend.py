@@ -14,7 +14,7 @@ from common.contracts.contract import Contract
 from common.core.errors import ConfigError
 from common.core.masks import MASK
 from common.core.nouns import Dataset
-from common.formats import Shape
+from common.core.shape import Shape
 from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.pipelines.again import mended

@@ -15,7 +15,7 @@ from common.core.errors import ConservationError, QualityError, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
-from common.formats import Shape
+from common.core.shape import Shape
 from common.lake.publish import Part, append_parts, merge, stage_parts
 from common.lake.table import LakeTable, read_at, reading
 from common.ledger.claims import Claim

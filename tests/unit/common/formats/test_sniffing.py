@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import ContractError, UnreadableFile
-from common.formats import Dialect, sniff
+from common.core.shape import Dialect
+from common.formats import sniff
 from tests.unit.common.formats.dropped import Dropped
 
 TABLE = b'id,name,amount\n1,Ann,1.50\n2,"Bob, B",2\n'
