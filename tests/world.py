@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from common.core.nouns import Counts
 from common.core.settings import settings
@@ -71,9 +72,9 @@ class World:
 
     def lake(self, zone: str, table: str) -> Any:
         """Read a silver or gold table."""
+        from common.core.assets import Zone
         from common.lake.table import current_version, read_at
         from common.zones.store import ZoneStore
-        from common.zones.zone import Zone
 
         uri = ZoneStore(Zone(zone)).uri(f"{self.domain}/{table}")
         return read_at(uri, current_version(uri)).collect()
@@ -95,8 +96,20 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
         apply()
         try:
             yield World(env, domain, folder)
+            _places_survive()
         finally:
             forget()
+
+
+def _places_survive() -> None:
+    """Look whether every place that a test has made is read and written back as it was."""
+    from common.core.places import from_json, to_json
+    from common.ledger.database import transaction
+    from common.ledger.tables import batch
+
+    with transaction() as connection:
+        for place in connection.scalars(select(batch.c.place)):
+            assert to_json(*from_json(place)) == place
 
 
 def forget() -> None:

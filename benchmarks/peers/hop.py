@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from measure import finish
 
+from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.formats import Chunk
@@ -23,7 +24,6 @@ from common.pipelines.look import look
 from common.pipelines.work import work
 from common.refine import spool
 from common.zones.store import ZoneStore, client
-from common.zones.zone import Zone
 
 ORDERS = Dataset("bench", "orders")
 

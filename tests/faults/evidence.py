@@ -10,11 +10,11 @@ from typing import Any
 import duckdb
 from deltalake import DeltaTable
 
+from common.core.assets import Zone
 from common.ledger.manifests import read_manifest
 from common.pipelines.domain import STAGES, hops, loaded_tables
 from common.pipelines.steps import step_of
 from common.zones.store import storage_options
-from common.zones.zone import Zone
 from tests.world import World
 
 # A bronze key holds its day and the raw key; of equal files either may be the one that is kept.

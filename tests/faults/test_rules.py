@@ -13,6 +13,7 @@ from common.contracts.catalogue import contract_of
 from common.core.errors import DataError, LeaseLost, ModelError, TargetUnavailable, TerminalError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset
+from common.core.places import Unnamed
 from common.ledger.claims import Claim, claim, heartbeat, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
@@ -134,7 +135,7 @@ def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_pa
     step = LandingStep(TRANSACTIONS, contract_of(TRANSACTIONS))
 
     def arrival(name: str, partition: str) -> Arrival:
-        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place={"key": name})
+        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place=Unnamed({"key": name}))
         return Arrival(batch, tmp_path / name, checksum="same")
 
     fresh, duplicates = step._compared([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])

@@ -12,6 +12,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, ConfigError, NotApplied, TerminalError
 from common.core.nouns import Counts, Dataset
 from common.pipelines.domain import Hop
@@ -20,7 +21,6 @@ from common.pipelines.work import check_configuration, drained, mark, work
 from common.quality.split import Split
 from common.refine.latest import Winners
 from common.zones.store import Changed, ZoneStore, client, storage_options
-from common.zones.zone import Zone
 from tests.world import World
 
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"

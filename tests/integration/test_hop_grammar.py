@@ -19,6 +19,7 @@ from common.core.errors import (
 )
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head
+from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim, Leased, claim
 from common.ledger.consumers import Consumer, apply_consumer, lock
@@ -55,13 +56,13 @@ class FakeStep:
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
-        bad = [b.id for b in held.batches if b.place["name"] in self.poison]
+        bad = [b.id for b in held.batches if name_of(b) in self.poison]
         if bad:
             raise (ModelError if self.ordered else DataError)(f"cannot take {bad}")
         if self.fault:
             self.fault("stage", held)
         number = len(held.batches)
-        output = Batch(batch_id(OUT, held.hop), OUT, number, place={}, parents=tuple(b.id for b in held.batches))
+        output = Batch(batch_id(OUT, held.hop), OUT, number, parents=tuple(b.id for b in held.batches))
         yield Staged(Counts(number, number - self.off_by, 0, 0), (output,))
 
     def publish(self, held: Claim, staged: Staged) -> None:
@@ -74,7 +75,7 @@ class FakeStep:
     def commit(self, held: Claim) -> None:
         if self.head().hop != held.hop - 1:
             raise CommitConflict("moved")
-        self.commits.append((held.hop, held.attempt, tuple(b.place["name"] for b in held.batches)))
+        self.commits.append((held.hop, held.attempt, tuple(name_of(b) for b in held.batches)))
 
     def settle(self, done: Manifest) -> None:
         self.settled.append(done.hop)
@@ -84,10 +85,14 @@ class FakeStep:
         return [name for _, _, names in self.commits for name in names]
 
 
+def name_of(batch: Batch) -> str:
+    return str(batch.place.other["name"])
+
+
 def arrive(step: FakeStep, *names: str, width: int = 8) -> None:
     with transaction() as connection:
         apply_consumer(connection, step.consumer, width)
-        record_batches(connection, [Batch(batch_id(IN, n), IN, place={"name": n}) for n in names])
+        record_batches(connection, [Batch(batch_id(IN, n), IN, place=Unnamed({"name": n})) for n in names])
 
 
 def incidents(world: World) -> list[tuple[Any, ...]]:
@@ -269,7 +274,7 @@ def test_five_deaths_narrow_to_the_batch_that_kills(world: World) -> None:
     arrive(step, "a", "killer")
 
     def kill(at: str, held: Claim) -> None:
-        if any(b.place["name"] == "killer" for b in held.batches):
+        if any(name_of(b) == "killer" for b in held.batches):
             raise SystemExit(139)
 
     step.fault = kill

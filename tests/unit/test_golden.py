@@ -1,17 +1,21 @@
 """What earlier versions wrote is read for ever: objects, rows of the ledger, names of consumers, formulas of ids."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from common.core.errors import DataError, NewerVersion
 from common.core.ids import batch_id
 from common.core.nouns import Refusal
+from common.core.places import BronzeFile, RawFile, TableVersion, WarehouseTable, from_json, shape_from_json, to_json
 from common.ledger.journal import Entry
-from common.ledger.manifests import _manifest
+from common.ledger.manifests import parse_manifest
 from common.ledger.refusals import refusal_id
+from common.pipelines.landing import committed_attempt
 from common.pipelines.steps import all_hops, step_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
@@ -41,13 +45,47 @@ def test_every_consumer_keeps_its_name_inputs_and_output() -> None:
 
 def test_every_manifest_is_read() -> None:
     for said in manifests():
-        read = _manifest(said)
+        read = parse_manifest(said, "golden")
         assert (read.consumer, read.hop, str(read.counts)) == (
             said["consumer"],
             said["hop"],
             "{taken} in = {good} good + {merged} merged + {refused} refused".format(**said["counts"]),
         )
-        assert [batch.id for batch in read.inputs] == [batch["id"] for batch in said["inputs"]]
+        for kind, batches in (("inputs", read.inputs), ("outputs", read.outputs)):
+            assert [batch.json for batch in batches] == said[kind]
+        assert {item.of for item in read.refusals} <= {"row", "file"}
+        assert parse_manifest(json.loads(json.dumps(read.json)), "written anew") == read
+
+
+def test_every_place_is_read_and_written_back_as_it_was() -> None:
+    for row in golden("batches"):
+        assert to_json(*from_json(row["place"])) == row["place"]
+    assert {type(from_json(row["place"])[0]) for row in golden("batches")} == {
+        RawFile, BronzeFile, TableVersion, WarehouseTable,
+    }  # fmt: skip
+
+
+def test_a_landing_commit_is_read_as_digits_and_as_json() -> None:
+    commits = {key: text for key, text in objects("manifests/").items() if key.count("/") == 2 and "audit" not in key}
+    for key, text in commits.items():
+        attempt = committed_attempt(text.encode(), key)
+        assert key.replace(".json", f"/{attempt}.json") in golden("objects")
+    assert committed_attempt(b'{"v": 2, "attempt": 7}', "here") == 7
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: parse_manifest({"v": 99}, "manifests/x/1/2.json"),
+        lambda: committed_attempt(b'{"v": 99, "attempt": 7}', "manifests/x/1.json"),
+        lambda: shape_from_json({"format": "csv", "sorted_by": "a"}),
+    ],
+    ids=["manifest", "commit", "shape"],
+)
+def test_what_a_newer_version_wrote_ends_with_a_clear_error(read: Callable[[], object]) -> None:
+    with pytest.raises(NewerVersion, match=r"written by a newer Watershed"):
+        read()
+    assert not issubclass(NewerVersion, DataError), "it must never narrow a claim"
 
 
 def test_ids_are_made_as_they_always_were() -> None:

@@ -12,11 +12,11 @@ COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
 
 def settled(domain: str) -> bool:
     """Tell whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
+    from common.core.assets import Zone
     from common.ledger.database import transaction
     from common.ledger.rings import due
     from common.pipelines.domain import STAGES, hops
     from common.zones.store import ZoneStore
-    from common.zones.zone import Zone
 
     if any(found.size or not found.key.endswith("/") for found in ZoneStore(Zone.RAW).list(f"{domain}/")):
         return False

@@ -10,7 +10,7 @@ from common.cli.show import console, show
 from common.core.errors import ConfigError
 
 backfill = typer.Typer(no_args_is_help=True, help="Do partitions of a table again; see what would be done first.")
-plan = typer.Typer(no_args_is_help=True, help="What a hop, a load, a replay or a backfill would do; writes nothing.")
+plan = typer.Typer(no_args_is_help=True, help="What a hop, a load or a replay would do; writes nothing.")
 
 Table = Annotated[str, typer.Argument(help="A dataset or gold table, as in ecommerce.transactions.")]
 First = Annotated[str, typer.Option("--from", help="First partition, as in 1997-01.")]
@@ -36,34 +36,15 @@ def replay(
     why: Why,
     to: To = "",
     now: Now = False,
-    from_: Annotated[str, typer.Option("--from", help="Zone of the batch, as a check.")] = "",
     as_json: Json = False,
 ) -> None:
     """Do a batch again: its rows replace what they gave before, so that an unchanged contract gives the same table."""
     from common.pipelines.decide import replay as again
 
-    _is_from(batch, from_)
     done = again(batch, to, why)
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
     then({domain_of(one.batch.asset) for one in done}, now, as_json)
-
-
-def _is_from(batch: str, zone: str) -> None:
-    from common.ledger.batches import batches_by_id
-    from common.ledger.database import transaction
-
-    if not zone:
-        return
-    try:
-        with transaction() as connection:
-            (found,) = batches_by_id(connection, [batch])
-    except KeyError as error:
-        raise ConfigError(f"There is no batch {batch}. See `watershed batches`.") from error
-    if not found.asset.endswith(f".{zone}"):
-        raise ConfigError(
-            f"Batch {batch} is of {found.asset}, not of zone '{zone}'. Leave --from out, or name another batch."
-        )
 
 
 @backfill.command("plan")
@@ -151,12 +132,6 @@ def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
     with transaction() as connection:
         carriers = planned_replay(connection, batch, to)
     _show_plans([_planned(one.batch) for one in carriers], as_json)
-
-
-@plan.command("backfill")
-def plan_backfill(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
-    """Tell what doing partitions again would give; the same as `watershed backfill plan`."""
-    backfill_plan(table, first, last, only, as_json)
 
 
 def _planned(batch: Any) -> dict[str, Any]:

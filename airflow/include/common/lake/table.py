@@ -11,10 +11,12 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
+from common.core.places import TableVersion
 from common.zones.store import ZoneStore, storage_options
-from common.zones.zone import Zone, folder
+from common.zones.zone import folder
 
 COMMIT_RETRIES = 50
 RECENT_COMMITS = 20
@@ -114,7 +116,9 @@ class LakeTable:
 
     def place_of(self, batch: Batch, hop: int) -> Batch:
         """Complete an output with the Delta version that its hop made."""
-        return replace(batch, place={**batch.place, "version": self.version_of(hop)})
+        if not isinstance(batch.place, TableVersion):
+            raise TypeError(f"Batch {batch.id} of {batch.asset} is no commit of a lake table.")
+        return replace(batch, place=replace(batch.place, version=self.version_of(hop)))
 
     def version_of(self, hop: int) -> int:
         """Find the version that a hop made; the current one for hops older than the kept log."""

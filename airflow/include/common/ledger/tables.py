@@ -136,12 +136,14 @@ refusal = Table(
     Column("column", Text, nullable=False, server_default=""),
     Column("count", BigInteger, nullable=False),
     Column("place", Text, nullable=False, server_default=""),
+    Column("of", Text, nullable=False, comment="row or file"),
     Column("state", Text, nullable=False, server_default="open"),
     _moment("refused_at", default=True),
     Column("decision", BigInteger, ForeignKey("audit_log.n"), comment="who ended it, when and why"),
     Column("redriven_as", Text, nullable=False, server_default="", comment="the batch that carries it again"),
     ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
     CheckConstraint("state IN ('open', 'redriven', 'discarded')", name="state"),
+    CheckConstraint("\"of\" IN ('row', 'file')", name="of"),
     Index(None, "consumer", "hop"),
 )
 
@@ -149,7 +151,7 @@ incident = Table(
     "incident",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("kind", Text, nullable=False, comment="parked, superseded, model, ledger_ahead"),
+    Column("kind", Text, nullable=False, comment="parked, superseded, stopped, ledger_ahead, failed"),
     Column("consumer", Text, nullable=False),
     Column("batch", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False),

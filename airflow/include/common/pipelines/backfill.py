@@ -1,20 +1,23 @@
 """Do again what is chosen by partition, table or batch: the batches that make it so."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
 
+from common.core.assets import Asset, Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
+from common.core.places import BronzeFile, Replay, TableVersion
 from common.ledger.batches import batch_of, batches_by_id
 from common.ledger.decisions import Again
+from common.ledger.places import IS_REPLAY
 from common.ledger.tables import batch
 from common.models.model import Model, models
 from common.pipelines.again import replayed
 from common.pipelines.domain import Hop, declared, hops
 from common.pipelines.partitions import FAILED, MISSING, STALE, PartitionState
-from common.zones.zone import Zone, asset_name
 
 ONLY = (MISSING, FAILED, STALE)
 REDONE_BY = {Zone.BRONZE: "silver", Zone.SILVER: "gold", Zone.GOLD: "load"}
@@ -25,25 +28,25 @@ def backfilled(connection: Connection, table: Dataset, states: Sequence[Partitio
     said = declared(table)
     if not isinstance(said, Model):
         ids = list(dict.fromkeys(one for state in states for one in state.batches))
-        return replayed(connection, batches_by_id(connection, ids), uuid4().hex, {})
+        return replayed(connection, batches_by_id(connection, ids), uuid4().hex, Replay())
     if not states:
         return []
-    return recomputed(connection, said, {"from": states[0].partition, "to": states[-1].partition})
+    return recomputed(connection, said, Replay(first=states[0].partition, last=states[-1].partition))
 
 
-def recomputed(connection: Connection, model: Model, asked: dict[str, str]) -> list[Again]:
+def recomputed(connection: Connection, model: Model, asked: Replay) -> list[Again]:
     """Make the batch that lets one model compute slices again, or all of them; none where it has no input yet."""
     consumer = asset_name(model.dataset, Zone.GOLD)
     for dataset in model.inputs:
         if origin := _newest(connection, asset_name(dataset, Zone.SILVER)):
-            return replayed(connection, [origin], uuid4().hex, {"for": consumer, **asked})
+            return replayed(connection, [origin], uuid4().hex, replace(asked, consumer=consumer))
     return []
 
 
 def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list[Again]:
     """Make the batches that let the models which wait for a partition of a dataset look at it again."""
     waiting = [model for model in models(dataset.domain).values() if dataset in model.complete]
-    asked = {"from": partition, "to": partition}
+    asked = Replay(first=partition, last=partition)
     return [again for model in waiting for again in recomputed(connection, model, asked)]
 
 
@@ -59,7 +62,7 @@ def replays(connection: Connection, origin: Batch, to: str) -> list[Again]:
     wanted = targets.index(to) if to in targets else order.index(zone)
     if (to and to not in targets) or wanted < order.index(zone):
         raise ConfigError(f"Zone '{to}' does not come after {zone}. Known: {', '.join(targets[order.index(zone) :])}.")
-    found = replayed(connection, [origin], uuid4().hex, {})
+    found = replayed(connection, [origin], uuid4().hex, Replay())
     for later in order[order.index(zone) + 1 : wanted + 1]:
         for hop in hops(dataset.domain, REDONE_BY[later]):
             found += _redone(connection, dataset, hop)
@@ -72,22 +75,21 @@ def _redone(connection: Connection, dataset: Dataset, hop: Hop) -> list[Again]:
     if dataset != hop.dataset and not (isinstance(said, Model) and dataset in said.inputs):
         return []
     if hop.stage == "gold" and isinstance(said, Model):
-        return recomputed(connection, said, {})
+        return recomputed(connection, said, Replay())
     origin = _newest(connection, asset_name(hop.dataset, Zone.GOLD if isinstance(said, Model) else Zone.SILVER))
-    return replayed(connection, [origin], uuid4().hex, {"for": hop.consumer}) if origin else []
+    return replayed(connection, [origin], uuid4().hex, Replay(hop.consumer)) if origin else []
 
 
 def _where(origin: Batch) -> tuple[Dataset, Zone]:
-    name, _, zone = origin.asset.rpartition(".")
-    if zone not in REDONE_BY:
-        raise ConfigError(
-            f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(REDONE_BY)} are replayed. A file in "
-            "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."
-        )
-    return Dataset.parse(name), Zone(zone)
+    if isinstance(origin.place, BronzeFile | TableVersion) and (asset := Asset.parse(origin.asset)).zone in REDONE_BY:
+        return asset.dataset, asset.zone
+    raise ConfigError(
+        f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(REDONE_BY)} are replayed. A file in "
+        "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."
+    )
 
 
 def _newest(connection: Connection, asset: str) -> Batch | None:
-    made = select(batch).where(batch.c.asset == asset, ~batch.c.place.has_key("replay"))
+    made = select(batch).where(batch.c.asset == asset, ~IS_REPLAY)
     row = connection.execute(made.order_by(batch.c.number.desc()).limit(1)).first()
     return batch_of(row) if row else None

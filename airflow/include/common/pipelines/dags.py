@@ -7,12 +7,12 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, Asset, Param, PokeReturnValue, chain, dag, task
 
 from common.contracts.catalogue import contract_of
+from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.models.model import models
 from common.pipelines.defaults import hop_task, policy
 from common.pipelines.domain import STAGES, Hop, datasets, gold_tables, hops, loaded_tables, zone_of
 from common.zones.assets import doorbell, landing_asset, zone_asset
-from common.zones.zone import Zone
 
 
 def raw_to_bronze(domain: str) -> DAG:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from common.contracts.catalogue import contract_of, contracts
 from common.contracts.contract import Contract, LoadSpec
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.models.model import Model, models
-from common.zones.zone import Zone, asset_name
 
 STAGES = ("bronze", "silver", "gold", "load")
 UNROUTED = "unrouted"

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import polars as pl
 
 from common.contracts.catalogue import contract_of
+from common.core.assets import Zone, asset_name
 from common.core.errors import ModelError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
+from common.core.places import TableVersion
 from common.lake.publish import append_parts, replace_slices
 from common.lake.table import CHANGE, LakeTable, changes, read_at, reading
 from common.ledger.claims import Claim
@@ -21,7 +23,7 @@ from common.models.run import run, schema_of, slices, within
 from common.pipelines.hop import Staged
 from common.refine.clean import silver_schema
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 NOW = ("insert", "update_postimage")
 SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
@@ -93,7 +95,7 @@ class ModelStep:
         elif asked is None:
             touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
         else:
-            touched = self._between(held, asked["from"], asked["to"]) if "from" in asked else None
+            touched = self._between(held, asked.first, asked.last) if asked.first else None
         touched = None if touched and len(touched) > MOST_SLICES else touched
         self._whole, self._waiting = touched is None, {}
         if self.model.complete:
@@ -163,7 +165,7 @@ class ModelStep:
             asset=self.consumer.output,
             records=self._rows.height,
             contract=held.contract,
-            place={"waiting": self._waiting, "partitions": (self._touched or [])[:MOST_SLICES]},
+            place=TableVersion(tuple((self._touched or [])[:MOST_SLICES]), waiting=self._waiting),
             parents=tuple(batch.id for batch in held.batches),
         )
 

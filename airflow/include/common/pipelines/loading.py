@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import LoadSpec
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConservationError
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
+from common.core.places import WarehouseTable
 from common.lake.table import CHANGE, changes, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
@@ -22,7 +24,7 @@ from common.pipelines.hop import Staged
 from common.warehouses.registry import warehouse
 from common.warehouses.warehouse import Session
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 STAGING = "watershed_staging"
 CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
@@ -126,7 +128,7 @@ class LoadStep:
             asset=self.consumer.output,
             records=rows,
             contract=held.contract,
-            place={"table": self.table},
+            place=WarehouseTable(self.table),
             parents=tuple(batch.id for batch in held.batches),
         )
 

@@ -1,20 +1,21 @@
 """Bronze to silver: files become typed rows, the latest of each key, what is bad goes to quarantine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import polars as pl
 
 from common.contracts.contract import Contract
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConservationError, QualityError, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Head, Refusal
+from common.core.places import BronzeFile, RefusedRows, Rerun, TableVersion
 from common.core.shape import Shape
 from common.lake.publish import Part, append_parts, merge, stage_parts
 from common.lake.table import LakeTable, read_at, reading
@@ -31,7 +32,6 @@ from common.refine.latest import GONE, Redone, Winners, redone, winners
 from common.refine.refused import rows_of
 from common.refine.spool import Refined, Source, Spool, refine
 from common.zones.store import Changed, ZoneStore
-from common.zones.zone import Zone, asset_name
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
 MOST_PARTITIONS = 20_000
@@ -120,20 +120,20 @@ class SilverStep:
 
     def source_of(self, batch: Batch, order: int, folder: Path) -> Source:
         """Fetch the file of a batch into a folder; raises QualityError, UnreadableFile."""
-        place, path = batch.place, folder / f"{order}.source"
+        stored, again, path = bronze_file(batch), batch.rerun or Rerun(), folder / f"{order}.source"
         try:
-            self.bronze.download(place["key"], path, place["etag"])
+            self.bronze.download(stored.key, path, stored.etag)
         except Changed as error:
-            raise QualityError(f"{self.bronze.uri(place['key'])} is not the recorded object.", [batch.id]) from error
-        shape = _shape(place["shape"]) if place.get("shape") else inspect_file(path, place["name"], self.contract)
-        if place.get("skip") and place.get("was") and _records_differ(_shape(place["was"]), shape):
+            raise QualityError(f"{self.bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
+        shape = stored.shape or inspect_file(path, stored.name, self.contract)
+        if again.skip and again.was and _records_differ(again.was, shape):
             raise QualityError(
-                f"{place['key']}: the contract reads this file otherwise now, so the records that a person has "
+                f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "
                 "discarded or mended cannot be told from the others. Land the file again under another name.",
                 [batch.id],
             )
-        file, only, skip = place.get("file", place["key"]), _records(place.get("only")), _records(place.get("skip"))
-        return Source(path, shape, file, batch.id, order, only, skip, mended="file" in place)
+        file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
+        return Source(path, shape, file, batch.id, order, only, skip, mended=again.file is not None)
 
     def _judge(self, read: list[tuple[Batch, Refined]]) -> None:
         """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""
@@ -145,11 +145,11 @@ class SilverStep:
         known, shape = self.contract.sources, refined.source.shape
         return BatchFacts(
             batch=batch.id,
-            name=batch.place.get("raw", batch.place["key"]),
+            name=bronze_file(batch).raw,
             records=refined.good + refined.refused,
             refused=refined.refused,
             newest=refined.newest,
-            landed=datetime.fromisoformat(batch.place["landed"]) if "landed" in batch.place else None,
+            landed=datetime.fromisoformat(bronze_file(batch).landed),
             strange=tuple(name for name in shape.columns if name not in known),
             absent=tuple(name for name in known if name not in shape.columns or name in shape.absent),
         )
@@ -201,7 +201,7 @@ class SilverStep:
         return self._merged.height if self._merged is not None else sum(part.records for part in self._parts)
 
     def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
-        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(b.place["key"])) for b in outcome.whole)
+        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(bronze_file(b).key)) for b in outcome.whole)
         if not outcome.spool.bad:
             return whole, ""
         refused, local = outcome.spool.refused, outcome.spool.folder / "refused.parquet"
@@ -212,7 +212,7 @@ class SilverStep:
         place = self.quarantine.uri(key)
         causes = refused.group_by("batch", "reason", "rule", "column", maintain_order=True).len().collect()
         rows = tuple(
-            Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place)
+            Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place, "row")
             for r in causes.iter_rows(named=True)
         )
         return (*rows, *whole), place
@@ -224,18 +224,18 @@ class SilverStep:
             records=self._changed,
             bytes=sum(part.size for part in self._parts),
             contract=held.contract,
-            place={"partitions": self._partitions(held)},
+            place=TableVersion(self._partitions(held)),
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def _partitions(self, held: Claim) -> list[str]:
+    def _partitions(self, held: Claim) -> tuple[str, ...]:
         """Name the partitions that the hop touches, unless they are very many."""
         touched = {value for part in self._parts for value in part.partition.values()}
         touched |= {batch.partition for batch in held.batches if batch.partition}
         if self._merged is not None:
             for name in partition_columns(self.contract):
                 touched |= set(self._merged[name].unique().drop_nulls())
-        return sorted(touched) if len(touched) <= MOST_PARTITIONS else []
+        return tuple(sorted(touched)) if len(touched) <= MOST_PARTITIONS else ()
 
     def publish(self, held: Claim, staged: Staged) -> None:
         """Commit the hop to the table: one append or one merge."""
@@ -250,9 +250,11 @@ class SilverStep:
         """Nothing is left to do: bronze stays."""
 
 
-def _shape(stored: dict[str, Any]) -> Shape:
-    told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-    return Shape(**told)
+def bronze_file(batch: Batch) -> BronzeFile:
+    """Return the file in bronze that a batch is."""
+    if not isinstance(batch.place, BronzeFile):
+        raise TypeError(f"Batch {batch.id} of {batch.asset} is no file in bronze.")
+    return batch.place
 
 
 def _records_differ(one: Shape, other: Shape) -> bool:
@@ -261,14 +263,14 @@ def _records_differ(one: Shape, other: Shape) -> bool:
     return any(getattr(one, name) != getattr(other, name) for name in told)
 
 
-def _records(chosen: list[dict[str, str]] | None) -> pl.Series | None:
+def _records(chosen: Sequence[RefusedRows] | None) -> pl.Series | None:
     """Read from quarantine which records of a file are meant: those of certain refusals."""
     if chosen is None:
         return None
     numbers = [pl.Series("record", [], pl.Int64)]
-    for said in chosen:
-        with reading(said["place"]):
-            numbers.append(rows_of(said).select("record").collect().to_series())
+    for refused in chosen:
+        with reading(refused.place):
+            numbers.append(rows_of(refused).select("record").collect().to_series())
     return pl.concat(numbers)
 
 

@@ -2,6 +2,7 @@
 
 from common.contracts.catalogue import contract_of, domains
 from common.contracts.contract import LoadSpec
+from common.core.assets import Zone
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
 from common.models.model import Model, model_of
@@ -12,7 +13,6 @@ from common.pipelines.landing import LandingStep
 from common.pipelines.loading import LakeSource, LoadStep
 from common.pipelines.silver import SilverStep
 from common.refine.clean import silver_schema
-from common.zones.zone import Zone
 
 
 def step_of(hop: Hop) -> Step:
@@ -59,8 +59,8 @@ def step_named(consumer: str) -> Step:
 
 def consumer_of(batch: Batch) -> str:
     """Name the consumer that a batch which does things again is for; raises ConfigError where nothing reads it."""
-    if asked := batch.place.get("replay", {}).get("for"):
-        return str(asked)
+    if batch.rerun and batch.rerun.replay and batch.rerun.replay.consumer:
+        return batch.rerun.replay.consumer
     readers = [hop.consumer for hop in all_hops() if batch.asset in step_of(hop).consumer.inputs]
     if not readers:
         raise ConfigError(f"Nothing reads {batch.asset}.")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, select
 
 from common.contracts.catalogue import domains
+from common.core.assets import Zone
 from common.core.clock import now
 from common.core.settings import settings
 from common.lake import upkeep
@@ -17,7 +18,6 @@ from common.pipelines.gold import ModelStep
 from common.pipelines.silver import SilverStep
 from common.pipelines.steps import all_steps
 from common.zones.store import Changed, StoredObject, ZoneStore
-from common.zones.zone import Zone
 
 PART = re.compile(r"(?:^|/)(?P<n>\d+)/(?P<attempt>\d+)/[^/]+\.parquet$")
 SIDE = re.compile(r"^(?:rows|files)/(?P<consumer>[^/]+)/(?P<n>\d+)/(?P<attempt>\d+)/")

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 from sqlalchemy import select
 
 from common.contracts.catalogue import domains
+from common.core.assets import Zone
 from common.core.errors import WatershedError
+from common.core.places import BronzeFile, from_json
 from common.lake.table import current_version, read_at, reading
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
@@ -27,7 +29,6 @@ from common.pipelines.loading import LoadStep
 from common.pipelines.silver import SilverStep
 from common.pipelines.steps import all_steps
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone
 
 READERS = 8
 STAGED = re.compile(r"(?:^|/)(\d+)/(\d+)/\d+\.parquet$")  # a part that a hop's attempt has staged
@@ -166,11 +167,12 @@ def _against_objects(step: LandingStep) -> Iterator[str]:
     store = ZoneStore(Zone.BRONZE)
     there = {item.key: item for item in store.list(f"{step.dataset.domain}/{step.dataset.name}/")}
     with transaction() as connection:
-        places = list(connection.scalars(select(batch.c.place).where(batch.c.asset == step.consumer.output)))
-    for place in {place["key"]: place for place in places}.values():
-        found = there.get(place["key"])
-        if found is None or (found.etag, found.size) != (place["etag"], place["size"]):
-            yield f"{store.uri(place['key'])} is {'gone' if found is None else 'not the object that was recorded'}"
+        said = connection.scalars(select(batch.c.place).where(batch.c.asset == step.consumer.output))
+        places = [place for place, _ in map(from_json, said) if isinstance(place, BronzeFile)]
+    for place in {place.key: place for place in places}.values():
+        found = there.get(place.key)
+        if found is None or (found.etag, found.size) != (place.etag, place.size):
+            yield f"{store.uri(place.key)} is {'gone' if found is None else 'not the object that was recorded'}"
 
 
 def _quarantined(known: Published) -> Iterator[str]:

@@ -7,9 +7,10 @@ from airflow.sdk import Asset, AssetAny, AssetWatcher
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from common.core.assets import Zone, asset_name
 from common.core.nouns import Dataset
 from common.core.settings import Settings, settings
-from common.zones.zone import Zone, asset_name, folder, place
+from common.zones.zone import folder, place
 
 Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
 

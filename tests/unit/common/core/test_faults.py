@@ -8,6 +8,7 @@ import pytest
 from common.core.errors import ConfigError, DataError
 from common.core.faults import POINTS, VARIABLE, breakable, fault_point
 from common.core.nouns import Batch
+from common.core.places import Unnamed
 
 
 def plan(monkeypatch: pytest.MonkeyPatch, *faults: dict[str, object]) -> None:
@@ -32,10 +33,10 @@ def test_a_fault_happens_at_its_point_and_passing_only(monkeypatch: pytest.Monke
 
 def test_a_fault_may_wait_for_one_batch_and_come_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(monkeypatch, {"at": "landing:stage.after", "do": "data", "nth": 0, "when": "poison"})
-    fault_point("landing", "stage.after", [Batch("1", "a", place={"key": "good.csv"})])
+    fault_point("landing", "stage.after", [Batch("1", "a", place=Unnamed({"key": "good.csv"}))])
     for _ in range(2):
         with pytest.raises(DataError):
-            fault_point("landing", "stage.after", [Batch("2", "a", place={"key": "x/poison.csv"})])
+            fault_point("landing", "stage.after", [Batch("2", "a", place=Unnamed({"key": "x/poison.csv"}))])
 
 
 def test_a_step_that_fails_does_not_reach_the_point_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
