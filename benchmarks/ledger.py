@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from common.core.ids import batch_id
-from common.core.nouns import Batch
+from common.core.nouns import Batch, Consumer
 from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim, claim
-from common.ledger.consumers import Consumer, apply_consumer, lock
+from common.ledger.consumers import apply_consumer, lock
 from common.ledger.database import migrate, transaction
 from common.ledger.rings import due
 from devstack.stack import running

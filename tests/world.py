@@ -40,22 +40,22 @@ class World:
 
     def flow(self, *stages: str, owner: str = "test") -> dict[str, Counts]:
         """Do every hop that is due, stage by stage, and tell what each consumer did."""
-        from common.pipelines.domain import STAGES, hops
+        from common.pipelines import kinds
         from common.pipelines.work import due_tasks
 
         done: dict[str, Counts] = {}
-        for stage in stages or STAGES:
+        for stage in stages or kinds.stages():
             due = due_tasks(self.domain, stage)
-            for hop in hops(self.domain, stage):
-                if hop.task_id in due:
-                    done[hop.consumer] = self.do(hop, owner)
+            for consumer in kinds.consumers(self.domain, stage):
+                if consumer.task_id in due:
+                    done[consumer.name] = self.do(consumer, owner)
         return done
 
-    def do(self, hop: Any, owner: str = "test") -> Counts:
-        """Do one hop as its task would, and ring it."""
+    def do(self, consumer: Any, owner: str = "test") -> Counts:
+        """Do the hops of one consumer as its task would, and ring them."""
         from common.pipelines.work import rung, work
 
-        drained, ring = work(hop, owner, "test-run")
+        drained, ring = work(consumer, owner, "test-run")
         if ring:
             rung(ring.consumer, list(ring.hops))
         return drained.counts

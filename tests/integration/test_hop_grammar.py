@@ -18,11 +18,11 @@ from common.core.errors import (
     TargetUnavailable,
 )
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Counts, Head
+from common.core.nouns import Batch, Consumer, Counts, Head
 from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim, Leased, claim
-from common.ledger.consumers import Consumer, apply_consumer, lock
+from common.ledger.consumers import apply_consumer, lock
 from common.ledger.database import transaction
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile

@@ -114,9 +114,9 @@ def plan_load(
     as_json: Json = False,
 ) -> None:
     """Tell what the next load of a table would insert and update."""
-    from common.pipelines.steps import all_hops
+    from common.pipelines.kinds import all_consumers
 
-    names = [hop.consumer for hop in all_hops() if hop.stage == "load"]
+    names = [consumer.name for consumer in all_consumers() if consumer.kind == "load"]
     chosen = [name for name in names if table in (name, name.partition("@")[0])]
     if not chosen:
         raise ConfigError(f"No load of '{table}'. Known: {', '.join(names)}.")
@@ -135,16 +135,16 @@ def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
 
 
 def _planned(batch: Any) -> dict[str, Any]:
-    from common.pipelines.steps import consumer_of
+    from common.pipelines.kinds import reader_of
 
-    return _plan(consumer_of(batch), [batch])
+    return _plan(reader_of(batch).name, [batch])
 
 
 def _plan(consumer: str, batches: list[Any] | None) -> dict[str, Any]:
+    from common.pipelines.kinds import consumer_named, step_of
     from common.pipelines.plan import plan as look
-    from common.pipelines.steps import step_named
 
-    counts = look(step_named(consumer), batches)
+    counts = look(step_of(consumer_named(consumer)), batches)
     return {"consumer": consumer, "batches": len(batches or []) or None, **(vars(counts) if counts else {"taken": 0})}
 
 

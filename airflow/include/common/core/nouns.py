@@ -86,6 +86,26 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Consumer:
+    """One dataset or model into one table of one target.
+
+    `ordered` consumers read versions of Delta tables: they take batches in order, never a part of them, and stop on an
+    error; the others may narrow to the batch at fault and park it. `task_id` names its task in Airflow, `to` the
+    warehouse that it loads.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    contract: str
+    ordered: bool
+    dataset: Dataset
+    task_id: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True)
 class Head:
     """What a target says of itself: number and attempt of its last commit; hop 0 is an untouched target."""
 

@@ -1,9 +1,11 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 from arro3.core import Table as ArrowTable
@@ -127,6 +129,20 @@ class LakeTable:
                 if commit.get("watershed.hop") == str(hop) and commit.get("watershed.consumer") == self.consumer:
                     return int(commit["version"])
         return int(self.snapshot.version())
+
+    def commits(self) -> dict[int, list[int]]:
+        """Return the versions that each hop of the consumer has made."""
+        found: dict[int, list[int]] = {}
+        for commit in self.snapshot.history():
+            if commit.get("watershed.consumer") == self.consumer:
+                found.setdefault(int(commit["watershed.hop"]), []).append(int(commit["version"]))
+        return found
+
+    def parts_of(self, version: int) -> set[str]:
+        """Return the files that one version has added; none where its log entry is no longer kept."""
+        entry = self.store.read(f"{self.folder}/_delta_log/{version:020}.json") or b""
+        actions = map(json.loads, entry.splitlines())
+        return {unquote(action["add"]["path"]) for action in actions if "add" in action}
 
 
 def _delta_schema(schema: dict[str, pl.DataType]) -> DeltaSchema:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.nouns import Batch
-from common.core.places import from_json, to_json
+from common.core.places import Place, from_json, to_json
 from common.ledger.tables import batch, batch_parent
 
 ASSET_LOCK = 0x57A7E2542
@@ -67,6 +67,11 @@ def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     """Read batches in the order of the ids; an unknown id is a KeyError."""
     rows = {row.id: batch_of(row) for row in connection.execute(select(batch).where(batch.c.id.in_(ids)))}
     return [rows[i] for i in ids]
+
+
+def places_of(connection: Connection, asset: str) -> list[Place]:
+    """Return where the batches of an asset lie."""
+    return [from_json(said)[0] for said in connection.scalars(select(batch.c.place).where(batch.c.asset == asset))]
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:

@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from common.core.errors import ConservationError, LeaseLost
 from common.core.ids import attempt_id
-from common.core.nouns import Batch, Counts
+from common.core.nouns import Batch, Consumer, Counts
 from common.core.places import Replay, TableVersion
 from common.core.settings import settings
 from common.ledger.batches import batches_by_id
-from common.ledger.consumers import Consumer, lock
+from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, open_incident, resolutions
 from common.ledger.tables import consumer, hop
 from common.ledger.untaken import oldest_untaken

@@ -52,6 +52,11 @@ def attempt_key(consumer: str, hop: int, attempt: int) -> str:
     return f"{consumer}/{hop}/{attempt}.json"
 
 
+def commit_key(consumer: str, hop: int) -> str:
+    """Return the key of the object that is a hop's commit, where the target is the store itself."""
+    return f"{consumer}/{hop}.json"
+
+
 def write_manifest(manifest: Manifest) -> None:
     """Write the manifest of an attempt, once; a second write of the same attempt is a programming error."""
     store = ZoneStore(Zone.MANIFESTS)

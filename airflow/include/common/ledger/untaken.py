@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text, update
 
-from common.core.nouns import Batch
+from common.core.nouns import Batch, Consumer
 from common.core.settings import settings
 from common.ledger.batches import batches_by_id
-from common.ledger.consumers import Consumer
 from common.ledger.incidents import PARKED
 from common.ledger.tables import batch, consumer, incident
 

@@ -19,7 +19,7 @@ from common.ledger.decisions import Again
 from common.ledger.places import carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
 from common.ledger.tables import batch, receipt
-from common.pipelines.domain import UNROUTED
+from common.pipelines.consumers import UNROUTED
 from common.pipelines.landing import raw_file
 from common.pipelines.look import partition_of
 from common.zones.store import ZoneStore

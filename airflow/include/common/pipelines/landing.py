@@ -5,28 +5,27 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from common.contracts.contract import Contract
-from common.core.assets import Zone, asset_name
+from common.contracts.catalogue import contract_of
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, UnreadableFile
 from common.core.faults import fault_point
 from common.core.ids import batch_id, short_hash
-from common.core.nouns import Batch, Counts, Dataset, Head, Refusal
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, RawFile, StoredAt, to_json
 from common.core.shape import Shape
 from common.core.versions import read_versioned
-from common.ledger.batches import known_checksums
+from common.ledger.batches import known_checksums, places_of
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
-from common.ledger.manifests import Manifest
-from common.pipelines.domain import UNROUTED
-from common.pipelines.hop import Staged
+from common.ledger.manifests import Manifest, commit_key
+from common.pipelines.consumers import UNROUTED
+from common.pipelines.step import Published, Staged
 from common.refine.inspect import inspect_file
 from common.zones.store import Changed, ZoneStore
 from common.zones.zone import folder
@@ -71,23 +70,21 @@ class Sorted:
 class LandingStep:
     """The hop that empties one dataset's raw folder; without a contract all it can do is quarantine."""
 
-    def __init__(self, dataset: Dataset, contract: Contract | None) -> None:
-        self.dataset, self.contract = dataset, contract
-        output = asset_name(dataset, Zone.BRONZE if contract else Zone.QUARANTINE)
-        self.consumer = Consumer(
-            name=output,
-            kind="landing",
-            inputs=(asset_name(dataset, Zone.RAW),),
-            output=output,
-            contract=contract.hash if contract else "",
-            ordered=False,
-        )
+    table = None  # it writes objects
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.dataset = consumer.dataset
+        self.contract = None if self.dataset.name == UNROUTED else contract_of(self.dataset)
+        self.consumer = replace(consumer, contract=self.contract.hash if self.contract else "")
         self.raw, self.bronze = ZoneStore(Zone.RAW), ZoneStore(Zone.BRONZE)
         self.quarantine, self.manifests = ZoneStore(Zone.QUARANTINE), ZoneStore(Zone.MANIFESTS)
         self._head = Head()
 
+    def apply(self) -> None:
+        """Nothing is to be made: objects need no place before they are written."""
+
     def _commit_key(self, hop: int) -> str:
-        return f"{self.consumer.name}/{hop}.json"
+        return commit_key(self.consumer.name, hop)
 
     def head(self) -> Head:
         """Find the last write-once commit object; hops have no gaps, so doubling steps find it."""
@@ -118,6 +115,7 @@ class LandingStep:
                 counts=found.counts,
                 outputs=tuple(pool.map(self._copy, found.fresh)),
                 refusals=tuple(pool.map(lambda arrival: self._refuse(arrival, held), found.refused)),
+                commit=partial(self._commit, held),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
@@ -206,19 +204,35 @@ class LandingStep:
         )
         return Refusal(arrival.batch.id, arrival.reason, 1, place=self.quarantine.uri(key))
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def _commit(self, held: Claim) -> None:
         """Write the commit object of this hop, once; raises CommitConflict where somebody else has."""
-        del staged
         commit = {"v": COMMIT_VERSION, "attempt": held.attempt}
         if not self.manifests.put_json(self._commit_key(held.hop), commit):
             raise CommitConflict(f"Hop {held.hop} of {held.consumer} was committed by another attempt.")
 
     def settle(self, done: Manifest) -> None:
-        """Delete the raw files that the recorded hop has read, unless they were overwritten since."""
+        """Delete the raw files that the recorded hop has read, unless they were overwritten since.
+
+        What a crash leaves of it is deleted by the next look at raw.
+        """
         unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
         gone = partial(fault_point, self.consumer.kind, "settle.deleted")
         taken = [batch for batch in done.inputs if batch.id not in unread and not _moved(batch)]
         discard(self.raw, taken, gone)
+
+    def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
+        """Compare the objects in bronze with the batches that the ledger has recorded."""
+        del known, manifests
+        if self.contract is None:
+            return
+        there = {item.key: item for item in self.bronze.list(f"{folder(self.dataset)}/")}
+        with transaction() as connection:
+            recorded = places_of(connection, self.consumer.output)
+        for place in {place.key: place for place in recorded if isinstance(place, BronzeFile)}.values():
+            found = there.get(place.key)
+            if found is None or (found.etag, found.size) != (place.etag, place.size):
+                what = "gone" if found is None else "not the object that was recorded"
+                yield f"{self.bronze.uri(place.key)} is {what}"
 
 
 def committed_attempt(content: bytes, where: str) -> int:

@@ -19,7 +19,7 @@ from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
-from common.pipelines.domain import UNROUTED
+from common.pipelines.consumers import UNROUTED
 from common.pipelines.landing import discard, raw_file
 from common.zones.store import StoredObject, ZoneStore
 

@@ -20,7 +20,7 @@ from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.ledger.refusals import refused_rows_of
 from common.pipelines.again import mended
-from common.pipelines.silver import SilverStep, bronze_file
+from common.pipelines.silver import SilverStep, bronze_file, silver_step
 from common.refine.refused import rows_of
 from common.refine.spool import ORIGIN_RECORD, chunks
 from common.zones.store import ZoneStore
@@ -62,7 +62,7 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
     line that has none. Raises ConfigError where they are of several datasets.
     """
     contract = _contract(refusals)
-    step, frames, names = SilverStep(contract), [], _names(contract)
+    step, frames, names = silver_step(contract.dataset), [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
     for carrier in carriers:
         with TemporaryDirectory(prefix="watershed-") as spool:

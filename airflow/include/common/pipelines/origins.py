@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from sqlalchemy import select
 
-from common.contracts.catalogue import contract_of, contracts, domains
+from common.contracts.catalogue import contracts, domains
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
@@ -20,8 +20,8 @@ from common.ledger.tables import batch
 from common.models.columns import passed_through
 from common.models.model import Model, model_of, models
 from common.models.run import slices, within
-from common.pipelines.domain import loaded_tables, zone_of
-from common.pipelines.silver import SilverStep, bronze_file
+from common.pipelines.consumers import loaded_tables, zone_of
+from common.pipelines.silver import bronze_file, silver_step
 from common.refine.spool import chunks
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
@@ -101,7 +101,7 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
 
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
-    found, step = _bronze_batch(dataset, file), SilverStep(contract_of(dataset))
+    found, step = _bronze_batch(dataset, file), silver_step(dataset)
     with TemporaryDirectory(prefix="watershed-") as spool:
         for chunk in chunks(step.source_of(found, 0, Path(spool))):
             here = chunk.frame["_record"].implode()

@@ -20,7 +20,7 @@ from common.ledger.refusals import OPEN
 from common.ledger.tables import batch, hop, receipt, refusal
 from common.ledger.untaken import parked
 from common.models.model import Model
-from common.pipelines.domain import declared
+from common.pipelines.consumers import declared
 from common.refine.clean import partition_columns
 from common.zones.store import ZoneStore
 from common.zones.zone import folder

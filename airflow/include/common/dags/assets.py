@@ -7,8 +7,9 @@ from airflow.sdk import Asset, AssetAny, AssetWatcher
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
-from common.core.nouns import Dataset
+from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
 from common.zones.zone import folder, place
 
@@ -43,6 +44,26 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
         waiter_delay=0,
     )
     return [AssetWatcher(name=config.queue_name(domain), trigger=trigger)]
+
+
+def bells(those: Sequence[Consumer]) -> list[Asset]:
+    """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain."""
+    inputs = [LakeAsset.parse(name) for consumer in those for name in consumer.inputs]
+    return [
+        landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
+        for asset in dict.fromkeys(inputs if inputs[0].zone is not Zone.RAW else inputs[:1])
+    ]
+
+
+def output_asset(consumer: Consumer) -> Asset:
+    """Return the asset that a consumer writes: a dataset in a zone, or a warehouse table."""
+    if not consumer.to:
+        written = LakeAsset.parse(consumer.output)
+        return zone_asset(written.dataset, written.zone)
+    config = settings()
+    base = config.duckdb_uri if consumer.to == "duckdb" else config.warehouse_uri
+    table = consumer.output.rpartition("@")[0].replace(".", "/")
+    return Asset(name=consumer.name, uri=f"{base}/{table}", group=consumer.to)
 
 
 def doorbell(assets: Sequence[Asset]) -> Schedule:
