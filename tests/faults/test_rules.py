@@ -1,10 +1,9 @@
 """Single rules of a hop that the other tests would not miss: each is here because a mutant survived without it."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -20,9 +19,9 @@ from common.ledger.manifests import Manifest, write_manifest
 from common.pipelines.domain import Hop
 from common.pipelines.hop import Staged, drain
 from common.pipelines.landing import Arrival, LandingStep
+from tests.fake_step import FakeStep, arrive, expire, incidents
 from tests.faults.workers import Workers, job
-from tests.integration.test_hop_grammar import FakeStep, arrive, expire, incidents
-from tests.world import World, new_world
+from tests.world import World
 
 TRANSACTIONS = Dataset("ecommerce", "transactions")
 LANDING, SILVER = Hop("bronze", TRANSACTIONS), Hop("silver", TRANSACTIONS)
@@ -161,30 +160,25 @@ def test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run(world: World, for
     assert (again.result["hops"], again.result["rung"]) == ([], [1])
 
 
-@pytest.fixture
-def impatient(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
-    with new_world({**stack, "WATERSHED_LEASE_SECONDS": "3"}, tmp_path, "ecommerce") as made:
-        yield made
-
-
-def test_a_zombie_that_stages_late_overwrites_no_published_part(impatient: World, forks: Workers) -> None:
+def test_a_zombie_that_stages_late_overwrites_no_published_part(world: World, forks: Workers) -> None:
     """Frozen with two batches; the hop it holds is narrowed to one and published; then it stages parts of both."""
     for name, events in (("a", (("e1", "page_view"), ("e2", "page_view"))), ("poison", (("e2", "add_to_cart"),))):
         lines = [
             f'{{"event_id": "{event}", "customer_id": "00001", "kind": "{kind}", "occurred_at": "1997-01-01T00:00:00Z"}}\n'
             for event, kind in events
         ]
-        impatient.land(f"events/{name}.ndjson", "".join(lines).encode())
-    impatient.flow("bronze")
+        world.land(f"events/{name}.ndjson", "".join(lines).encode())
+    world.flow("bronze")
     hop = Hop("silver", Dataset("ecommerce", "events"))
-    zombie = forks.start(job(hop, "zombie"), impatient.env, [{"at": "silver:stage.before", "do": "stop"}])
+    zombie = forks.start(job(hop, "zombie"), world.env, [{"at": "silver:stage.before", "do": "stop"}])
     assert zombie.frozen(), str(zombie.wait())
     poisoned = [{"at": "silver:stage.before", "do": "data", "nth": 0, "when": "poison"}]
-    outcome: Any = None
-    while not (outcome := forks.run(job(hop, "other"), impatient.env, poisoned)).result.get("hops"):
-        assert outcome.result.get("leased_by") == "zombie", str(outcome)
-    before = impatient.silver("events").sort("event_id").rows()
+    assert forks.run(job(hop, "other"), world.env, poisoned).result["leased_by"] == "zombie"
+    expire(world)
+    outcome = forks.run(job(hop, "other"), world.env, poisoned)
+    assert outcome.result.get("hops"), str(outcome)
+    before = world.silver("events").sort("event_id").rows()
     assert [row[0] for row in before] == ["e1", "e2"]
     zombie.signal(signal.SIGCONT)
     assert zombie.wait().error in {"LeaseLost", "CommitConflict"}
-    assert impatient.silver("events").sort("event_id").rows() == before
+    assert world.silver("events").sort("event_id").rows() == before

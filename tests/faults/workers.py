@@ -19,7 +19,7 @@ from common.core.faults import VARIABLE
 from common.pipelines.domain import Hop
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 180.0
+PATIENCE = 600.0
 Plan = Sequence[Mapping[str, Any]]
 
 
@@ -167,7 +167,7 @@ def workers(env: Mapping[str, str], folder: Path) -> Iterator[Workers]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(30)
+            process.wait(300)
 
 
 def job(hop: Hop, owner: str = "dag/run/task/-1") -> dict[str, Any]:
