@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up status down lint docs lock pictures test test-compose faults bench browser clean-state
+.PHONY: help demo up status down lint docs lock pictures check test coverage test-compose faults bench browser clean-state
 
 PYTHON = python3
 N = 1000
@@ -12,12 +12,18 @@ BIN = $(VENV)/bin
 # Beside the project's packages: `uv pip sync` removes from them whatever the lock file does not name.
 UV = $(VENV)/uv/bin/uv
 STAMP = $(VENV)/.installed
-SUITES = tests/unit tests/dags tests/integration tests/faults tests/e2e
+# The longest first, so that the workers end together.
+SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
+LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
+# Each has PostgreSQL, an object store and a Slack stand-in of its own; one after the other also a whole Airflow.
+WORKERS = 3
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'
 	@echo 'make up           start the stack and leave it running; make status, make down'
-	@echo 'make test         run every test; make lint, make bench, make docs'
+	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
+	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
@@ -49,8 +55,16 @@ lock: $(STAMP)
 	@$(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --all-extras \
 	  --python-version 3.11 pyproject.toml -o requirements.lock
 
+check: lint
+	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
+
 test: $(STAMP) browser
-	$(BIN)/python -m pytest --cov --cov-report=term $(SUITES)
+	$(PYTEST) --durations=20 $(SUITES)
+
+# Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
+coverage: $(STAMP) browser
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
+	  $(PYTEST) --cov --cov-report=term $(SUITES)
 
 # In a project and on ports of its own: no other stack of this machine is touched.
 test-compose: $(STAMP)

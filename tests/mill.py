@@ -17,6 +17,7 @@ from devstack.follow import settled
 from devstack.record import UnitRecord
 from devstack.stack import Stack
 from devstack.tour import wait_for
+from tests.stacks import hasten
 from tests.world import World, forget
 
 SACKS = 5  # a file
@@ -197,6 +198,7 @@ def grinding(folder: Path, settings: Mapping[str, str]) -> Iterator[Mill]:
     with pytest.MonkeyPatch.context() as patch:
         try:
             stack.start(owned=True)
+            hasten(stack.env)
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()

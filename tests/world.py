@@ -1,10 +1,11 @@
 """A world of its own for a test: bucket, ledger and warehouse that nothing else uses, on the session's stack."""
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from sqlalchemy import select
 
 from common.core.nouns import Counts
 from common.core.settings import settings
+from tests import templates
+
+DUCKDB = "w.duckdb"
+ACCOUNT: dict[str, str] = {}  # which store the clients of this process were made for
+TEMPLATES: dict[tuple[str, str], templates.Template] = {}
 
 
 @dataclass
@@ -52,9 +58,11 @@ class World:
         return done
 
     def do(self, consumer: Any, owner: str = "test") -> Counts:
-        """Do the hops of one consumer as its task would, and ring them."""
+        """Do the hops of one consumer, or of the one of that name, as its task would, and ring them."""
+        from common.pipelines.kinds import consumer_named
         from common.pipelines.work import rung, work
 
+        consumer = consumer_named(consumer) if isinstance(consumer, str) else consumer
         drained, ring = work(consumer, owner, "test-run")
         if ring:
             rung(ring.consumer, list(ring.hops))
@@ -83,22 +91,54 @@ class World:
 @contextmanager
 def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path | None = None) -> Iterator[World]:
     """Give a world with its own bucket and databases, and point this process to it for the block."""
-    from common.pipelines.apply import apply
-    from common.zones.store import client
-
     folder.mkdir(exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        env = _new_env(stack, folder, domains)
-        for variable, value in env.items():
-            patch.setenv(variable, value)
-        forget()
-        client().create_bucket(Bucket=settings().bucket)
-        apply()
+    env = _new_env(stack, folder, domains)
+    template = _template(env, folder)
+    with _inside(env) as name:
+        template.copy(name, folder / DUCKDB)
         try:
             yield World(env, domain, folder)
             _places_survive()
         finally:
             forget()
+            with suppress(psycopg.Error):
+                templates.drop(template.server, name)
+
+
+@contextmanager
+def _inside(env: Mapping[str, str]) -> Iterator[str]:
+    """Point this process to a world, and give the world's name."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in env.items():
+            patch.setenv(variable, value)
+        forget()
+        try:
+            yield settings().bucket
+        finally:
+            forget()
+
+
+def _template(env: Mapping[str, str], folder: Path) -> templates.Template:
+    """Find the applied world that is to be copied; the first that needs one like it applies it."""
+    key = env["PGPORT"], templates.fingerprint(env)
+    if key not in TEMPLATES:
+        TEMPLATES[key] = _applied(env, folder)
+    return TEMPLATES[key]
+
+
+def _applied(like: Mapping[str, str], folder: Path) -> templates.Template:
+    from common.pipelines.apply import apply
+    from common.zones.store import client
+
+    env = _new_env(like, folder, Path(like["WATERSHED_DOMAINS_DIR"]))
+    with _inside(env) as name:
+        templates.create(_server(env), name)
+        client().create_bucket(Bucket=name)
+        apply()
+        forget()
+        made = templates.taken(_server(env), name, folder / DUCKDB)
+    (folder / DUCKDB).unlink(missing_ok=True)
+    return made
 
 
 def _places_survive() -> None:
@@ -121,24 +161,30 @@ def forget() -> None:
 
     if engine.cache_info().currsize:
         engine().dispose()
-    for cached in (settings, engine, read_contracts, read_models, _session, aws_client):
+    for cached in (settings, engine, read_contracts, read_models):
         cached.cache_clear()
+    if (now := {name: value for name, value in os.environ.items() if name.startswith("AWS_")}) != ACCOUNT:
+        ACCOUNT.clear()
+        ACCOUNT.update(now)
+        for dear in (_session, aws_client):  # a fifth of a second each
+            dear.cache_clear()
+
+
+def _server(stack: Mapping[str, str]) -> str:
+    return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
 
 
 def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> dict[str, str]:
-    name = f"t{uuid.uuid4().hex[:12]}"
-    base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
-    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}_l"')  # type: ignore[call-overload]
-        connection.execute(f'CREATE DATABASE "{name}_w"')  # type: ignore[call-overload]
+    """Name a world that is to be made."""
+    name, server = f"t{uuid.uuid4().hex[:12]}", _server(stack)
     warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | {"schema": f"{name}_w"}
     return {
         **stack,
         "WATERSHED_BUCKET": name,
-        "WATERSHED_LEDGER_URL": f"{base.replace('://', '+psycopg://')}/{name}_l",
+        "WATERSHED_LEDGER_URL": f"{server.replace('://', '+psycopg://')}/{name}_l",
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
-        "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / "w.duckdb")}),
-        "WAREHOUSE_URL": f"{base}/{name}_w",
+        "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / DUCKDB)}),
+        "WAREHOUSE_URL": f"{server}/{name}_w",
         **({"WATERSHED_DOMAINS_DIR": str(domains)} if domains else {}),
     }
 

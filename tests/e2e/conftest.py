@@ -1,4 +1,4 @@
-"""One whole stack with Airflow for the session, woken by bells alone, with the sample data dropped into it."""
+"""One whole stack with Airflow, woken by bells alone, with the sample data dropped into it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from devstack.follow import settled
 from devstack.stack import Stack
 from devstack.summary import summarise
 from devstack.tour import alerts, drop, fail_on_purpose, wait_for
+from tests.stacks import hasten
 from tests.world import World, forget
 
 
@@ -40,7 +41,7 @@ class Shop(World):
         wait_for(lambda: settled(self.domain), lambda: None, "the files to arrive")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Start everything, drop the sample files with sweeps off, and follow them."""
     folder = tmp_path_factory.mktemp("shop")
@@ -48,6 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with pytest.MonkeyPatch.context() as patch:
         try:
             stack.start(owned=True)
+            hasten(stack.env)
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()

@@ -1,10 +1,6 @@
-"""The demo itself: exact numbers, whichever way it is woken and whatever the input."""
+"""The demo itself, woken by bells alone: exact numbers, and what a person sees of it with a real browser."""
 
 import json
-import os
-import random
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,12 +8,15 @@ import polars as pl
 
 from common.pipelines.verify import verify
 from common.zones.store import client, storage_options
+from devstack.pictures import assets, take_alert, take_asset_graph
 from devstack.summary import answers
 from devstack.tour import alerts
 from domains.ecommerce.samples.shop import PURCHASES
 from tests.e2e.conftest import Shop
-from tests.e2e.recount import perturb, recount
+from tests.e2e.recount import recount
 
+PICTURES = Path(__file__).parents[2] / "var" / "test"
+WANTED = ("ecommerce.transactions.bronze", "ecommerce_transactions_to_silver", "ecommerce.transactions.silver")
 SPOILED_FILES = {"binary": 1, "corrupt": 1, "empty": 1, "schema": 1, "truncated": 1, "unrouted": 1}
 
 
@@ -103,36 +102,6 @@ def test_one_more_row_changes_exactly_that_row(shop: Shop) -> None:
     assert {key for key in shop.keys("gold/ecommerce/fact_transactions/month=") if "1998-06" not in key} == before
 
 
-def test_sweeps_alone_give_equal_answers_for_perturbed_input(tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    variant = tmp_path / "purchases.txt"
-    perturb(PURCHASES, variant, seed)
-    env = {**os.environ, "WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */10"}
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "common.cli",
-            "dev",
-            "demo",
-            "--json",
-            "--state",
-            str(tmp_path / "demo"),
-            "--purchases",
-            variant,
-        ],
-        env={**env, "PYTHONPATH": "airflow/include"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
-    assert found["answers"] == recount(variant), f"SEED={seed}"
-    assert json.loads((tmp_path / "demo" / "summary.json").read_text()) == found
-    assert not (tmp_path / "demo" / "stack.json").exists()
-
-
 def test_task_logs_are_json_and_say_what_they_are_about(shop: Shop) -> None:
     logs = (shop.folder / "stack" / "airflow" / "logs").rglob("*.log")
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines() if '"hop published"' in line]
@@ -147,3 +116,16 @@ def test_upkeep_runs_beside_everything_and_changes_nothing(shop: Shop) -> None:
         assert shop.run_to_its_end(dag_id) == "success"
     assert answers() == before
     assert list(verify()) == []
+
+
+def test_the_asset_graph_shows_the_way_through_the_zones(shop: Shop) -> None:
+    assert {"ecommerce.raw", "ecommerce.transactions.bronze", "ecommerce.fact_transactions@warehouse"} <= set(assets())
+    picture = PICTURES / "asset-graph.png"
+    take_asset_graph(picture, WANTED)
+    assert picture.stat().st_size > 10_000
+
+
+def test_the_alert_is_to_be_seen(shop: Shop) -> None:
+    picture = PICTURES / "alert.png"
+    take_alert(picture)
+    assert picture.stat().st_size > 10_000

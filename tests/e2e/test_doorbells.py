@@ -1,6 +1,5 @@
 """Doorbells rung too often, too late, twice, wrongly or not at all: every batch is taken once all the same."""
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from common.core.settings import settings
 from common.zones.queues import apply_queues
 from common.zones.store import aws_client, client
 from tests.mill import Mill, grinding, told
+from tests.seed import SEED
 
 BELL, CONSUMER = "mill.sacks.bronze", "mill_sacks_to_silver"
-SEED = int(os.environ.get("SEED", random.randrange(10**6)))
 numbers = count(1)
 
 

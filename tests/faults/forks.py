@@ -11,13 +11,14 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 LOOK = 0.005
 PR_SET_PDEATHSIG = 1
 answers = sys.stdout
+HELD = ExitStack()
 
 
 def preload() -> None:
@@ -81,6 +82,7 @@ def child(job: dict[str, Any], inside: dict[str, str]) -> None:
         for number, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(source, number)
         enter(job["env"], inside)
+        listen()
         if shift := job.get("clock"):
             shift_clock(shift)
         Path(job["result"]).write_text(json.dumps(do(job)))
@@ -115,6 +117,14 @@ def enter(env: dict[str, str], inside: dict[str, str]) -> None:
     }:
         _session.cache_clear()
         aws_client.cache_clear()
+
+
+def listen() -> None:
+    """Let the plan of faults in the environment act in this process, for as long as it lives."""
+    from common.observe.verbs import listening
+    from tests.faults.plan import act
+
+    HELD.enter_context(listening(act))
 
 
 def shift_clock(seconds: float) -> None:

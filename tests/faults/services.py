@@ -8,7 +8,7 @@ from pathlib import Path
 from devstack.folder import StateFolder, state_folder
 from devstack.record import Condition, UnitRecord, read_record
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def folder_of(env: dict[str, str] | object) -> StateFolder:

@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack.record import Condition
 from tests.mill import Mill, grinding
+from tests.seed import SEED
 
-SEED = int(os.environ.get("SEED", random.randrange(10**6)))
 TASK = "a running task"
 VICTIMS = ["scheduler", "triggerer", "api-server", "dag-processor", "postgres", "s3", TASK, TASK]
 QUICK = {

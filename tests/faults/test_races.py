@@ -6,7 +6,7 @@ import pytest
 
 from common.ledger import untaken
 from common.pipelines.hop import drain
-from tests.integration.test_hop_grammar import FakeStep, arrive
+from tests.fake_step import FakeStep, arrive
 from tests.world import World
 
 
@@ -37,7 +37,7 @@ def arrive_beside(step: FakeStep, name: str) -> None:
     from common.core.places import Unnamed
     from common.ledger.batches import record_batches
     from common.ledger.database import transaction
-    from tests.integration.test_hop_grammar import IN
+    from tests.fake_step import IN
 
     with transaction() as connection:
         record_batches(connection, [Batch(batch_id(IN, name), IN, place=Unnamed({"name": name}))])

@@ -1,32 +1,31 @@
 """Single rules of a hop that the other tests would not miss: each is here because a mutant survived without it."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from common.contracts.catalogue import contract_of
 from common.core.errors import DataError, LeaseLost, ModelError, TargetUnavailable, TerminalError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset
-from common.core.places import Unnamed
+from common.core.places import RawFile
 from common.ledger.claims import Claim, claim, heartbeat, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.manifests import Manifest, write_manifest
-from common.pipelines.domain import Hop
-from common.pipelines.hop import Staged, drain
+from common.pipelines.hop import drain
+from common.pipelines.kinds import consumer_named
 from common.pipelines.landing import Arrival, LandingStep
+from common.pipelines.step import Staged
+from tests.fake_step import FakeStep, arrive, expire, incidents
 from tests.faults.workers import Workers, job
-from tests.integration.test_hop_grammar import FakeStep, arrive, expire, incidents
-from tests.world import World, new_world
+from tests.world import World
 
 TRANSACTIONS = Dataset("ecommerce", "transactions")
-LANDING, SILVER = Hop("bronze", TRANSACTIONS), Hop("silver", TRANSACTIONS)
+LANDING, SILVER = f"{TRANSACTIONS}.bronze", f"{TRANSACTIONS}.silver"
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
 
 
@@ -132,10 +131,10 @@ def test_an_attempt_that_lost_its_hop_stops_nobody(world: World) -> None:
 
 
 def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_path: Path) -> None:
-    step = LandingStep(TRANSACTIONS, contract_of(TRANSACTIONS))
+    step = LandingStep(consumer_named(LANDING))
 
     def arrival(name: str, partition: str) -> Arrival:
-        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place=Unnamed({"key": name}))
+        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place=RawFile(name, "", 0, ""))
         return Arrival(batch, tmp_path / name, checksum="same")
 
     fresh, duplicates = step._compared([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])
@@ -162,30 +161,25 @@ def test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run(world: World, for
     assert (again.result["hops"], again.result["rung"]) == ([], [1])
 
 
-@pytest.fixture
-def impatient(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
-    with new_world({**stack, "WATERSHED_LEASE_SECONDS": "3"}, tmp_path, "ecommerce") as made:
-        yield made
-
-
-def test_a_zombie_that_stages_late_overwrites_no_published_part(impatient: World, forks: Workers) -> None:
+def test_a_zombie_that_stages_late_overwrites_no_published_part(world: World, forks: Workers) -> None:
     """Frozen with two batches; the hop it holds is narrowed to one and published; then it stages parts of both."""
     for name, events in (("a", (("e1", "page_view"), ("e2", "page_view"))), ("poison", (("e2", "add_to_cart"),))):
         lines = [
             f'{{"event_id": "{event}", "customer_id": "00001", "kind": "{kind}", "occurred_at": "1997-01-01T00:00:00Z"}}\n'
             for event, kind in events
         ]
-        impatient.land(f"events/{name}.ndjson", "".join(lines).encode())
-    impatient.flow("bronze")
-    hop = Hop("silver", Dataset("ecommerce", "events"))
-    zombie = forks.start(job(hop, "zombie"), impatient.env, [{"at": "silver:stage.before", "do": "stop"}])
+        world.land(f"events/{name}.ndjson", "".join(lines).encode())
+    world.flow("bronze")
+    hop = "ecommerce.events.silver"
+    zombie = forks.start(job(hop, "zombie"), world.env, [{"at": "silver:stage.before", "do": "stop"}])
     assert zombie.frozen(), str(zombie.wait())
     poisoned = [{"at": "silver:stage.before", "do": "data", "nth": 0, "when": "poison"}]
-    outcome: Any = None
-    while not (outcome := forks.run(job(hop, "other"), impatient.env, poisoned)).result.get("hops"):
-        assert outcome.result.get("leased_by") == "zombie", str(outcome)
-    before = impatient.silver("events").sort("event_id").rows()
+    assert forks.run(job(hop, "other"), world.env, poisoned).result["leased_by"] == "zombie"
+    expire(world)
+    outcome = forks.run(job(hop, "other"), world.env, poisoned)
+    assert outcome.result.get("hops"), str(outcome)
+    before = world.silver("events").sort("event_id").rows()
     assert [row[0] for row in before] == ["e1", "e2"]
     zombie.signal(signal.SIGCONT)
     assert zombie.wait().error in {"LeaseLost", "CommitConflict"}
-    assert impatient.silver("events").sort("event_id").rows() == before
+    assert world.silver("events").sort("event_id").rows() == before

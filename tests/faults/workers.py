@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from common.core.faults import VARIABLE
+from tests.faults.plan import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 180.0
+PATIENCE = 600.0
 Plan = Sequence[Mapping[str, Any]]
 
 
@@ -166,7 +166,7 @@ def workers(env: Mapping[str, str], folder: Path) -> Iterator[Workers]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(30)
+            process.wait(300)
 
 
 def job(consumer: str, owner: str = "dag/run/task/-1") -> dict[str, Any]:

@@ -18,8 +18,8 @@ import polars as pl
 import psycopg
 
 SACKS, WEIGHT = 5, 100.0
-PAUSE = 0.2  # seconds between two looks at a table
-PATIENCE = 30.0  # seconds that a reader tries to open a file that somebody writes
+PAUSE = 0.2  # seconds between two looks at a table, less on a machine that looks quickly
+PATIENCE = 300.0  # seconds that a reader tries to open a file that somebody writes
 DELIVERIES = """SELECT delivery, count(*) AS sacks, sum(weight)::float8 AS weight, min(weight)::float8 AS lightest
 FROM mill.sacks GROUP BY delivery"""
 DAYS = "SELECT day, sacks, weight::float8 AS weight FROM mill.daily"
@@ -119,8 +119,11 @@ def poll(name: str, seen: Seen, over: threading.Event) -> None:
     """Look at one table until it is over, and once more then; an error is a fault like any other."""
     try:
         look = TABLES[name]()
-        while not over.wait(PAUSE):
+        took = 0.0
+        while not over.wait(min(PAUSE, 4 * took)):
+            began = time.monotonic()
             seen.look(look())
+            took = time.monotonic() - began
         seen.look(look())
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over is told
         seen.broken.append(f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ import pytest
 
 from common.core.errors import ConfigError
 from devstack.cloud import refuse_foreign
-from devstack.ports import choose_ports
+from devstack.ports import Claims, choose_ports
 from devstack.tour import wait_for
 
 CONNECTION = '{"conn_type": "postgres", "host": "warehouse"}'
@@ -49,27 +49,32 @@ class Cloud:
         """Kill the emulator without warning; what started it must end too, so that its container is restarted."""
         (server,) = psutil.Process(self.process.pid).children()
         server.send_signal(signal.SIGKILL)
-        assert self.process.wait(30) != 0
+        assert self.process.wait(300) != 0
 
 
 @pytest.fixture(params=["us-east-1", "eu-central-1"])
 def cloud(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    (port,) = choose_ports(["s3"], {}).values()
+    with Claims() as claims:
+        yield from served(tmp_path, request.param, choose_ports(["s3"], {}, claims.take)["s3"])
+
+
+def served(folder: Path, region: str, port: int) -> Iterator[Cloud]:
+    """A cloud in that region on that port, until the generator is closed."""
     env = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": request.param,
-        "AWS_REGION": request.param,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
         "AIRFLOW_CONN_WAREHOUSE": CONNECTION,
         "AIRFLOW_VAR_STUDY": "A-1",
         "PYTHONPATH": "airflow/include",
     }
-    made = Cloud(tmp_path, env)
+    made = Cloud(folder, env)
     made.start()
     yield made
     made.process.terminate()
-    made.process.wait(30)
+    made.process.wait(300)
 
 
 def made(cloud: Cloud) -> None:
@@ -83,7 +88,7 @@ def made(cloud: Cloud) -> None:
     assert found == {"airflow/connections/warehouse": CONNECTION, "airflow/variables/study": "A-1"}
     cloud.client("sqs").purge_queue(QueueUrl=queue)
     cloud.client("s3").put_object(Bucket="watershed", Key="raw/ecommerce/events/one.csv", Body=b"x")
-    (message,) = cloud.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    (message,) = cloud.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
     assert json.loads(message["Body"])["Records"][0]["s3"]["object"]["key"] == "raw/ecommerce/events/one.csv"
 
 
@@ -108,6 +113,6 @@ def test_the_data_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_a_request_to_end_ends_it_in_order(cloud: Cloud) -> None:
     cloud.process.terminate()
-    assert cloud.process.wait(30) == 0
+    assert cloud.process.wait(300) == 0
     cloud.start()
     made(cloud)

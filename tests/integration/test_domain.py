@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
+from tests.seed import GIVEN, SEED
 from tests.world import new_world
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ class Shape:
         return gzip.compress(content) if self.ending.endswith("gz") else content
 
 
-SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else [1, 2, 3, random.randrange(10**6)]
+SEEDS = [SEED] if GIVEN else [1, 2, 3, SEED]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

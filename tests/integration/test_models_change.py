@@ -14,7 +14,7 @@ from common.pipelines.hop import drain
 from common.pipelines.landing import LandingStep
 from common.zones.store import ZoneStore, client
 from devstack.folder import INCLUDE
-from tests.integration.test_hop_grammar import FakeStep, arrive, incidents
+from tests.fake_step import FakeStep, arrive, incidents
 from tests.world import World, forget, new_world
 
 USER = "{},Ann,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z"

@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 from tests.integration.reader import SACKS, TABLES, WEIGHT, Seen
+from tests.seed import SEED
 from tests.world import World, new_world
 
 ROOT = Path(__file__).parents[2]
 N, A_TIME = int(os.environ.get("N", "60")), 100
-SEED = int(os.environ.get("SEED", random.randrange(10**6)))
 LOADS = [{"to": to, "strategy": "incremental"} for to in ("warehouse", "duckdb")]
 CONTRACT: dict[str, Any] = {
     "apiVersion": "v3.0.2",
@@ -149,7 +149,7 @@ def test_readers_see_whole_publications_only(stack: Mapping[str, str], tmp_path:
         world.flow()
         with reader_of(world) as reader:
             files = publish(world, publications)
-            told, _ = reader.communicate(timeout=60)
+            told, _ = reader.communicate(timeout=600)
         parked = world.rows("SELECT count(*) FROM incident WHERE kind = 'parked'", "ledger")
         assert world.silver("sacks").height == files * SACKS
         assert world.rows("SELECT sum(sacks) FROM mill.daily") == [(files * SACKS,)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ import psycopg
 import pytest
 from slack_sdk import WebClient
 
-from devstack.folder import INCLUDE, StateFolder, state_folder
+from devstack.folder import INCLUDE, StateFolder, state_folder, write_json
+from devstack.ports import PREFERRED
 from devstack.processes import family, relatives
 from devstack.record import read_record
 from devstack.stack import Stack, StackFailed, running
@@ -32,7 +34,10 @@ DEV = [sys.executable, "-c", "from devstack.cli import app; app()"]
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("small") / "stack"
+    path = tmp_path_factory.mktemp("small") / "stack"
+    # As if it had run before, on ports that no stack beside it prefers: they are free again after each stop.
+    write_json(state_folder(path).plan, {"ports": {name: port + 12_000 for name, port in PREFERRED.items()}})
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +49,15 @@ def domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def env(state: Path, domains: Path) -> Iterator[dict[str, str]]:
-    with running(state, SMALL, {"WATERSHED_DOMAINS_DIR": str(domains)}) as env:
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lasting") / "stack"
+
+
+@pytest.fixture(scope="module")
+def env(lasting: Path, domains: Path) -> Iterator[dict[str, str]]:
+    """The environment of one stack for all tests that leave it running."""
+    with running(lasting, SMALL, {"WATERSHED_DOMAINS_DIR": str(domains)}) as env:
         yield env
 
 
@@ -73,7 +84,7 @@ def database(env: dict[str, str], name: str = "warehouse") -> "psycopg.Connectio
     )
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -136,8 +147,8 @@ def test_slack_speaks_to_its_own_client(env: dict[str, str]) -> None:
     assert client.files_upload_v2(channel="C012345678", content="why", filename="log.txt")["ok"]
 
 
-def test_killed_services_come_back_with_their_data(env: dict[str, str], state: Path) -> None:
-    folder = state_folder(state)
+def test_killed_services_come_back_with_their_data(env: dict[str, str], lasting: Path) -> None:
+    folder = state_folder(lasting)
     with database(env) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     s3(env).put_object(Bucket="watershed", Key="kept", Body=b"x")
@@ -203,6 +214,26 @@ def test_an_owned_stack_ends_with_its_owner(tmp_path: Path, domains: Path) -> No
         processes = everything(folder)
         owner.kill()
     until(lambda: gone(processes))
+
+
+def test_two_stacks_that_start_at_once_share_nothing(tmp_path: Path, domains: Path) -> None:
+    stacks = [Stack(tmp_path / name / "stack", SMALL, {"WATERSHED_DOMAINS_DIR": str(domains)}) for name in "ab"]
+    try:
+        with ThreadPoolExecutor(len(stacks)) as pool:
+            assert list(pool.map(Stack.start, stacks)) == [True, True]
+        assert all(look(stack.folder).healthy for stack in stacks)
+        ports = [port for stack in stacks for port in stack.plan.ports.values()]
+        assert len(set(ports)) == len(ports)
+        for number, stack in enumerate(stacks):
+            s3(stack.env).put_object(Bucket="watershed", Key=f"of {number}", Body=b"x")
+            with database(stack.env) as connection:
+                connection.execute(f"CREATE TABLE of_{number} (n int)".encode())
+        for number, stack in enumerate(stacks):
+            keys = [entry["Key"] for entry in s3(stack.env).list_objects_v2(Bucket="watershed")["Contents"]]
+            assert keys == [f"of {number}"]
+    finally:
+        for stack in stacks:
+            stack.stop()
 
 
 def test_a_step_that_fails_ends_the_start_and_says_why(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from common.core.places import BronzeFile, RawFile, TableVersion, WarehouseTable
 from common.ledger.journal import Entry
 from common.ledger.manifests import parse_manifest
 from common.ledger.refusals import refusal_id
+from common.pipelines.kinds import all_consumers, step_of
 from common.pipelines.landing import committed_attempt
-from common.pipelines.steps import all_hops, step_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 pytestmark = pytest.mark.usefixtures("fresh_settings")
@@ -38,9 +38,14 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def test_every_consumer_keeps_its_name_inputs_and_output() -> None:
-    steps = [step_of(hop) for hop in all_hops()]
-    found = {s.consumer.name: (list(s.consumer.inputs), s.consumer.output) for s in steps}
-    assert {c["name"]: (c["inputs"], c["output"]) for c in golden("consumers")}.items() <= found.items()
+    found = {c.name: {"kind": c.kind, "inputs": list(c.inputs), "output": c.output} for c in all_consumers()}
+    for kept in golden("consumers"):
+        assert {"name": kept["name"], **found[kept["name"]]} == kept
+
+
+def test_a_step_works_for_the_consumer_that_it_was_made_for() -> None:
+    for consumer in all_consumers():
+        assert step_of(consumer).consumer == consumer
 
 
 def test_every_manifest_is_read() -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from devstack import postgres
 from devstack.folder import StateFolder
-from devstack.processes import Identity
+from devstack.processes import Identity, family, listens
 
 TIMEOUT = 3.0
+AIRFLOW_HEALTH = "/api/v2/monitor/health"
 # A proxy that the machine may have knows nothing about 127.0.0.1.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -40,9 +42,9 @@ def database(patient: Patient) -> bool:
     return postgres.is_ready(patient.folder, patient.process.pid)
 
 
-def answers(variable: str, path: str) -> Probe:
-    """Make a probe that wants HTTP 200 at a path below the address that the environment names."""
-    return lambda patient: answers_at(patient.env[variable].rstrip("/") + path)
+def answers(unit: str, variable: str, path: str) -> Probe:
+    """Make a probe that wants HTTP 200 of this stack's unit at a path below the address that the environment names."""
+    return lambda patient: _ask(patient, unit, patient.env[variable].rstrip("/") + path) is not None
 
 
 def answers_at(url: str) -> bool:
@@ -53,14 +55,14 @@ def answers_at(url: str) -> bool:
 def slack(patient: Patient) -> bool:
     """Tell whether the Slack stand-in answers."""
     base = json.loads(patient.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
-    return answers_at(base.removesuffix("api/") + "health")
+    return _ask(patient, "slack", base.removesuffix("api/") + "health") is not None
 
 
 def beats(component: str) -> Probe:
     """Make a probe that wants a heartbeat of an Airflow component by this very process."""
 
     def probe(patient: Patient) -> bool:
-        health = _get(patient.env["AIRFLOW__API__BASE_URL"] + "/api/v2/monitor/health") or {}
+        health = _ask(patient, "api-server", patient.env["AIRFLOW__API__BASE_URL"] + AIRFLOW_HEALTH) or {}
         seen = health.get(component) or {}
         beat = seen.get(f"latest_{component}_heartbeat")
         if not beat or seen.get("status") != "healthy":
@@ -68,6 +70,12 @@ def beats(component: str) -> Probe:
         return datetime.fromisoformat(beat).timestamp() >= patient.since
 
     return probe
+
+
+def _ask(patient: Patient, unit: str, url: str) -> Any:
+    """Fetch JSON from a unit of the patient's stack; None where it does not answer, or somebody else would."""
+    port = urlsplit(url).port or 0
+    return _get(url) if listens(family(patient.folder.path, unit), port) else None
 
 
 def _get(url: str) -> Any:

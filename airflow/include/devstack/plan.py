@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from devstack.environment import chosen_by_user, environment
 from devstack.folder import StateFolder, read_json, write_json
 from devstack.keys import keys_of
-from devstack.ports import HOST, PREFERRED, choose_ports
+from devstack.ports import HOST, PREFERRED, Claims, choose_ports
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Plan:
         return f"{scheme}://{HOST}:{self.ports[service]}"
 
 
-def make_plan(folder: StateFolder, units: Iterable[str], overrides: Mapping[str, str]) -> Plan:
-    """Choose ports, read keys and settle the environment; keep all of it in the state folder."""
+def make_plan(folder: StateFolder, units: Iterable[str], overrides: Mapping[str, str], claims: Claims) -> Plan:
+    """Claim ports, read keys and settle the environment; keep all of it in the state folder."""
     last = read_json(folder.plan) or {}
-    ports = choose_ports(PREFERRED, last.get("ports", {}))
+    ports = choose_ports(PREFERRED, last.get("ports", {}), claims.take)
     env = environment(folder, ports, keys_of(folder), {**chosen_by_user(), **overrides})
     plan = Plan(ports, tuple(units), env)
     write_json(folder.plan, asdict(plan))

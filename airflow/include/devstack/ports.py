@@ -1,7 +1,8 @@
-"""Which TCP ports of 127.0.0.1 a stack listens on."""
+"""Which TCP ports of 127.0.0.1 a stack listens on, and how it keeps them from other stacks."""
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 from common.core.errors import ConfigError
 
@@ -23,10 +24,44 @@ def is_free(port: int) -> bool:
         return True
 
 
-def choose_ports(
-    services: Iterable[str], last: Mapping[str, int], free: Callable[[int], bool] = is_free
-) -> dict[str, int]:
-    """Give each listening service the port it had, else its preferred one, else the next that is free.
+class Claims:
+    """Ports that no other stack chooses for as long as any process has these sockets open.
+
+    The UDP port of the same number is the lock: it leaves no file, knows no user, and goes with its last holder.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for held in self._sockets:
+            held.close()
+
+    def take(self, port: int) -> bool:
+        """Hold the port unless another stack holds it or anybody listens on it; tell whether it is held."""
+        lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            lock.bind((HOST, port))
+        except OSError:
+            lock.close()
+            return False
+        if not is_free(port):
+            lock.close()
+            return False
+        self._sockets.append(lock)
+        return True
+
+    @property
+    def files(self) -> list[int]:
+        """Descriptors that hold the ports in a process which inherits them."""
+        return [held.fileno() for held in self._sockets]
+
+
+def choose_ports(services: Iterable[str], last: Mapping[str, int], take: Callable[[int], bool]) -> dict[str, int]:
+    """Give each listening service the port it had, else its preferred one, else the next that can be taken.
 
     Raises ConfigError where no port within reach of the preferred one is free.
     """
@@ -34,7 +69,7 @@ def choose_ports(
     for service in services:
         first = PREFERRED[service]
         candidates = [last.get(service, first), *range(first, first + REACH)]
-        port = next((port for port in candidates if port not in chosen.values() and free(port)), None)
+        port = next((port for port in candidates if port not in chosen.values() and take(port)), None)
         if port is None:
             raise ConfigError(
                 f"{service} needs a TCP port on {HOST}: none from {first} to {first + REACH - 1} is free. "

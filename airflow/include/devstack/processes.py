@@ -116,6 +116,19 @@ def _is(process: psutil.Process, prefix: str) -> bool:
         return False
 
 
+def listens(prefix: str, port: int) -> bool:
+    """Tell whether it is a process with the mark that listens on the TCP port."""
+    return any(port in _ports(process) for process in relatives(prefix))
+
+
+def _ports(process: psutil.Process) -> set[int]:
+    try:
+        found = process.net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {connection.laddr.port for connection in found if connection.status == psutil.CONN_LISTEN}
+
+
 def end(processes: Iterable[psutil.Process], gently: float = 0.0) -> None:
     """Ask the processes to end, wait that many seconds, kill the rest and wait until they are gone."""
     alive = list(processes)

@@ -14,7 +14,7 @@ from devstack.environment import for_children
 from devstack.folder import StateFolder, state_folder
 from devstack.leftovers import end_leftovers
 from devstack.plan import Plan, make_plan, read_plan
-from devstack.ports import is_free
+from devstack.ports import Claims, is_free
 from devstack.processes import end, identity
 from devstack.record import Phase, Record, read_record
 from devstack.units import SERVICES, units_for
@@ -81,15 +81,16 @@ class Stack:
                 self._start_once(watch, owned=owned)
                 break
             except StackFailed:
-                # A port that was free may be taken before the server gets to it.
+                # A port that was free may be taken by another program before the server gets to it.
                 if last or all(map(is_free, self.plan.ports.values())):
                     raise
         return True
 
     def _start_once(self, watch: Callable[[Record], None], *, owned: bool) -> None:
         end_leftovers(self.folder)
-        make_plan(self.folder, [unit.name for unit in units_for(self.services)], self.overrides)
-        self._launch(owned=owned)
+        with Claims() as claims:
+            make_plan(self.folder, [unit.name for unit in units_for(self.services)], self.overrides, claims)
+            self._launch(claims, owned=owned)
         self._wait(watch)
 
     def stop(self) -> bool:
@@ -100,7 +101,7 @@ class Stack:
             end([supervisor], gently=STOP_PATIENCE)
         return end_leftovers(self.folder) or supervisor is not None
 
-    def _launch(self, *, owned: bool) -> None:
+    def _launch(self, claims: Claims, *, owned: bool) -> None:
         own = identity(os.getpid())
         owner = [str(own.pid), repr(own.started)] if owned else []
         log = self.folder.log("supervisor")
@@ -114,6 +115,7 @@ class Stack:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=claims.files,  # the supervisor goes on holding the ports, also while a service is down
             )
         try:
             code = launcher.wait()

@@ -56,7 +56,7 @@ UNITS = (
         "Object store and queues",
         ("devstack.objectstore", "{state}"),
         after=("guardian",),
-        probe=health.answers(objectstore.ENDPOINT, objectstore.HEALTH),
+        probe=health.answers("s3", objectstore.ENDPOINT, objectstore.HEALTH),
     ),
     Unit("slack", "Slack stand-in", ("devstack.slack", "{state}"), after=("guardian",), probe=health.slack),
     Unit("databases", "Databases", ("devstack.databases",), after=("postgres",), part_of="postgres"),
@@ -81,7 +81,7 @@ UNITS = (
         "Airflow API and UI",
         ("airflow", "api-server"),
         after=("migrate", "apply"),
-        probe=health.answers("AIRFLOW__API__BASE_URL", "/api/v2/monitor/health"),
+        probe=health.answers("api-server", "AIRFLOW__API__BASE_URL", health.AIRFLOW_HEALTH),
         patience=SLOW,
     ),
     # Each would also serve its log files, on every interface; the API server reads them from disk.

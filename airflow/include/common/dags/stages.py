@@ -17,17 +17,17 @@ def domain_dags(domain: str) -> list[DAG]:
     found: dict[str, list[Consumer]] = {}
     for consumer in consumers(domain):
         found.setdefault(dag_id(consumer), []).append(consumer)
-    return [*(_stage_dag(name, those) for name, those in found.items()), master(domain)]
+    return [*(hops_dag(those) for those in found.values()), master(domain)]
 
 
-def _stage_dag(name: str, those: list[Consumer]) -> DAG:
+def hops_dag(those: list[Consumer]) -> DAG:
     """Make the DAG of some consumers; where they are several, it first asks the ledger which of them are due."""
     kind, first = KINDS[those[0].kind], those[0]
     domain, alone = first.dataset.domain, len(those) == 1 and kind.stage != stages()[0]
     doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}"
     owner = contract_of(first.dataset).owner if alone and not first.to else _owner(domain)
 
-    @dag(dag_id=name, schedule=doorbell(bells(those)), **policy(domain, kind.stage, owner, doc))
+    @dag(dag_id=dag_id(first), schedule=doorbell(bells(those)), **policy(domain, kind.stage, owner, doc))
     def build() -> None:
         if alone:
             hop_task(first)()

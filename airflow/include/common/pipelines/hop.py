@@ -6,7 +6,7 @@ The rules are those of docs/architecture.md; every kind of hop goes through this
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -22,7 +22,6 @@ from common.core.errors import (
     TransientError,
     WatershedError,
 )
-from common.core.faults import breakable, fault_point
 from common.core.nouns import Counts
 from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
@@ -32,6 +31,7 @@ from common.ledger.incidents import STOPPED, SUPERSEDED, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
 from common.observe.log import bound, logger
+from common.observe.verbs import passed, verb
 from common.pipelines.step import Staged, Step
 
 log = logger(__name__)
@@ -67,11 +67,11 @@ def drain(step: Step, owner: str, run_id: str = "") -> Drained:
 
 def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
     try:
-        with breakable(step.consumer.kind, "claim"), transaction() as connection:
+        with verb(step.consumer.kind, "claim"), transaction() as connection:
             lock(connection, step.consumer.name)
             found = _reconciled(connection, step, done)
             held = claim(connection, step.consumer, owner)
-            fault_point(step.consumer.kind, "claim.during")
+            passed(step.consumer.kind, "claim.during")
     except LedgerAhead as error:
         with transaction() as connection:
             report_ahead(connection, step.consumer.name, error)
@@ -94,7 +94,7 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
 def _settle(step: Step, found: list[Manifest]) -> None:
     for manifest in found:
         log.info("hop published", hop=manifest.hop, counts=str(manifest.counts))
-        with breakable(step.consumer.kind, "settle"):
+        with verb(step.consumer.kind, "settle"):
             step.settle(manifest)
 
 
@@ -128,17 +128,24 @@ def _on_this_machine() -> Iterator[None]:
 
 def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:
     kind = step.consumer.kind
-    fault_point(kind, "stage.before", held.batches)
-    with step.stage(held) as staged:
-        fault_point(kind, "stage.after", held.batches)
-        with breakable(kind, "audit"):
+    with _staged(step, held) as staged:
+        with verb(kind, "audit"):
             _audit(held, staged)
-        with breakable(kind, "manifest"):
+        with verb(kind, "manifest"):
             write_manifest(_manifest(held, staged, run_id))
         with transaction() as connection:
             heartbeat(connection, held)
-        with breakable(kind, "publish"):
+        with verb(kind, "publish"):
             staged.commit()
+
+
+@contextmanager
+def _staged(step: Step, held: Claim) -> Iterator[Staged]:
+    """Stage for the length of a block; the verb ends where the block begins."""
+    with ExitStack() as open_until_published:
+        with verb(step.consumer.kind, "stage", held.batches):
+            staged = open_until_published.enter_context(step.stage(held))
+        yield staged
 
 
 def _audit(held: Claim, staged: Staged) -> None:
@@ -169,10 +176,10 @@ def _manifest(held: Claim, staged: Staged, run_id: str) -> Manifest:
 
 
 def _record(step: Step, done: Drained) -> None:
-    with breakable(step.consumer.kind, "record"), transaction() as connection:
+    with verb(step.consumer.kind, "record"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
-        fault_point(step.consumer.kind, "record.during")
+        passed(step.consumer.kind, "record.during")
     _settle(step, found)
 
 
@@ -184,7 +191,7 @@ def _release(step: Step, held: Claim) -> None:
         wait=wait_fixed(RELEASE_PAUSE),
         reraise=True,
     )
-    with breakable(step.consumer.kind, "release"):
+    with verb(step.consumer.kind, "release"):
         patience(_released)(held)
 
 
@@ -195,7 +202,7 @@ def _released(held: Claim) -> None:
 
 def _after_data_error(step: Step, held: Claim, error: DataError, done: Drained) -> None:
     """Halve the claim, or stop where inputs must be read in order: those were good, so the model is wrong."""
-    with breakable(step.consumer.kind, "narrow"), transaction() as connection:
+    with verb(step.consumer.kind, "narrow"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
         published = any(manifest.hop == held.hop for manifest in found)

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import CommitConflict, UnreadableFile
-from common.core.faults import fault_point
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, RawFile, StoredAt, to_json
@@ -24,6 +23,7 @@ from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
 from common.ledger.manifests import Manifest, commit_key
+from common.observe.verbs import passed
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.step import Published, Staged
 from common.refine.inspect import inspect_file
@@ -173,7 +173,7 @@ class LandingStep:
     def _copy(self, arrival: Arrival) -> Batch:
         landed, key = raw_file(arrival.batch), bronze_key(self.dataset, arrival)
         stored = self.bronze.upload(arrival.path, key)
-        fault_point(self.consumer.kind, "stage.copied", [arrival.batch])
+        passed(self.consumer.kind, "stage.copied", [arrival.batch])
         return Batch(
             id=batch_id(self.consumer.output, arrival.batch.id),
             asset=self.consumer.output,
@@ -216,7 +216,7 @@ class LandingStep:
         What a crash leaves of it is deleted by the next look at raw.
         """
         unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
-        gone = partial(fault_point, self.consumer.kind, "settle.deleted")
+        gone = partial(passed, self.consumer.kind, "settle.deleted")
         taken = [batch for batch in done.inputs if batch.id not in unread and not _moved(batch)]
         discard(self.raw, taken, gone)
 

@@ -10,7 +10,6 @@ import polars as pl
 from common.contracts.contract import LoadSpec
 from common.core.assets import Zone
 from common.core.errors import ConservationError
-from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
 from common.core.places import WarehouseTable
@@ -20,6 +19,7 @@ from common.ledger.manifests import Manifest
 from common.load.plan import DELETED, LoadPlan
 from common.load.strategies import strategy
 from common.models.model import Model
+from common.observe.verbs import passed
 from common.pipelines.consumers import declared, load_name
 from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
@@ -89,9 +89,9 @@ class LoadStep:
         rows = self._rows(held)
         with self.warehouse.session() as session:
             session.take_token(held.consumer, held.hop, held.attempt)
-            fault_point(self.consumer.kind, "stage.token", held.batches)
+            passed(self.consumer.kind, "stage.token", held.batches)
             counts = self._counted(session, rows)
-            fault_point(self.consumer.kind, "stage.rows", held.batches)
+            passed(self.consumer.kind, "stage.rows", held.batches)
             chosen = "full" if held.replay is not None else self.spec.strategy
             yield Staged(
                 counts=counts,
@@ -149,7 +149,7 @@ class LoadStep:
         """Run the strategy's statements and commit them with the token."""
         for statement in strategy(chosen)(self._plan()):
             session.execute(statement)
-        fault_point(self.consumer.kind, "publish.commit")
+        passed(self.consumer.kind, "publish.commit")
         session.commit()
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:

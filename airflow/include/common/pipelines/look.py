@@ -10,7 +10,6 @@ from sqlalchemy import Connection, select
 from common.contracts.catalogue import contracts
 from common.contracts.contract import Contract
 from common.core.assets import Asset, Zone, asset_name
-from common.core.faults import breakable, fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
 from common.core.places import RawFile
@@ -19,6 +18,7 @@ from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
+from common.observe.verbs import passed, verb
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.landing import discard, raw_file
 from common.zones.store import StoredObject, ZoneStore
@@ -40,9 +40,9 @@ def look(domain: str) -> int:
         by_dataset.setdefault(batch.asset, []).append(batch)
     waiting = 0
     for batches in by_dataset.values():
-        with breakable("landing", "look"):
+        with verb("landing", "look"):
             taken = _record(batches)
-        discard(raw, taken, partial(fault_point, "landing", "look.deleted"))
+        discard(raw, taken, partial(passed, "landing", "look.deleted"))
         waiting += len(batches) - len(taken)
     return waiting
 

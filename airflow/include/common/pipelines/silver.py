@@ -13,7 +13,6 @@ import polars as pl
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import ConservationError, QualityError, UnreadableFile
-from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Refusal
 from common.core.places import BronzeFile, RefusedRows, Rerun, TableVersion
@@ -23,6 +22,7 @@ from common.lake.table import read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.queries import recent_sizes
+from common.observe.verbs import passed
 from common.pipelines.consumers import silver
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
@@ -84,7 +84,7 @@ class SilverStep(LakeStep):
         """Refine the files, keep the latest rows, write parts and refused rows."""
         with self._outcome(held) as outcome:
             change = self._stage_rows(held, outcome)
-            fault_point(self.consumer.kind, "stage.parts", held.batches)
+            passed(self.consumer.kind, "stage.parts", held.batches)
             refusals, place = self._stage_refused(held, outcome)
             yield Staged(
                 counts=outcome.counts,
@@ -195,7 +195,11 @@ class SilverStep(LakeStep):
         else:
             frames = [_plain(path) for path in outcome.spool.paths]
         by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
-        return Change(tuple(stage_parts(self.table, frames, by, under)))
+        parts = []
+        for part in stage_parts(self.table, frames, by, under):
+            parts.append(part)
+            passed(self.consumer.kind, "stage.part", held.batches)
+        return Change(tuple(parts))
 
     def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
         whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(bronze_file(b).key)) for b in outcome.whole)

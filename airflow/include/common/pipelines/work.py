@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import make_url
 
 from common.core.errors import ConfigError, TerminalError, WatershedError
-from common.core.faults import breakable, fault_point
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ring
 from common.notify.alerts import announce_incidents
+from common.observe.verbs import passed, verb
 from common.pipelines.hop import Drained, drain
 from common.pipelines.kinds import consumers, stages, stages_of, step_of
 from common.pipelines.look import look
@@ -25,7 +25,7 @@ def work(consumer: Consumer, owner: str, run_id: str) -> tuple[Drained, Ring | N
         done = drain(step, owner, run_id)
     finally:
         announce_incidents(consumer.name)
-    with breakable(step.consumer.kind, "ring"), transaction() as connection:
+    with verb(step.consumer.kind, "ring"), transaction() as connection:
         ring = to_ring(connection, consumer.name)
     return done, ring
 
@@ -34,9 +34,9 @@ def rung(name: str, numbers: list[int]) -> None:
     """Remember that the event of a consumer's hops is stored."""
     with transaction() as connection:
         kind = lock(connection, name).kind
-        fault_point(kind, "rung.before")
+        passed(kind, "rung.before")
         mark_rung(connection, name, numbers)
-    fault_point(kind, "rung.after")
+    passed(kind, "rung.after")
 
 
 def due_tasks(domain: str, stage: str) -> list[str]:
