@@ -88,7 +88,7 @@ PARSE = """
 import sys, time, warnings
 warnings.simplefilter("ignore")
 import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard.operators.trigger_dagrun
-import airflow.providers.common.messaging.triggers.msg_queue, airflow.timetables.assets
+import airflow.providers.amazon.aws.triggers.sqs, airflow.timetables.assets
 before = set(sys.modules)
 began = time.process_time()
 import importlib.util
