@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
@@ -35,8 +35,7 @@ def landing_asset(domain: str) -> Asset:
 def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
     if not config.watches_queue:
         return []
-    trigger = MessageQueueTrigger(
-        scheme="sqs",
+    trigger = SqsSensorTrigger(  # MessageQueueTrigger makes one too, once it has imported every provider of queues
         sqs_queue=config.queue_url(domain),
         aws_conn_id="aws_default",
         max_messages=10,

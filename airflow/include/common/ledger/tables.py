@@ -1,5 +1,7 @@
 """The tables of the ledger, in a PostgreSQL database of its own."""
 
+from datetime import datetime
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -30,7 +32,7 @@ metadata = MetaData(
 )
 
 
-def _moment(name: str, *, default: bool = False) -> "Column[object]":
+def _moment(name: str, *, default: bool = False) -> "Column[datetime]":
     """A point in time in UTC; with `default`, the database's clock at insertion."""
     stamp = func.now() if default else None
     return Column(name, DateTime(timezone=True), server_default=stamp, nullable=not default)
