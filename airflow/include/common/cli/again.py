@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, domain_of, sweep_now, then
+from common.cli.options import Json, Now, Why, because, domain_of, sweep_now, then
 from common.cli.show import console, show
 from common.core.errors import ConfigError
 
@@ -41,7 +41,7 @@ def replay(
     """Do a batch again: its rows replace what they gave before, so that an unchanged contract gives the same table."""
     from common.pipelines.decide import replay as again
 
-    done = again(batch, to, why)
+    done = again(batch, to, because(why))
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
     then({domain_of(one.batch.asset) for one in done}, now, as_json)
@@ -72,7 +72,7 @@ def backfill_run(
     from common.pipelines.decide import backfill as again
     from common.pipelines.origins import table_named
 
-    done = again(table_named(table), first, last, only or [], why)
+    done = again(table_named(table), first, last, only or [], because(why))
     console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} to be done again.")
     if done:
         then({table_named(table).domain}, now)
@@ -96,7 +96,7 @@ def waive(table: Table, partition: Annotated[str, typer.Argument(help="The parti
     from common.pipelines.decide import waive as give_up
     from common.pipelines.origins import table_named
 
-    give_up(table_named(table), partition, why)
+    give_up(table_named(table), partition, because(why))
     console.print(f"Partition {partition} of {table} is waived; models that waited for it are due.")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from common.cli.options import Json, Limit
+from common.cli.options import Json, Limit, who
 from common.cli.show import console, print_json, show
 
 ledger = typer.Typer(no_args_is_help=True, help="Verify the ledger against what it speaks of, or rebuild it.")
@@ -115,7 +115,7 @@ def rebuild(
 
     if from_nothing and not yes:
         typer.confirm("Drop every table of the ledger and rebuild it from the targets?", abort=True)
-    done = again(from_nothing=from_nothing)
+    done = again(who(), from_nothing=from_nothing)
     if as_json:
         print_json(asdict(done))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Limit, Now, Why, domain_of, then
+from common.cli.options import Json, Limit, Now, Why, because, domain_of, then, who
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
@@ -88,7 +88,7 @@ def export(
     """
     from common.pipelines.decide import exported
 
-    number, what = exported(_filter(ids, dataset, reason, column, batch), to)
+    number, what = exported(_filter(ids, dataset, reason, column, batch), to, who())
     console.print(f"Wrote {number} {what} to {to}.")
 
 
@@ -114,7 +114,7 @@ def redrive(
     """
     from common.pipelines.decide import redrive as send
 
-    sent = send(_filter(ids, dataset, reason, column, batch), why, rows=rows, file=file, to=to)
+    sent = send(_filter(ids, dataset, reason, column, batch), because(why), rows=rows, file=file, to=to)
     told = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
     show(told, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
     then({domain_of(again.batch.asset) for again in sent}, now, as_json)
@@ -132,5 +132,5 @@ def discard(
     """End open refusals for good: nobody will look at them again. What was refused stays in quarantine."""
     from common.pipelines.decide import discard as end
 
-    number = end(_filter(ids, dataset, reason, column, batch), why)
+    number = end(_filter(ids, dataset, reason, column, batch), because(why))
     console.print(f"Discarded {number} refusal{'s' if number > 1 else ''}.")
