@@ -131,7 +131,7 @@ def _template(env: Mapping[str, str], folder: Path) -> templates.Template:
 
 
 def _applied(like: Mapping[str, str], folder: Path) -> templates.Template:
-    from common.pipelines.apply import apply
+    from common.upkeep.apply import apply
     from common.zones.store import client
 
     env = _new_env(like, folder, Path(like["WATERSHED_DOMAINS_DIR"]))
@@ -183,7 +183,7 @@ def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> di
 @contextmanager
 def other_contract(world: World, folder: Path, dataset: str, change: Callable[[str], str]) -> Iterator[None]:
     """Change the contract of a dataset for the block, in a copy of the domains, and apply it."""
-    from common.pipelines.apply import apply
+    from common.upkeep.apply import apply
 
     copy = folder / f"domains-{uuid.uuid4().hex[:6]}"
     shutil.copytree(domains_dir(), copy)

@@ -21,9 +21,9 @@ from common.core.errors import ConfigError, WatershedError
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.observe.verbs import listening
-from common.pipelines.decide import discard, redrive, replay
 from common.pipelines.kinds import KINDS, stages
-from common.pipelines.verify import verify
+from common.repair.decide import discard, redrive, replay
+from common.upkeep.verify import verify
 from tests.faults.plan import VARIABLE, act, points
 from tests.world import World, by, new_world
 

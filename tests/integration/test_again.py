@@ -14,9 +14,9 @@ from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.pipelines import gold
-from common.pipelines.decide import backfill, discard, redrive, replay
-from common.pipelines.partitions import partitions
-from common.pipelines.verify import verify
+from common.repair.decide import backfill, discard, redrive, replay
+from common.repair.partitions import partitions
+from common.upkeep.verify import verify
 from tests.world import World, by, other_contract
 
 RUN = CliRunner()

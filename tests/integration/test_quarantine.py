@@ -15,9 +15,9 @@ from common.core.errors import ConfigError, DataError
 from common.ledger import journal
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
-from common.pipelines import decide
-from common.pipelines.decide import discard, exported, redrive
-from common.pipelines.verify import verify
+from common.repair import decide
+from common.repair.decide import discard, exported, redrive
+from common.upkeep.verify import verify
 from tests.world import World, by, other_contract
 
 RUN = CliRunner()

@@ -17,10 +17,10 @@ from common.ledger.database import engine, forget, transaction
 from common.ledger.decisions import recover
 from common.ledger.incidents import PARKED, open_incident
 from common.ledger.refusals import Filter
-from common.pipelines.apply import apply
-from common.pipelines.decide import backfill, discard, end_parked, redrive
-from common.pipelines.rebuild import rebuild
-from common.pipelines.verify import verify
+from common.repair.decide import backfill, discard, end_parked, redrive
+from common.upkeep.apply import apply
+from common.upkeep.rebuild import rebuild
+from common.upkeep.verify import verify
 from common.zones.store import client
 from tests.world import World, by
 

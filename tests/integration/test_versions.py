@@ -12,9 +12,9 @@ from common.ledger.database import migrate, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.journal import entries, tampered
 from common.ledger.refusals import Filter
-from common.pipelines.decide import redrive
-from common.pipelines.rebuild import rebuild
-from common.pipelines.verify import verify
+from common.repair.decide import redrive
+from common.upkeep.rebuild import rebuild
+from common.upkeep.verify import verify
 from common.zones.store import client
 from tests.world import World, by
 

@@ -53,7 +53,7 @@ def refuse(batch: Batch, why: Why, consumer: For = "", now: Now = False) -> None
 
 
 def _end(batch: str, consumer: str, resolution: str, why: str, now: bool) -> None:
-    from common.pipelines.decide import end_parked
+    from common.repair.decide import end_parked
 
     found = _found(batch, consumer)
     end_parked(found["consumer"], batch, resolution, because(why))

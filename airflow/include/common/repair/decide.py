@@ -17,10 +17,10 @@ from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
 from common.ledger.decisions import Again, note, recover, send_again
 from common.ledger.refusals import Filter, still_open
-from common.pipelines.again import mended_file, redriven, stored_at
-from common.pipelines.backfill import ONLY, backfilled, replays, waived_for
-from common.pipelines.mend import export, mended_carriers, refusals_in
-from common.pipelines.partitions import PartitionState, partitions
+from common.repair.backfill import ONLY, backfilled, replays, waived_for
+from common.repair.mend import export, mended_carriers, refusals_in
+from common.repair.partitions import PartitionState, partitions
+from common.repair.rerun import mended_file, redriven, stored_at
 from common.zones.store import ZoneStore
 
 

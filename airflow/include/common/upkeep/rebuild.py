@@ -8,9 +8,9 @@ from common.ledger.consumers import lock
 from common.ledger.database import drop_tables, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.reconcile import reconcile, report_ahead
-from common.pipelines.apply import apply
 from common.pipelines.kinds import all_consumers, step_of
 from common.pipelines.look import look
+from common.upkeep.apply import apply
 
 
 @dataclass
