@@ -24,10 +24,7 @@ PATIENCE = 10.0
 BETWEEN_SERVICES = 65.0  # seconds; the supervisor restarts at once what has been well for a minute
 LOOKS = ("look.before", "look.after", "look.deleted")
 # Where a frozen worker holds no lock that others would wait for.
-FREEZE = {
-    "load": ("claim.after", "stage.before"),
-    "": ("stage.before", "stage.after", "manifest.after", "publish.before"),
-}
+FREEZE = ("stage.before", "stage.after", "manifest.after", "publish.before")
 
 
 @dataclass
@@ -148,7 +145,7 @@ def finish(scene: Scene, hop: Hop) -> None:
 def zombie(scene: Scene, hop: Hop) -> None:
     """A worker frozen past its lease, which goes on after another has done its work."""
     kind = KIND[hop.stage]
-    point = f"{kind}:{scene.chance.choice(FREEZE.get(kind, FREEZE['']))}"
+    point = f"{kind}:{scene.chance.choice(FREEZE)}"
     worker = scene.forks.start(job(hop, "zombie"), scene.world.env, [{"at": point, "do": "stop"}])
     if worker.frozen():
         finish(scene, hop)

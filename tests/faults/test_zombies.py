@@ -41,6 +41,8 @@ def land(world: World) -> None:
         (Hop("gold", FACTS), "model:publish.before"),
         (Hop("load", FACTS, "warehouse"), "load:stage.before"),
         (Hop("load", FACTS, "duckdb"), "load:stage.before"),
+        (Hop("load", FACTS, "warehouse"), "load:publish.before"),
+        (Hop("load", FACTS, "duckdb"), "load:publish.before"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.consumer,
 )

@@ -57,8 +57,8 @@ INSIDE = (
     "landing:settle.deleted",
     "silver:stage.part",
     "silver:stage.parts",
-    "load:stage.token",
     "load:stage.rows",
+    "load:publish.token",
     "load:publish.commit",
 )
 POINTS = (*(f"{kind}:{step}" for kind in KINDS for step in STEPS), *INSIDE)

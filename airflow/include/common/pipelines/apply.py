@@ -12,6 +12,7 @@ from common.pipelines.loading import LoadStep
 from common.pipelines.silver import SilverStep
 from common.pipelines.steps import all_steps
 from common.refine.clean import partition_columns, silver_schema
+from common.warehouses.warehouse import create, create_token
 from common.zones.queues import apply_queues
 
 
@@ -49,8 +50,8 @@ def _apply_step(step: Step, done: Applied) -> None:
             step.table.create(step.schema(), step.model.partition)
             done.lake.append(step.table.uri)
         case LoadStep():
-            step.warehouse.create(step.table, step.source.schema, step.source.key)
-            step.warehouse.create_token(step.consumer.name)
+            create(step.warehouse, step.table, step.source.schema, step.source.key)
+            create_token(step.warehouse, step.consumer.name)
             done.warehouse.append(step.consumer.output)
     with transaction() as connection:
         apply_consumer(connection, step.consumer, settings().hop_max_batches)

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from common.core.settings import settings
+from common.core.targets import target
 from common.pipelines.domain import Hop
 from common.utils import task_failure_alert
 from common.zones.assets import zone_asset
@@ -48,9 +48,7 @@ def output_asset(hop: Hop) -> Asset:
     """Give the asset that a hop writes: a dataset in a zone, or a warehouse table."""
     if hop.stage != "load":
         return zone_asset(hop.dataset, hop.zone)
-    config = settings()
-    base = config.duckdb_uri if hop.to == "duckdb" else config.warehouse_uri
-    return Asset(name=hop.consumer, uri=f"{base}/{hop.table.replace('.', '/')}", group=hop.to)
+    return Asset(name=hop.consumer, uri=f"{target(hop.to).uri}/{hop.table.replace('.', '/')}", group=hop.to)
 
 
 def hop_task(hop: Hop) -> Callable[[], Any]:

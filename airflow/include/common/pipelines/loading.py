@@ -1,31 +1,33 @@
-"""Silver or gold to a warehouse: the net change between two versions, in one transaction with the token."""
+"""Silver or gold to a warehouse: staged outside of any transaction, then one commit with the token.
+
+What is carried and how it counts follows from the claim's pins alone, so nothing is kept between stage and publish.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from common.contracts.contract import LoadSpec
-from common.core.errors import ConservationError
+from common.contracts.contract import LoadSpec, LoadStrategy
 from common.core.faults import fault_point
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset, Head
-from common.lake.table import CHANGE, changes, read_at, reading
+from common.lake.changes import DELETED, net_changes
+from common.lake.table import changes, read_at, reading, row_count
 from common.ledger.claims import Claim
 from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
-from common.load.plan import DELETED, LoadPlan
+from common.load.plan import LoadPlan
 from common.load.strategies import strategy
 from common.pipelines.hop import Staged
 from common.warehouses.registry import warehouse
-from common.warehouses.warehouse import Session
+from common.warehouses.sql import Token, count
+from common.warehouses.warehouse import Rows, Statement, head
 from common.zones.store import ZoneStore
 from common.zones.zone import Zone, asset_name, folder
 
-STAGING = "watershed_staging"
-CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
+FRAME_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class LakeSource:
     schema: dict[str, pl.DataType]
     key: tuple[str, ...]
     contract: str
+
+    @property
+    def uri(self) -> str:
+        """Return the address of the table."""
+        return ZoneStore(self.zone).uri(folder(self.dataset))
 
 
 class LoadStep:
@@ -54,71 +61,92 @@ class LoadStep:
             contract=source.contract,
             ordered=True,
         )
-        self._session: Session | None = None
-        self._strategy = spec.strategy
 
     def head(self) -> Head:
         """Read the warehouse's load token."""
-        return self.warehouse.head(self.consumer.name)
+        return head(self.warehouse, self.consumer.name)
 
     def place_of(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is."""
         del hop
         return batch
 
-    def _plan(self) -> LoadPlan:
-        return LoadPlan(self.table, STAGING, tuple(self.source.schema), self.source.key)
+    def count_rows(self) -> int:
+        """Return how many rows the warehouse table has."""
+        return int(self.warehouse.query(count(self.table))[0][0])
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
-        """Take the token, copy the rows, count what is known: all in a transaction that `publish` commits."""
-        rows = self._rows(held)
-        with self.warehouse.session() as session:
-            session.take_token(held.consumer, held.hop, held.attempt)
-            fault_point(self.consumer.kind, "stage.token", held.batches)
-            counts = self._counted(session, rows)
-            fault_point(self.consumer.kind, "stage.rows", held.batches)
-            self._session, self._strategy = session, "full" if held.replay is not None else self.spec.strategy
-            yield Staged(
-                counts=counts,
-                outputs=(self._output(held, rows.height),),
-                bytes=sum(batch.bytes for batch in held.batches),
-            )
+        """Copy the rows into a table of this attempt, unless they go straight into the target at the commit."""
+        with reading(self.source.uri):
+            rows, counts = self._rows(held)
+        if not self._direct(held):
+            self.warehouse.stage(_token(held), rows)
+        fault_point(self.consumer.kind, "stage.rows", held.batches)
+        yield Staged(
+            counts=counts,
+            outputs=(self._output(held, counts.taken),),
+            bytes=sum(batch.bytes for batch in held.batches),
+        )
 
     def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing: the rows are staged and rolled back."""
-        with self.warehouse.session() as session:
-            return self._counted(session, self._rows(held))
+        """Return what the claim would come to; the lake knows."""
+        with reading(self.source.uri):
+            return self._rows(held)[1]
 
-    def _counted(self, session: Session, rows: pl.DataFrame) -> Counts:
-        session.stage(STAGING, rows)
-        if (staged := int(session.scalar(f'SELECT count(*) FROM "{STAGING}"'))) != rows.height:  # noqa: S608
-            raise ConservationError(f"{self.consumer.name}: {staged} of {rows.height} rows were staged.")
-        known = int(session.scalar(self._plan().count_known))
-        return Counts(rows.height, rows.height - known, known, 0)
+    def publish(self, held: Claim, staged: Staged) -> None:
+        """Run the strategy's statements in one transaction with the token."""
+        guarded = None if self._direct(held) else staged.counts.taken
+        self.warehouse.commit(_token(held), guarded, self._statements(held, staged.counts.taken))
 
-    @property
-    def source_uri(self) -> str:
-        """Give the address of the lake table."""
-        return ZoneStore(self.source.zone).uri(folder(self.source.dataset))
+    def settle(self, done: Manifest) -> None:
+        """Nothing is left to do."""
 
-    @property
-    def count_rows(self) -> str:
-        """Give the query that counts the rows of the warehouse table."""
-        return f"SELECT count(*) FROM {self._plan().target}"  # noqa: S608 - the name is quoted
+    def _statements(self, held: Claim, taken: int) -> Iterator[Statement]:
+        direct = self._whole(held, taken) if self._direct(held) else None
+        plan = LoadPlan(self.table, _token(held).staging, tuple(self.source.schema), self.source.key, direct)
+        fault_point(self.consumer.kind, "publish.token")
+        yield from strategy(self._strategy(held))(plan)
+        fault_point(self.consumer.kind, "publish.commit")
 
-    def _rows(self, held: Claim) -> pl.DataFrame:
-        uri = self.source_uri
+    def _strategy(self, held: Claim) -> str:
+        return LoadStrategy.FULL if held.replay is not None else self.spec.strategy
+
+    def _direct(self, held: Claim) -> bool:
+        return self._strategy(held) == LoadStrategy.FULL and self.warehouse.dialect.copies
+
+    def _rows(self, held: Claim) -> tuple[Rows, Counts]:
+        """Find the rows to carry and what they count as: good where the table at `after` lacked their key."""
         after, upto = held.pins[self.consumer.inputs[0]]
-        with reading(uri):
-            return self._read(uri, after, upto, whole=self.spec.strategy == "full" or held.replay is not None)
+        if self._strategy(held) == LoadStrategy.FULL or after == 0:  # version 0 is the empty table
+            taken = row_count(self.source.uri, upto)
+            keys = self.source.key
+            good = taken if after == 0 else net_changes(changes(self.source.uri, after, upto, keys), keys).new
+            return self._marked(self._whole(held, taken)), Counts(taken, good, taken - good, 0)
+        net = net_changes(changes(self.source.uri, after, upto, list(self.source.schema)), self.source.key)
+        taken = net.rows.height
+        return Rows(taken, dict(net.rows.schema), lambda: [net.rows]), Counts(taken, net.new, taken - net.new, 0)
 
-    def _read(self, uri: str, after: int, upto: int, *, whole: bool) -> pl.DataFrame:
-        columns = list(self.source.schema)
-        if whole:
-            rows = read_at(uri, upto, self.source.schema).select(columns)
-            return rows.collect().with_columns(pl.lit(value=False).alias(DELETED))
-        return net_changes(changes(uri, after, upto, columns), self.source.key)
+    def _whole(self, held: Claim, taken: int) -> Rows:
+        """Return all rows of the table at the pin, read as they are asked for."""
+        uri, schema = self.source.uri, self.source.schema
+        _, upto = held.pins[self.consumer.inputs[0]]
+
+        def frames() -> Iterator[pl.DataFrame]:
+            with reading(uri):
+                rows = read_at(uri, upto, schema).select(list(schema))
+                yield from rows.collect_batches(chunk_size=FRAME_ROWS, maintain_order=False)
+
+        return Rows(taken, schema, frames)
+
+    def _marked(self, rows: Rows) -> Rows:
+        mark = pl.lit(value=False).alias(DELETED)
+        frames = rows.frames
+        return replace(
+            rows,
+            schema={**rows.schema, DELETED: pl.Boolean()},
+            frames=lambda: (frame.with_columns(mark) for frame in frames()),
+        )
 
     def _output(self, held: Claim, rows: int) -> Batch:
         return Batch(
@@ -130,29 +158,6 @@ class LoadStep:
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def publish(self, held: Claim, staged: Staged) -> None:
-        """Run the strategy's statements and commit them with the token."""
-        del held, staged
-        session: Any = self._session
-        for statement in strategy(self._strategy)(self._plan()):
-            session.execute(statement)
-        fault_point(self.consumer.kind, "publish.commit")
-        session.commit()
 
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
-
-
-def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
-    """Reduce a change feed to one row a key: its last state, or `_deleted`; what ends as it began is left out."""
-    columns = [name for name in feed.columns if name not in (CHANGE, "_commit_version")]
-    ordered = feed.sort("_commit_version", pl.col(CHANGE).is_in(CAME), maintain_order=True)
-    last = ordered.unique(subset=list(key), keep="last", maintain_order=True)
-    first = ordered.unique(subset=list(key), keep="first", maintain_order=True)
-    before = first.filter(pl.col(CHANGE).is_in(LEFT)).select(columns)
-    after = last.filter(pl.col(CHANGE).is_in(CAME)).select(columns)
-    upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
-    gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=list(key), how="semi").select(columns)
-    return pl.concat(
-        [upserts.with_columns(pl.lit(value=False).alias(DELETED)), gone.with_columns(pl.lit(value=True).alias(DELETED))]
-    )
+def _token(held: Claim) -> Token:
+    return Token(held.consumer, held.hop, held.attempt)

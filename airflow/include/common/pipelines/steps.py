@@ -3,13 +3,12 @@
 from common.contracts.catalogue import contract_of, domains
 from common.contracts.contract import LoadSpec
 from common.core.errors import ConfigError
-from common.core.nouns import Batch, Dataset
+from common.core.nouns import Batch
 from common.models.model import Model, model_of
 from common.pipelines.domain import STAGES, UNROUTED, Hop, declared, hops, loads_of
 from common.pipelines.gold import ModelStep
 from common.pipelines.hop import Step
 from common.pipelines.landing import LandingStep
-from common.pipelines.loading import LakeSource, LoadStep
 from common.pipelines.silver import SilverStep
 from common.refine.clean import silver_schema
 from common.zones.zone import Zone
@@ -25,18 +24,20 @@ def step_of(hop: Hop) -> Step:
         case "gold":
             return ModelStep(model_of(hop.dataset))
         case _:
-            return LoadStep(_lake_source(hop.dataset), _spec(hop))
+            return _load_step(hop)
+
+
+def _load_step(hop: Hop) -> Step:
+    from common.pipelines.loading import LakeSource, LoadStep  # drivers and sqlglot: half a second for loads alone
+
+    said, spec = declared(hop.dataset), _spec(hop)
+    if isinstance(said, Model):
+        return LoadStep(LakeSource(hop.dataset, Zone.GOLD, ModelStep(said).schema(), said.key, said.hash), spec)
+    return LoadStep(LakeSource(hop.dataset, Zone.SILVER, silver_schema(said), said.identity, said.hash), spec)
 
 
 def _spec(hop: Hop) -> LoadSpec:
     return next(spec for spec in loads_of(hop.dataset) if spec.to == hop.to)
-
-
-def _lake_source(dataset: Dataset) -> LakeSource:
-    said = declared(dataset)
-    if isinstance(said, Model):
-        return LakeSource(dataset, Zone.GOLD, ModelStep(said).schema(), said.key, said.hash)
-    return LakeSource(dataset, Zone.SILVER, silver_schema(said), said.identity, said.hash)
 
 
 def all_steps(domain: str) -> list[Step]:

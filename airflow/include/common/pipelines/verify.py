@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from common.contracts.catalogue import domains
 from common.core.errors import WatershedError
-from common.lake.table import current_version, read_at, reading
+from common.lake.table import current_version, reading, row_count
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.journal import tampered
@@ -151,11 +151,10 @@ def _against_delta(step: SilverStep | ModelStep, known: Published) -> Iterator[s
 def _against_warehouse(step: LoadStep, known: Published) -> Iterator[str]:
     if not known.hops:
         return
-    uri, (_, version) = step.source_uri, known.hops[-1].pins[step.consumer.inputs[0]]
+    uri, (_, version) = step.source.uri, known.hops[-1].pins[step.consumer.inputs[0]]
     with reading(uri):
-        expected = read_at(uri, min(version, current_version(uri))).select("*").collect().height
-    with step.warehouse.session() as session:
-        found = int(session.scalar(step.count_rows))
+        expected = row_count(uri, min(version, current_version(uri)))
+    found = step.count_rows()
     if found != expected:
         yield f"{step.table} has {found} rows, {uri} had {expected} at version {version}"
 
