@@ -34,6 +34,8 @@ def land(world: World) -> None:
         ("ecommerce.fact_transactions.gold", "model:publish.before"),
         ("ecommerce.fact_transactions@warehouse", "load:stage.before"),
         ("ecommerce.fact_transactions@duckdb", "load:stage.before"),
+        ("ecommerce.fact_transactions@warehouse", "load:publish.before"),
+        ("ecommerce.fact_transactions@duckdb", "load:publish.before"),
     ],
 )
 def test_a_zombie_writes_nothing(
