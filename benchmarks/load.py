@@ -37,7 +37,8 @@ def measure(rows: int, console: Console) -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="watershed-bench-") as folder,
         running(Path(folder) / "stack", services=("postgres", "s3")) as env,
     ):
-        world = for_children({**env, "WATERSHED_BUCKET": f"b{uuid.uuid4().hex[:12]}"})
+        own = {"WATERSHED_BUCKET": f"b{uuid.uuid4().hex[:12]}", "WATERSHED_DOMAINS_DIR": f"{folder}/domains"}
+        world = for_children({**env, **own})
         contend("load_all", "prepare", str(rows), env=world)
         for name, (program, *asked) in CONTENDERS.items():
             found[name] = contend("load_all", program, *(asked or [folder]), env=world)

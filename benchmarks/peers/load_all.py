@@ -107,9 +107,9 @@ def bare(folder: str) -> None:
             with cursor.copy("COPY bench.bare FROM STDIN (FORMAT csv)") as copy:
                 while block := lines.read(1 << 20):
                     copy.write(block)
-            rows = cursor.rowcount
+            copied = cursor.rowcount
         database.commit()
-        finish(began, rows=rows, counted=rows, anonymous=memory.peak)
+        finish(began, rows=copied, counted=copied, anonymous=memory.peak)
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {"prepare": prepare, "ours": ours, "bare": bare}

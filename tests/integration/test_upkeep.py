@@ -11,7 +11,13 @@ from common.core.errors import CommitConflict
 from common.core.settings import settings
 from common.lake import upkeep as lake
 from common.lake.table import current_version
-from common.upkeep import retain as upkeep
+from common.ledger.claims import Claim, claim
+from common.ledger.consumers import lock
+from common.ledger.database import drop_tables, engine, transaction
+from common.pipelines.kinds import consumer_named
+from common.upkeep import retain
+from common.upkeep.apply import apply
+from common.upkeep.rebuild import rebuild
 from common.upkeep.verify import verify
 from common.zones.store import ZoneStore, client
 from tests.world import World
@@ -47,7 +53,7 @@ def test_compaction_and_retention_run_beside_hops(world: World, monkeypatch: pyt
     with ThreadPoolExecutor(1) as pool:
         for n in range(1, 6):
             land(world, n)
-            beside = pool.submit(lambda: [lake.compact(uri(), most=0), *upkeep.retain()])
+            beside = pool.submit(lambda: [lake.compact(uri(), most=0), *retain.retain()])
             for _ in range(5):
                 try:
                     world.flow()
@@ -67,22 +73,64 @@ def test_what_lost_attempts_wrote_goes_and_what_winners_wrote_stays(
     land(world, 1)
     world.flow()
     lost = [
-        "silver/ecommerce/transactions/purchased_on_month=1997-01/1/42/0.parquet",
         "quarantine/rows/ecommerce.transactions.silver/1/42/0.parquet",
+        "quarantine/files/ecommerce.transactions.bronze/1/42/batch/_reason.json",
         "manifests/ecommerce.transactions.silver/1/42.json",
     ]
-    still_open = "silver/ecommerce/transactions/purchased_on_month=1997-01/2/43/0.parquet"
-    for key in [*lost, still_open]:
+    part = "silver/ecommerce/transactions/purchased_on_month=1997-01/1/42/0.parquet"
+    for key in [*lost, part]:
         client().put_object(Bucket=settings().bucket, Key=key, Body=b"x")
     before = set(world.keys(""))
-    upkeep.retain()
+    retain.retain()
     assert set(world.keys("")) == before, "too young"
-    later = now() + timedelta(hours=settings().retention_hours + 1)
-    monkeypatch.setattr(upkeep, "now", lambda: later)
-    monkeypatch.setattr(lake, "vacuum", lambda *_: 0)
-    upkeep.retain()
+    grow_old(monkeypatch)
+    retain.retain()
     assert before - set(world.keys("")) == set(lost)
+    assert lake.vacuum(uri(), current_version(uri()), timedelta(0), now()) == 1
+    assert before - set(world.keys("")) == {*lost, part}
     assert list(verify()) == []
+
+
+def grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything be older than it must be kept; the tables' own files are on delta-rs's clock."""
+    later = now() + timedelta(hours=settings().retention_hours + 1)
+    monkeypatch.setattr(retain, "now", lambda: later)
+    monkeypatch.setattr(lake, "vacuum", lambda *_: 0)
+
+
+def test_a_ledger_that_lacks_a_hop_of_its_target_removes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(world, 1)
+    world.flow()
+    before = set(world.keys(""))
+    grow_old(monkeypatch)
+    drop_tables()
+    apply()
+    retain.retain()
+    assert set(world.keys("")) == before
+    rebuild("tester")
+    retain.retain()
+    assert list(verify()) == []
+
+
+def test_nothing_of_a_hop_that_has_long_been_open_is_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(world, 1)
+    world.flow("bronze")
+    held = open_hop_of("ecommerce.transactions.silver")
+    staged = f"quarantine/rows/{held.consumer}/{held.hop}/{held.attempt}/0.parquet"
+    client().put_object(Bucket=settings().bucket, Key=staged, Body=b"x")
+    with engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE hop SET opened_at = opened_at - interval '1 year' WHERE state = 'open'")
+    grow_old(monkeypatch)
+    retain.retain()
+    assert staged in world.keys("quarantine/")
+
+
+def open_hop_of(name: str) -> Claim:
+    with transaction() as connection:
+        lock(connection, name)
+        held = claim(connection, consumer_named(name), "somebody")
+    assert isinstance(held, Claim)
+    return held
 
 
 def test_files_are_kept_until_the_slowest_consumer_has_read_past_them(world: World) -> None:

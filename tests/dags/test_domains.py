@@ -1,0 +1,93 @@
+"""DAGs of domains that differ: what a domain lacks, its master does not start."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.sdk import DAG
+
+from common.core.caches import forget
+from common.core.errors import ConfigError
+from common.dags.stages import domain_dags
+from common.pipelines.kinds import consumers, equal_names, stages_of
+from common.pipelines.work import check_stages, require_same
+from tests.mill import CONTRACT, MODEL
+
+
+def contract(name: str = "sacks", loads: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    properties = [p for p in CONTRACT["customProperties"] if p["property"] != "load"]
+    kept = [*properties, {"property": "load", "value": loads}] if loads else properties
+    table = CONTRACT["schema"][0] | {"name": name}
+    return CONTRACT | {"name": name, "schema": [table], "customProperties": kept}
+
+
+@pytest.fixture
+def domains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "mill" / "contracts").mkdir(parents=True)
+    (tmp_path / "mill" / "gold").mkdir()
+    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(tmp_path))
+    forget()
+    yield tmp_path
+    forget()
+
+
+def write(domains: Path, *contracts: dict[str, Any]) -> None:
+    for found in contracts:
+        (domains / "mill" / "contracts" / f"{found['name']}.yaml").write_text(yaml.safe_dump(found))
+
+
+def started(dags: list[DAG]) -> set[str]:
+    (master,) = [dag for dag in dags if dag.dag_id == "mill_master"]
+    return {task.trigger_dag_id for task in master.tasks if hasattr(task, "trigger_dag_id")}
+
+
+@pytest.mark.parametrize(
+    ("loads", "gold", "expected"),
+    [
+        (None, False, ["bronze", "silver"]),
+        ([{"to": "duckdb", "strategy": "full"}], False, ["bronze", "silver", "load"]),
+        (None, True, ["bronze", "silver", "gold", "load"]),
+    ],
+)
+def test_a_master_starts_the_dags_that_its_domain_has(
+    domains: Path, loads: list[dict[str, str]] | None, gold: bool, expected: list[str]
+) -> None:
+    write(domains, contract(loads=loads))
+    if gold:
+        (domains / "mill" / "gold" / "daily.sql").write_text(MODEL)
+    dags = domain_dags("mill")
+    assert stages_of("mill") == expected
+    assert started(dags) == {dag.dag_id for dag in dags} - {"mill_master"}
+    with pytest.raises(ConfigError, match=rf"No stage 'lunch' in mill. Known: {', '.join(expected)}\."):
+        check_stages("mill", ["bronze", "lunch"])
+
+
+def test_two_loads_of_a_dataset_into_one_warehouse_are_two_tasks_of_two_tables(domains: Path) -> None:
+    into = {"to": "warehouse", "strategy": "incremental"}
+    write(domains, contract(loads=[into, into | {"table": "mill.history"}]))
+    found = consumers("mill", "load")
+    assert [consumer.name for consumer in found] == ["mill.sacks@warehouse", "mill.history@warehouse"]
+    (load,) = [dag for dag in domain_dags("mill") if dag.dag_id == "mill_load"]
+    written = {task.task_id: [outlet.uri for outlet in task.outlets] for task in load.tasks if task.outlets}
+    assert written == {
+        "sacks_to_warehouse": ["postgres://warehouse:5432/warehouse/mill/sacks"],
+        "sacks_to_warehouse.mill.history": ["postgres://warehouse:5432/warehouse/mill/history"],
+    }
+    assert list(equal_names()) == []
+
+
+def test_two_datasets_that_load_into_one_table_are_a_fault(domains: Path) -> None:
+    into = {"to": "warehouse", "strategy": "full", "table": "mill.same"}
+    write(domains, contract("sacks", [into]), contract("bags", [into | {"table": "mill.SAME"}]))
+    (fault,) = equal_names()
+    assert "mill.sacks and mill.bags both write mill.same@warehouse" in fault
+
+
+def test_a_run_refuses_what_its_master_did_not_check(domains: Path) -> None:
+    write(domains, contract())
+    (silver,) = consumers("mill", "silver")
+    checked = {"settings": {}, "contracts": {silver.name: "another"}}
+    with pytest.raises(ConfigError, match=r"The master that started this run checked bucket = None, this worker has"):
+        require_same(checked, [silver])
