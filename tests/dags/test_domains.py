@@ -16,6 +16,9 @@ from common.pipelines.work import check_stages, require_same
 from tests.mill import CONTRACT, MODEL
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow's own
+
+
 def contract(name: str = "sacks", loads: list[dict[str, str]] | None = None) -> dict[str, Any]:
     properties = [p for p in CONTRACT["customProperties"] if p["property"] != "load"]
     kept = [*properties, {"property": "load", "value": loads}] if loads else properties

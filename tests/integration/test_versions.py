@@ -76,7 +76,7 @@ def test_a_ledger_is_rebuilt_from_objects_of_mixed_versions(busy: World) -> None
     ("under", "wrong"),
     [
         ("manifests/ecommerce.transactions.silver/1/", {"v": 99}),
-        ("manifests/ecommerce.transactions.bronze/1.json", {"v": 99, "attempt": 1}),
+        ("manifests/ecommerce.transactions.bronze/3.json", {"v": 99, "attempt": 1}),
     ],
 )
 def test_an_object_of_a_newer_version_stops_its_reader_and_changes_nothing(

@@ -9,7 +9,7 @@ from common.contracts.catalogue import contract_of, contracts
 from common.core.nouns import Consumer
 from common.dags.assets import bells, doorbell
 from common.dags.policy import HANDED_OVER, hop_task, policy, validate
-from common.pipelines.kinds import KINDS, consumers, dag_id, stages, stages_of
+from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
 
 def domain_dags(domain: str) -> list[DAG]:
@@ -23,9 +23,9 @@ def domain_dags(domain: str) -> list[DAG]:
 def hops_dag(those: list[Consumer]) -> DAG:
     """Make the DAG of some consumers; where they are several, it first asks the ledger which of them are due."""
     kind, first = KINDS[those[0].kind], those[0]
-    domain, alone = first.dataset.domain, len(those) == 1 and kind.stage != stages()[0]
+    domain, alone = first.dataset.domain, "{name}" in kind.dag
     doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}"
-    owner = contract_of(first.dataset).owner if alone and not first.to else _owner(domain)
+    owner = contract_of(first.dataset).owner if alone else _owner(domain)
 
     @dag(dag_id=dag_id(first), schedule=doorbell(bells(those)), **policy(domain, kind.stage, owner, doc))
     def build() -> None:
