@@ -103,7 +103,7 @@ def of(stages: Sequence[str]) -> list[Subject]:
     return [subject for subject in SUBJECTS if subject.stage in stages]
 
 
-LOOK = Subject(SUBJECTS[0].hop, "landing")
+LOOK = Subject(SUBJECTS[0].consumer, "landing")
 NEEDED = {
     "bronze": ["ecommerce.transactions.bronze", "ecommerce.users.bronze"],
     "silver": ["ecommerce.transactions.silver", "ecommerce.users.silver"],
