@@ -16,7 +16,7 @@ from common.pipelines.work import check_stages, require_same
 from tests.mill import CONTRACT, MODEL
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow's own
+pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's own
 
 
 def contract(name: str = "sacks", loads: list[dict[str, str]] | None = None) -> dict[str, Any]:

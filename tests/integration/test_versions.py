@@ -87,6 +87,7 @@ def test_an_object_of_a_newer_version_stops_its_reader_and_changes_nothing(
     write(key, json.dumps((said if "inputs" in said else {}) | wrong))
     with pytest.raises(NewerVersion, match=r"of version 99.* written by a newer Watershed"):
         rebuild("tester", from_nothing=True)
+    busy.land("transactions/9.csv", f"{HEAD}00009,19970109,1,9.00\n".encode())
     with pytest.raises(NewerVersion):
         busy.flow()
     assert busy.rows("SELECT count(*) FROM incident WHERE kind = 'parked'", "ledger") == [(0,)]
