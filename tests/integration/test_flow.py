@@ -11,15 +11,19 @@ import duckdb
 import polars as pl
 import psycopg
 import pytest
+from sqlglot import exp
 
 from common.core.assets import Zone
-from common.core.errors import CommitConflict, ConfigError, NotApplied, TerminalError
+from common.core.errors import CommitConflict, ConfigError, NotApplied, TargetUnavailable, TerminalError
 from common.core.nouns import Counts
 from common.pipelines.kinds import consumer_named, step_of
 from common.pipelines.work import check_configuration, drained, mark, work
 from common.quality.split import Split
 from common.refine.latest import Winners
+from common.warehouses import sql
+from common.warehouses.postgres import Postgres
 from common.warehouses.sql import Token
+from common.warehouses.warehouse import Rows
 from common.zones.store import Changed, ZoneStore, client, storage_options
 from tests.world import World
 
@@ -177,6 +181,29 @@ def test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse(world: Wor
         load = step_of(consumer_named(f"ecommerce.fact_transactions@{to}"))
         with pytest.raises(CommitConflict):
             load.warehouse.commit(Token(load.consumer.name, 1, 42), None, [])  # type: ignore[attr-defined]
+
+
+def test_rows_that_the_server_loses_after_staging_are_staged_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash of PostgreSQL empties unlogged tables: an outage, which stops nothing and opens no incident."""
+    world.land("transactions/1.csv", ONE.encode())
+    world.flow("bronze", "silver", "gold")
+    hop, real = Hop("load", Dataset("ecommerce", "fact_transactions"), "warehouse"), Postgres.stage
+
+    def lost(self: Postgres, token: Token, rows: Rows) -> None:
+        real(self, token, rows)
+        self.apply([exp.delete(sql.table(token.staging))])
+        monkeypatch.setattr(Postgres, "stage", real)
+
+    monkeypatch.setattr(Postgres, "stage", lost)
+    with pytest.raises(TargetUnavailable, match="has 0 rows"):
+        world.do(hop)
+    assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(0,)]
+    counted = world.do(hop)
+    assert counted.good == counted.taken > 0
+    assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(counted.taken,)]
+    assert world.rows("SELECT kind FROM incident", "ledger") == []
 
 
 def test_a_file_that_changes_before_it_is_read_is_superseded_not_mixed(

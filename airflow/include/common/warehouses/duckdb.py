@@ -25,7 +25,6 @@ DIALECT = Dialect(sql="duckdb", keys=False)
 LOCK_PATIENCE = 30.0  # seconds
 # Rows stream through: more would only be kept because it is there.
 LIMITS = ("SET memory_limit = '400MB'", "SET preserve_insertion_order = false")
-FRAME = "watershed_frame"
 ABOUT_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)  # these quote them
 APPLY = ". Run `watershed apply`."
 MEANINGS: Meanings = (
@@ -78,12 +77,16 @@ class _Conversation:
 
     def copy(self, table: str, rows: Rows) -> int:
         columns = [sql.name(column) for column in rows.schema]
-        insert = exp.insert(exp.select(exp.Star()).from_(sql.table(FRAME)), sql.table(table), columns=columns)
+        frames = exp.select(exp.Star()).from_("watershed_frame")
+        insert = DIALECT.text(exp.insert(frames, sql.table(table), columns=columns))
         arrived = 0
         for frame in rows.frames():
+            # Of polars' 128-bit integers Arrow knows nothing.
             part = frame.select(list(rows.schema)).with_columns(cs.by_dtype(pl.Int128).cast(pl.Decimal(38, 0)))
-            self._connection.register(FRAME, ArrowStream(part))  # of polars' 128-bit integers Arrow knows nothing
-            arrived += self.run(insert)
+            # Found by its name; what is registered inside a transaction stays in memory until its end.
+            watershed_frame = ArrowStream(part)  # noqa: F841
+            with translated(self._what, MEANINGS, _wording):
+                arrived += int(self._connection.execute(insert).fetchall()[0][0])
         return arrived
 
 
