@@ -12,6 +12,13 @@ BIN = $(VENV)/bin
 # Beside the project's packages: `uv pip sync` removes from them whatever the lock file does not name.
 UV = $(VENV)/uv/bin/uv
 STAMP = $(VENV)/.installed
+TOOLS = $(VENV)/.installed-test
+PEERS = $(VENV)/.installed-peers
+LOCK = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header \
+  --python-version 3.11
+# The requirements of one extra, as pip reads them.
+EXTRA = import sys, tomllib; \
+  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 # The longest first, so that the workers end together.
 SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
@@ -40,7 +47,7 @@ status: $(STAMP)
 down: $(STAMP)
 	@$(BIN)/watershed dev down
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy airflow/include
@@ -51,35 +58,37 @@ docs: $(STAMP)
 	@WATERSHED_BUCKET=watershed WATERSHED_LEDGER_URL=postgresql://localhost/watershed $(BIN)/watershed docs
 
 # After a change of the dependencies in pyproject.toml: versions and hashes for every platform, no addresses.
+# requirements.lock is what `make demo` and the image install; the others hold what an extra adds, and agree with it.
 lock: $(STAMP)
-	@$(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --all-extras \
-	  --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(LOCK) --excludes requirements.excluded --extra celery --extra devstack pyproject.toml -o requirements.lock
+	@for extra in test peers; do $(BIN)/python -c '$(EXTRA)' $$extra \
+	  | $(LOCK) --constraint requirements.lock - -o requirements-$$extra.lock || exit 1; done
 
 check: lint
 	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
 
-test: $(STAMP) browser
+test: $(TOOLS) browser
 	$(PYTEST) --durations=20 $(SUITES)
 
 # Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
-coverage: $(STAMP) browser
+coverage: $(TOOLS) browser
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	  $(PYTEST) --cov --cov-report=term $(SUITES)
 
 # In a project and on ports of its own: no other stack of this machine is touched.
-test-compose: $(STAMP)
+test-compose: $(TOOLS)
 	$(BIN)/python -m pytest tests/compose
 
 # The README's pictures, of a real stack.
-pictures: $(STAMP) browser
+pictures: $(TOOLS) browser
 	@$(BIN)/python -m devstack.pictures
 
 # N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
-faults: $(STAMP)
+faults: $(TOOLS)
 	@$(BIN)/python -W ignore -m tests.faults.campaign "$(N)" "$(SEED)"
 	@$(BIN)/python -W ignore -m tests.faults.mutants
 
-bench: $(STAMP)
+bench: $(PEERS)
 	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done
 
 # One test looks at the asset graph as a person would.
@@ -108,6 +117,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(VENV)/.installing
 	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION) ' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/uv uv==$(UV_VERSION)
+	@rm -f $(TOOLS) $(PEERS)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
 	@rm $(VENV)/.installing; touch $(STAMP)
+
+$(TOOLS): $(STAMP) requirements-test.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-test.lock
+	@touch $(TOOLS)
+
+$(PEERS): $(STAMP) requirements-peers.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
+	@touch $(PEERS)

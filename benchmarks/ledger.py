@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from common.core.ids import batch_id
-from common.core.nouns import Batch
+from common.core.nouns import Batch, Consumer
+from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim, claim
-from common.ledger.consumers import Consumer, apply_consumer, lock
+from common.ledger.consumers import apply_consumer, lock
 from common.ledger.database import migrate, transaction
 from common.ledger.rings import due
 from devstack.stack import running
@@ -128,7 +129,7 @@ def _due() -> float:
 
 def _record(batches: int) -> float:
     """Time the recording of 500 new batches."""
-    new = [Batch(batch_id("new", batches, n), ASSET, 1, place={"key": f"new/{n}"}) for n in range(500)]
+    new = [Batch(batch_id("new", batches, n), ASSET, 1, place=Unnamed({"key": f"new/{n}"})) for n in range(500)]
     began = time.perf_counter()
     with transaction() as connection:
         record_batches(connection, new)

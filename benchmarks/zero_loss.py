@@ -25,11 +25,11 @@ LOOK = 1.0
 QUIET, QUIET_AFTER_KILLS = 30.0, 100.0  # seconds without progress after which what is missing counts as stranded
 VICTIMS = ("scheduler", "triggerer", "task")
 DAGS = '''"""Landing and one silver table of the shop, on Airflow (which reads no file that does not say so)."""
-from common.core.nouns import Dataset
-from common.pipelines.dags import raw_to_bronze, to_silver
+from common.dags.stages import hops_dag
+from common.pipelines.kinds import consumer_named, consumers
 
-raw_to_bronze("ecommerce")
-to_silver(Dataset("ecommerce", "transactions"))
+hops_dag(consumers("ecommerce", "bronze"))
+hops_dag([consumer_named("ecommerce.transactions.silver")])
 '''
 
 

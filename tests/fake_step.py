@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
 
 from common.core.errors import CommitConflict, DataError, ModelError
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Counts, Head
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
+from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer, apply_consumer
+from common.ledger.consumers import apply_consumer
 from common.ledger.database import transaction
 from common.ledger.manifests import Manifest
-from common.pipelines.hop import Staged
+from common.pipelines.step import Staged
 from tests.world import World
 
 IN, OUT = "shop.things.raw", "shop.things.bronze"
@@ -34,7 +36,7 @@ class FakeStep:
 
     @property
     def consumer(self) -> Consumer:
-        return Consumer("shop.things", "fake", (IN,), OUT, "c1", self.ordered)
+        return Consumer("shop.things", "fake", (IN,), OUT, "c1", self.ordered, Dataset("shop", "things"))
 
     def head(self) -> Head:
         return Head(*self.commits[-1][:2]) if self.commits else Head()
@@ -44,16 +46,16 @@ class FakeStep:
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
-        bad = [b.id for b in held.batches if b.place["name"] in self.poison]
+        bad = [b.id for b in held.batches if name_of(b) in self.poison]
         if bad:
             raise (ModelError if self.ordered else DataError)(f"cannot take {bad}")
         if self.fault:
             self.fault("stage", held)
         number = len(held.batches)
-        output = Batch(batch_id(OUT, held.hop), OUT, number, place={}, parents=tuple(b.id for b in held.batches))
-        yield Staged(Counts(number, number - self.off_by, 0, 0), (output,))
+        output = Batch(batch_id(OUT, held.hop), OUT, number, parents=tuple(b.id for b in held.batches))
+        yield Staged(Counts(number, number - self.off_by, 0, 0), partial(self.publish, held), (output,))
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def publish(self, held: Claim) -> None:
         if self.fault:
             self.fault("before", held)
         self.commit(held)
@@ -63,7 +65,7 @@ class FakeStep:
     def commit(self, held: Claim) -> None:
         if self.head().hop != held.hop - 1:
             raise CommitConflict("moved")
-        self.commits.append((held.hop, held.attempt, tuple(b.place["name"] for b in held.batches)))
+        self.commits.append((held.hop, held.attempt, tuple(name_of(b) for b in held.batches)))
 
     def settle(self, done: Manifest) -> None:
         self.settled.append(done.hop)
@@ -73,10 +75,14 @@ class FakeStep:
         return [name for _, _, names in self.commits for name in names]
 
 
+def name_of(batch: Batch) -> str:
+    return str(batch.place.other["name"])
+
+
 def arrive(step: FakeStep, *names: str, width: int = 8) -> None:
     with transaction() as connection:
         apply_consumer(connection, step.consumer, width)
-        record_batches(connection, [Batch(batch_id(IN, n), IN, place={"name": n}) for n in names])
+        record_batches(connection, [Batch(batch_id(IN, n), IN, place=Unnamed({"name": n})) for n in names])
 
 
 def incidents(world: World) -> list[tuple[Any, ...]]:

@@ -28,7 +28,7 @@ CONSUMERS = (
     "mill.sacks@warehouse",
     "mill.daily@warehouse",
 )
-DAG = '"""The mill on Airflow."""\nfrom common.pipelines.dags import domain_dags\n\ndomain_dags("mill")\n'
+DAG = '"""The mill on Airflow."""\nfrom common.dags.stages import domain_dags\n\ndomain_dags("mill")\n'
 LOAD = {"to": "warehouse", "strategy": "incremental"}
 CONTRACT: dict[str, Any] = {
     "apiVersion": "v3.0.2",

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from common.core.nouns import Counts
 from common.core.settings import settings
@@ -45,22 +46,24 @@ class World:
 
     def flow(self, *stages: str, owner: str = "test") -> dict[str, Counts]:
         """Do every hop that is due, stage by stage, and tell what each consumer did."""
-        from common.pipelines.domain import STAGES, hops
+        from common.pipelines import kinds
         from common.pipelines.work import due_tasks
 
         done: dict[str, Counts] = {}
-        for stage in stages or STAGES:
+        for stage in stages or kinds.stages():
             due = due_tasks(self.domain, stage)
-            for hop in hops(self.domain, stage):
-                if hop.task_id in due:
-                    done[hop.consumer] = self.do(hop, owner)
+            for consumer in kinds.consumers(self.domain, stage):
+                if consumer.task_id in due:
+                    done[consumer.name] = self.do(consumer, owner)
         return done
 
-    def do(self, hop: Any, owner: str = "test") -> Counts:
-        """Do one hop as its task would, and ring it."""
+    def do(self, consumer: Any, owner: str = "test") -> Counts:
+        """Do the hops of one consumer, or of the one of that name, as its task would, and ring them."""
+        from common.pipelines.kinds import consumer_named
         from common.pipelines.work import rung, work
 
-        drained, ring = work(hop, owner, "test-run")
+        consumer = consumer_named(consumer) if isinstance(consumer, str) else consumer
+        drained, ring = work(consumer, owner, "test-run")
         if ring:
             rung(ring.consumer, list(ring.hops))
         return drained.counts
@@ -77,9 +80,9 @@ class World:
 
     def lake(self, zone: str, table: str) -> Any:
         """Read a silver or gold table."""
+        from common.core.assets import Zone
         from common.lake.table import current_version, read_at
         from common.zones.store import ZoneStore
-        from common.zones.zone import Zone
 
         uri = ZoneStore(Zone(zone)).uri(f"{self.domain}/{table}")
         return read_at(uri, current_version(uri)).collect()
@@ -95,6 +98,7 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
         template.copy(name, folder / DUCKDB)
         try:
             yield World(env, domain, folder)
+            _places_survive()
         finally:
             forget()
             with suppress(psycopg.Error):
@@ -135,6 +139,17 @@ def _applied(like: Mapping[str, str], folder: Path) -> templates.Template:
         made = templates.taken(_server(env), name, folder / DUCKDB)
     (folder / DUCKDB).unlink(missing_ok=True)
     return made
+
+
+def _places_survive() -> None:
+    """Look whether every place that a test has made is read and written back as it was."""
+    from common.core.places import from_json, to_json
+    from common.ledger.database import transaction
+    from common.ledger.tables import batch
+
+    with transaction() as connection:
+        for place in connection.scalars(select(batch.c.place)):
+            assert to_json(*from_json(place)) == place
 
 
 def forget() -> None:

@@ -12,18 +12,18 @@ from typing import Any
 import psycopg
 from measure import finish
 
+from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.formats import Chunk
 from common.lake.table import current_version, read_at
 from common.pipelines import silver
 from common.pipelines.apply import apply
-from common.pipelines.domain import Hop
+from common.pipelines.kinds import consumer_named
 from common.pipelines.look import look
 from common.pipelines.work import work
 from common.refine import spool
 from common.zones.store import ZoneStore, client
-from common.zones.zone import Zone
 
 ORDERS = Dataset("bench", "orders")
 
@@ -39,7 +39,7 @@ def prepare(raw: Path) -> None:
         client().upload_file(str(path), settings().bucket, f"raw/{ORDERS.domain}/{ORDERS.name}/{path.name}")
     look(ORDERS.domain)
     began = time.perf_counter()
-    done, _ = work(Hop("bronze", ORDERS), "benchmark", "benchmark")
+    done, _ = work(consumer_named(f"{ORDERS}.bronze"), "benchmark", "benchmark")
     finish(began, landed=done.counts.good)
 
 
@@ -47,7 +47,7 @@ def refine(out: Path) -> None:
     """Do the silver hop, then copy its table to a local file for the count."""
     with timed() as seconds:
         began = time.perf_counter()
-        done, _ = work(Hop("silver", ORDERS), "benchmark", "benchmark")
+        done, _ = work(consumer_named(f"{ORDERS}.silver"), "benchmark", "benchmark")
         total = time.perf_counter() - began
     seconds["ledger, heads and the rest"] = total - sum(seconds.values())
     counts = vars(done.counts) | {"hops": len(done.hops)}

@@ -6,7 +6,7 @@ ledger, no check, no warehouse and no answer to a lost event: it is the least th
 
 import os
 
-from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetWatcher, dag, task
 
 BUCKET = os.environ["WATERSHED_BUCKET"]
@@ -28,8 +28,7 @@ def move(source: str, target: str) -> int:
 
 def landing() -> Asset:
     """Give the asset that the queue rings."""
-    trigger = MessageQueueTrigger(
-        scheme="sqs",
+    trigger = SqsSensorTrigger(
         sqs_queue=f"{os.environ['WATERSHED_QUEUE_BASE_URL']}/stock",
         aws_conn_id="aws_default",
         max_messages=10,

@@ -9,12 +9,11 @@ import os
 import time
 from typing import Any
 
-from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetWatcher, dag, get_current_context, task
 
 BUCKET = os.environ["WATERSHED_BUCKET"]
-TRIGGER = MessageQueueTrigger(
-    scheme="sqs",
+TRIGGER = SqsSensorTrigger(
     sqs_queue=f"{os.environ['WATERSHED_QUEUE_BASE_URL']}/stock",
     aws_conn_id="aws_default",
     max_messages=10,

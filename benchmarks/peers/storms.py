@@ -169,9 +169,9 @@ class Watershed:
 
     def seen(self) -> Counter[int]:
         """Count the rows of each unit in silver, where the ledger has its receipt as well."""
+        from common.core.assets import Zone
         from common.lake.table import current_version, read_at
         from common.zones.store import ZoneStore
-        from common.zones.zone import Zone
 
         ledger = self.airflow.stack.env["WATERSHED_LEDGER_URL"].replace("+psycopg", "")
         with psycopg.connect(ledger) as connection:

@@ -89,7 +89,7 @@ PARSE = """
 import importlib.util, os, sys, time, warnings
 warnings.simplefilter("ignore")
 import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard.operators.trigger_dagrun
-import airflow.providers.common.messaging.triggers.msg_queue, airflow.timetables.assets
+import airflow.providers.amazon.aws.triggers.sqs, airflow.timetables.assets
 airflows = time.process_time()
 before = set(sys.modules)
 for file in sys.argv[1:]:

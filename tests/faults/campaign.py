@@ -15,10 +15,10 @@ from pathlib import Path
 os.environ.setdefault("AIRFLOW_HOME", str(Path(__file__).resolve().parents[2] / "var" / "faults" / "airflow"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-from common.core.faults import POINTS
 from devstack.folder import state_folder
 from devstack.stack import running
 from tests.faults.evidence import Evidence, judge
+from tests.faults.plan import points
 from tests.faults.proxy import proxy
 from tests.faults.strikes import OWNER, Scene, one_more
 from tests.faults.tally import REPORT, VAR, Tally, write_section
@@ -54,11 +54,11 @@ def say(line: str) -> None:
 
 def campaign(tally: Tally, stack: Mapping[str, str], state: Path) -> None:
     """Go round after round until enough have died and every point was struck."""
-    folder, chance, points = VAR / "worlds" / secrets.token_hex(4), random.Random(tally.seed), list(POINTS)
+    folder, chance, left = VAR / "worlds" / secrets.token_hex(4), random.Random(tally.seed), points()
     folder.mkdir(parents=True)
     with workers(stack, folder / "workers") as forks, proxy(stack["AWS_ENDPOINT_URL"]) as between:
         while not tally.failed and (tally.killed < tally.wanted or (tally.missed and tally.rounds < 2 * most(tally))):
-            scene = partial(Scene, forks, between, state_folder(state), chance, tally, points)
+            scene = partial(Scene, forks, between, state_folder(state), chance, tally, left)
             one_pair_of_worlds(tally, scene, stack, folder / str(tally.rounds))
         tally.said += [f"nobody was ever killed at {point}" for point in tally.missed]
 

@@ -10,11 +10,10 @@ from typing import Any
 import duckdb
 from deltalake import DeltaTable
 
+from common.core.assets import Zone
 from common.ledger.manifests import read_manifest
-from common.pipelines.domain import STAGES, hops, loaded_tables
-from common.pipelines.steps import step_of
+from common.pipelines.kinds import consumers, step_of
 from common.zones.store import storage_options
-from common.zones.zone import Zone
 from tests.world import World
 
 # A bronze key holds its day and the raw key; of equal files either may be the one that is kept.
@@ -81,13 +80,12 @@ def judge(expected: Evidence, found: Evidence, broken: Iterable[str] = ()) -> Ve
 def _tables(world: World) -> dict[str, Counter[str]]:
     tables: dict[str, Counter[str]] = {}
     for stage, zone in (("silver", Zone.SILVER), ("gold", Zone.GOLD)):
-        for hop in hops(world.domain, stage):
-            tables[hop.consumer] = _counted(str(row) for row in world.lake(zone, hop.dataset.name).rows())
-    for dataset, spec in loaded_tables(world.domain):
-        name = spec.table or str(dataset)
-        asked = f"SELECT t::VARCHAR FROM {name} t"
-        rows = world.rows(asked) if spec.to == "warehouse" else _duckdb(world, asked)
-        tables[f"{name}@{spec.to}"] = _counted(row[0] for row in rows)
+        for consumer in consumers(world.domain, stage):
+            tables[consumer.name] = _counted(str(row) for row in world.lake(zone, consumer.dataset.name).rows())
+    for consumer in consumers(world.domain, "load"):
+        asked = f"SELECT t::VARCHAR FROM {consumer.output.rpartition('@')[0]} t"
+        rows = world.rows(asked) if consumer.to == "warehouse" else _duckdb(world, asked)
+        tables[consumer.name] = _counted(row[0] for row in rows)
     return tables
 
 
@@ -147,15 +145,15 @@ def broken_promises(world: World) -> list[str]:
 def _orphans(world: World) -> list[str]:
     """Name the parts that a Delta log holds and no winning manifest names."""
     said = []
-    for hop in hops(world.domain, "silver"):
-        step: Any = step_of(hop)
+    for consumer in consumers(world.domain, "silver"):
+        step: Any = step_of(consumer)
         named: set[str] = set()
-        for n, attempt in world.rows(f"SELECT n, attempt FROM hop WHERE consumer = '{hop.consumer}'", "ledger"):
-            named |= set(read_manifest(hop.consumer, n, attempt).parts)
+        for n, attempt in world.rows(f"SELECT n, attempt FROM hop WHERE consumer = '{consumer.name}'", "ledger"):
+            named |= set(read_manifest(consumer.name, n, attempt).parts)
         table = DeltaTable(step.table.uri, storage_options=storage_options())
         parts = [uri.removeprefix(f"{step.table.uri}/") for uri in table.file_uris()]
         if strange := [part for part in parts if re.search(r"\d+/\d+/\d+\.parquet$", part) and part not in named]:
-            said.append(f"{hop.consumer}: published, but named by no winning manifest: {strange[:SHOWN]}")
+            said.append(f"{consumer.name}: published, but named by no winning manifest: {strange[:SHOWN]}")
     return said
 
 
@@ -163,20 +161,20 @@ def _heads(world: World) -> list[str]:
     """Compare what each target says of itself with the ledger."""
     said = []
     known = {row[0]: row[1:] for row in world.rows("SELECT DISTINCT ON (consumer) consumer, n, attempt FROM hop ORDER BY consumer, n DESC", "ledger")}  # fmt: skip
-    for hop in (hop for stage in STAGES for hop in hops(world.domain, stage)):
-        head = step_of(hop).head()
-        if (head.hop, head.attempt) != known.get(hop.consumer, (0, 0)):
-            said.append(f"{hop.consumer}: target says {head}, ledger {known.get(hop.consumer)}")
+    for consumer in consumers(world.domain):
+        head = step_of(consumer).head()
+        if (head.hop, head.attempt) != known.get(consumer.name, (0, 0)):
+            said.append(f"{consumer.name}: target says {head}, ledger {known.get(consumer.name)}")
     return said
 
 
 def _heights(world: World) -> list[str]:
     """Every good record gave silver a new key, so that the sums are the height of the table."""
     said = []
-    for hop in hops(world.domain, "silver"):
+    for consumer in consumers(world.domain, "silver"):
         ((good,),) = world.rows(
-            f"SELECT coalesce(sum(good), 0)::int FROM hop WHERE consumer = '{hop.consumer}'", "ledger"
+            f"SELECT coalesce(sum(good), 0)::int FROM hop WHERE consumer = '{consumer.name}'", "ledger"
         )
-        if (height := world.lake(Zone.SILVER, hop.dataset.name).height) != good:
-            said.append(f"{hop.consumer}: {height} rows, but {good} were counted as good")
+        if (height := world.lake(Zone.SILVER, consumer.dataset.name).height) != good:
+            said.append(f"{consumer.name}: {height} rows, but {good} were counted as good")
     return said

@@ -11,13 +11,14 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 LOOK = 0.005
 PR_SET_PDEATHSIG = 1
 answers = sys.stdout
+HELD = ExitStack()
 
 
 def preload() -> None:
@@ -81,6 +82,7 @@ def child(job: dict[str, Any], inside: dict[str, str]) -> None:
         for number, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(source, number)
         enter(job["env"], inside)
+        listen()
         if shift := job.get("clock"):
             shift_clock(shift)
         Path(job["result"]).write_text(json.dumps(do(job)))
@@ -117,6 +119,14 @@ def enter(env: dict[str, str], inside: dict[str, str]) -> None:
         aws_client.cache_clear()
 
 
+def listen() -> None:
+    """Let the plan of faults in the environment act in this process, for as long as it lives."""
+    from common.observe.verbs import listening
+    from tests.faults.plan import act
+
+    HELD.enter_context(listening(act))
+
+
 def shift_clock(seconds: float) -> None:
     """Let this process believe that it is another time."""
     real = time.time
@@ -125,8 +135,7 @@ def shift_clock(seconds: float) -> None:
 
 def do(job: dict[str, Any]) -> Any:
     """Do a hop, a look, or every hop that is due."""
-    from common.core.nouns import Dataset
-    from common.pipelines.domain import Hop
+    from common.pipelines.kinds import consumer_named
     from common.pipelines.look import look
     from common.pipelines.work import rung, work
 
@@ -136,8 +145,7 @@ def do(job: dict[str, Any]) -> Any:
         return flow(job["domain"], job["owner"])
     if job["do"] == "gather":
         return gathered(job["domain"])
-    hop = Hop(job["stage"], Dataset.parse(job["dataset"]), job.get("to", ""))
-    done, ring = work(hop, job["owner"], "fault-run")
+    done, ring = work(consumer_named(job["consumer"]), job["owner"], "fault-run")
     if ring:
         rung(ring.consumer, list(ring.hops))
     return {"hops": done.hops, "leased_by": done.leased_by, "rung": list(ring.hops) if ring else []}
@@ -146,17 +154,17 @@ def do(job: dict[str, Any]) -> Any:
 def flow(domain: str, owner: str) -> Any:
     """Do every hop that is due, in order, as a run beside others would: what may be retried is left to them."""
     from common.core.errors import TransientError
-    from common.pipelines.domain import STAGES, hops
+    from common.pipelines.kinds import consumers, stages
     from common.pipelines.work import due_tasks, rung, work
 
     published, given_way = 0, []
-    for stage in STAGES:
+    for stage in stages():
         due = due_tasks(domain, stage)
-        for hop in [hop for hop in hops(domain, stage) if hop.task_id in due]:
+        for consumer in [found for found in consumers(domain, stage) if found.task_id in due]:
             try:
-                done, ring = work(hop, owner, "fault-run")
+                done, ring = work(consumer, owner, "fault-run")
             except TransientError as error:
-                given_way.append(f"{hop.consumer}: {type(error).__name__}")
+                given_way.append(f"{consumer.name}: {type(error).__name__}")
                 continue
             published += len(done.hops)
             if ring:

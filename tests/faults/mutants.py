@@ -67,8 +67,8 @@ MUTANTS = (
     Mutant(
         "1 landing commits once",
         "pipelines/landing.py",
-        "if not self.manifests.put_once(self._commit_key(held.hop), str(held.attempt).encode()):",
-        "if self.manifests.put_once(self._commit_key(held.hop), str(held.attempt).encode()) is None:",
+        "if not self.manifests.put_json(self._commit_key(held.hop), commit):",
+        "if self.manifests.put_json(self._commit_key(held.hop), commit) is None:",
         (f"{ZOMBIES}::test_a_zombie_writes_nothing[ecommerce.transactions.bronze-landing:publish.before]",),
     ),
     Mutant(
@@ -158,8 +158,8 @@ MUTANTS = (
     Mutant(
         "5 transient errors do not narrow",
         "pipelines/hop.py",
-        "except DataError as error:\n        _give_way",
-        "except WatershedError as error:\n        _give_way",
+        "except DataError as error:\n        _after_data_error",
+        "except WatershedError as error:\n        _after_data_error",
         (f"{GRAMMAR}::test_an_outage_parks_nothing",),
     ),
     Mutant(
@@ -216,15 +216,15 @@ MUTANTS = (
     Mutant(
         "7 hops that nobody was told of are rung by the next run",
         "pipelines/work.py",
-        "ring = to_ring(connection, hop.consumer)\n",
-        "ring = to_ring(connection, hop.consumer) if done.hops else None\n",
+        "ring = to_ring(connection, consumer.name)\n",
+        "ring = to_ring(connection, consumer.name) if done.hops else None\n",
         (f"{RULES}::test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run",),
     ),
     Mutant(
         "7 a hop counts as rung only once its event is stored",
         "pipelines/work.py",
-        "ring = to_ring(connection, hop.consumer)\n",
-        "ring = to_ring(connection, hop.consumer)\n        mark_rung(connection, hop.consumer, done.hops)\n",
+        "ring = to_ring(connection, consumer.name)\n",
+        "ring = to_ring(connection, consumer.name)\n        mark_rung(connection, consumer.name, done.hops)\n",
         (f"{RULES}::test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run",),
     ),
     Mutant(
@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant(
         "landing deletes only after the record",
         "pipelines/hop.py",
-        "            step.publish(held, staged)\n",
-        "            step.settle(_manifest(held, staged, run_id))\n            step.publish(held, staged)\n",
+        "            staged.commit()\n",
+        "            step.settle(_manifest(held, staged, run_id))\n            staged.commit()\n",
         (f"{RULES}::test_a_raw_file_is_deleted_only_after_its_hop_is_recorded",),
     ),
     Mutant(

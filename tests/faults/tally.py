@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.clock import now
-from common.core.faults import POINTS
+from tests.faults.plan import points
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var" / "faults"
@@ -42,7 +42,7 @@ class Tally:
     @property
     def missed(self) -> list[str]:
         """The points at which nobody died yet."""
-        return [point for point in POINTS if not self.kills[point]]
+        return [point for point in points() if not self.kills[point]]
 
     @property
     def failed(self) -> bool:
@@ -81,7 +81,7 @@ def section(report: dict[str, Any]) -> str:
         "| what | how many |",
         "|---|---|",
         f"| workers killed with SIGKILL | {sum(kills.values()):,} ({', '.join(f'{kind} {n}' for kind, n in sorted(kills.items()))}) |",
-        f"| points at which a worker was killed | {len(POINTS) - len(report['missed'])} of {len(POINTS)} |",
+        f"| points at which a worker was killed | {len(points()) - len(report['missed'])} of {len(points())} |",
         f"| other faults | {others or 'none'} |",
         f"| batches in the ledger | {report['batches']:,} |",
         f"| rows compared with the undisturbed world | {report['rows']:,} |",

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from common.core.errors import ConfigError, WatershedError
-from common.core.faults import POINTS, VARIABLE
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
+from common.observe.verbs import listening
 from common.pipelines.decide import discard, redrive, replay
-from common.pipelines.domain import STAGES
+from common.pipelines.kinds import KINDS, stages
 from common.pipelines.verify import verify
+from tests.faults.plan import VARIABLE, act, points
 from tests.world import World, new_world
 
 N = int(os.environ.get("INTERLEAVINGS", "6"))
@@ -49,8 +50,7 @@ Row = tuple[str, int, str]
 rows = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["1", "2", "bad"])), min_size=1, max_size=5
 )
-points = st.sampled_from([point for point in POINTS if not point.startswith("model:")])
-STAGE_OF = {"landing": "bronze", "silver": "silver", "load": "load"}
+moments = st.sampled_from([point for point in points() if not point.startswith("model:")])
 
 
 def make_domain(folder: Path) -> Path:
@@ -87,15 +87,15 @@ class Machine(RuleBasedStateMachine):
         text = "k,revision,v\n" + "".join(f"{k},{n},{v}\n" for k, n, v in content)
         self.world.land(f"{name}/{self.landed}.csv", text.encode())
 
-    @rule(stage=st.sampled_from(STAGES))
+    @rule(stage=st.sampled_from(stages()))
     def work(self, stage: str) -> None:
         self.world.flow(stage)
 
-    @rule(point=points, nth=st.integers(1, 2))
+    @rule(point=moments, nth=st.integers(1, 2))
     def crash(self, point: str, nth: int) -> None:
         """Die at a point of a hop, if it is passed; the retry of the same task takes over at once."""
-        stage = STAGE_OF[point.partition(":")[0]]
-        with pytest.MonkeyPatch.context() as patch:
+        stage = KINDS[point.partition(":")[0]].stage
+        with pytest.MonkeyPatch.context() as patch, listening(act):
             patch.setenv(VARIABLE, json.dumps([{"at": point, "do": "exit", "nth": nth}]))
             try:
                 self.world.flow(stage)

@@ -6,50 +6,47 @@ from typing import Any
 
 import pytest
 
-from common.core.faults import INSIDE, STEPS
-from common.core.nouns import Dataset
-from common.pipelines.domain import STAGES, Hop
+from common.pipelines import kinds
+from common.pipelines.kinds import KINDS
 from common.pipelines.look import look
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
+from tests.faults.plan import STEPS, inside
 from tests.faults.workers import Workers, job
 from tests.world import World, new_world
 
 OWNER = "dag/run/task/-1"
+ALL = kinds.stages()
 PURCHASES = "customer_id,date,number_of_cds,dollar_value\n"
 USERS = "customer_id,name,email,country,signed_up_on,updated_at\n"
 FIRST_USER = "{n:05d},N{n},n{n}@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
 SECOND_USER = "00001,M{n},m{n}@x.com,se,1996-01-01,1998-01-{day:02d}T0{hour}:00:00Z\n"
 
 
-def ecommerce(stage: str, name: str, to: str = "") -> Hop:
-    return Hop(stage, Dataset("ecommerce", name), to)
-
-
 @dataclass(frozen=True)
 class Subject:
-    """A hop to kill, its kind, and which points inside of a step it passes."""
+    """A consumer whose hops to kill, its kind, and which points inside of a step it passes."""
 
-    hop: Hop
+    consumer: str
     kind: str
     inside: tuple[str, ...] = ()
+
+    @property
+    def stage(self) -> str:
+        return KINDS[self.kind].stage
 
     @property
     def steps(self) -> tuple[str, ...]:
         return (*STEPS, *self.inside)
 
 
-def inside(kind: str) -> tuple[str, ...]:
-    return tuple(point.split(":")[1] for point in INSIDE if point.startswith(f"{kind}:"))
-
-
 # In the order of the stages: each round goes through all of them.
 SUBJECTS = (
-    Subject(ecommerce("bronze", "transactions"), "landing", inside("landing")),
-    Subject(ecommerce("silver", "transactions"), "silver", inside("silver")),  # appends
-    Subject(ecommerce("silver", "users"), "silver"),  # merges
-    Subject(ecommerce("gold", "fact_transactions"), "model"),
-    Subject(ecommerce("load", "fact_transactions", "warehouse"), "load", inside("load")),
-    Subject(ecommerce("load", "daily_revenue", "duckdb"), "load", inside("load")),
+    Subject("ecommerce.transactions.bronze", "landing", inside("landing")),
+    Subject("ecommerce.transactions.silver", "silver", inside("silver")),  # appends
+    Subject("ecommerce.users.silver", "silver"),  # merges
+    Subject("ecommerce.fact_transactions.gold", "model"),
+    Subject("ecommerce.fact_transactions@warehouse", "load", inside("load")),
+    Subject("ecommerce.daily_revenue@duckdb", "load", inside("load")),
 )
 ROUNDS = max(len(subject.steps) for subject in SUBJECTS)
 
@@ -78,40 +75,40 @@ def plan(kind: str, step: str) -> list[dict[str, Any]]:
 
 def die_at(subject: Subject, step: str, world: World, forks: Workers) -> None:
     """Kill a worker at a step of a hop that has something to do."""
-    what: Mapping[str, Any] = job(subject.hop, OWNER)
+    what: Mapping[str, Any] = job(subject.consumer, OWNER)
     if step.startswith("look"):
         what = {"do": "look", "domain": "ecommerce"}
     if step == "look.deleted":  # only a deletion that was cut off leaves something to delete
-        forks.run(job(subject.hop, OWNER), world.env, plan(subject.kind, "settle.before"))
+        forks.run(job(subject.consumer, OWNER), world.env, plan(subject.kind, "settle.before"))
     outcome = forks.run(what, world.env, plan(subject.kind, step))
-    assert outcome.killed, f"{subject.hop.consumer} was not killed at {step}: {outcome}"
+    assert outcome.killed, f"{subject.consumer} was not killed at {step}: {outcome}"
 
 
 def rounds(world: World, number: int, stages: Sequence[str], between: Callable[[Subject], None]) -> None:
     """Land the files of a round, and do hop by hop what the stages need, with `between` before each of theirs."""
     for key, content in files(number):
         world.land(key, content)
-    for stage in STAGES[: STAGES.index(stages[-1]) + 1]:
+    for stage in ALL[: ALL.index(stages[-1]) + 1]:
         if stage == "bronze":
             between(LOOK)
             look("ecommerce")
         for subject in of(stages):
-            if subject.hop.stage == stage:
+            if subject.stage == stage:
                 between(subject)
         for hop in NEEDED[stage]:
             world.do(hop, owner=OWNER)
 
 
 def of(stages: Sequence[str]) -> list[Subject]:
-    return [subject for subject in SUBJECTS if subject.hop.stage in stages]
+    return [subject for subject in SUBJECTS if subject.stage in stages]
 
 
 LOOK = Subject(SUBJECTS[0].hop, "landing")
 NEEDED = {
-    "bronze": [ecommerce("bronze", "transactions"), ecommerce("bronze", "users")],
-    "silver": [ecommerce("silver", "transactions"), ecommerce("silver", "users")],
-    "gold": [ecommerce("gold", "fact_transactions"), ecommerce("gold", "daily_revenue")],
-    "load": [ecommerce("load", "fact_transactions", "warehouse"), ecommerce("load", "daily_revenue", "duckdb")],
+    "bronze": ["ecommerce.transactions.bronze", "ecommerce.users.bronze"],
+    "silver": ["ecommerce.transactions.silver", "ecommerce.users.silver"],
+    "gold": ["ecommerce.fact_transactions.gold", "ecommerce.daily_revenue.gold"],
+    "load": ["ecommerce.fact_transactions@warehouse", "ecommerce.daily_revenue@duckdb"],
 }
 
 
@@ -141,13 +138,13 @@ def test_a_death_at_any_point_of_any_hop_changes_nothing(
             if subject is LOOK and "bronze" not in stages:
                 return
             die_at(subject, steps[number], world, forks)
-            killed.add((subject.hop.consumer, steps[number]))
+            killed.add((subject.consumer, steps[number]))
 
         rounds(world, number, stages, strike)
     world.flow(owner=OWNER)
     assert judge(expected, gather(world), broken_promises(world)).said == []
-    assert killed == {(subject.hop.consumer, step) for subject in of(stages) for step in subject.steps}
+    assert killed == {(subject.consumer, step) for subject in of(stages) for step in subject.steps}
 
 
 def test_every_stage_has_its_deaths() -> None:
-    assert {subject.hop.stage for subject in SUBJECTS} == set(STAGES)
+    assert {subject.stage for subject in SUBJECTS} == set(ALL)

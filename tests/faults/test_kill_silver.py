@@ -16,11 +16,10 @@ from tests.world import World
 OWNER = "dag/run/task/-1"
 WORK = """
 import sys
-from common.core.nouns import Dataset
-from common.pipelines.domain import Hop
+from common.pipelines.kinds import consumer_named
 from common.pipelines.work import work
 print("begun", flush=True)
-work(Hop("silver", Dataset("ecommerce", "transactions")), sys.argv[1], "run")
+work(consumer_named("ecommerce.transactions.silver"), sys.argv[1], "run")
 print("done", flush=True)
 """
 

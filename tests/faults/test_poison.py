@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from common.core.nouns import Dataset
-from common.pipelines.domain import Hop
 from tests.faults.workers import Workers, job
 from tests.world import World
 
@@ -34,14 +33,14 @@ def test_a_poison_batch_is_parked_alone(world: World, forks: Workers, how: str, 
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
     if stage == "silver":
         world.flow("bronze")
-    hop = Hop(stage, TRANSACTIONS)
+    hop = f"{TRANSACTIONS}.{stage}"
     plan = [{"at": point, "do": how, "nth": 0, "when": "poison"}]
     runs = 1
     while forks.run(job(hop), world.env, plan).code != 0:
         runs += 1
         assert runs < MOST_RUNS
     assert runs > 1 or how == "data"  # a death is forgiven, and forgiven again
-    assert incidents(world, "parked") == [(hop.consumer, "ecommerce/transactions/poison.csv", True)]
+    assert incidents(world, "parked") == [(hop, "ecommerce/transactions/poison.csv", True)]
     world.flow()
     assert world.rows("SELECT customer_id FROM ecommerce.fact_transactions ORDER BY 1") == [
         (f"{number:05d}",) for number in (0, 1, 3, 4)
@@ -55,7 +54,7 @@ def test_a_poison_batch_is_parked_alone(world: World, forks: Workers, how: str, 
 def test_readers_of_tables_stop_in_order_and_go_on_once_mended(
     world: World, forks: Workers, stage: str, name: str, to: str, kind: str
 ) -> None:
-    hop = Hop(stage, Dataset("ecommerce", name), to)
+    hop = f"ecommerce.{name}@{to}" if to else f"ecommerce.{name}.{stage}"
     for names in ("first", "second one"):
         land(world, names)
         world.flow("bronze")
@@ -65,10 +64,10 @@ def test_readers_of_tables_stop_in_order_and_go_on_once_mended(
         for _ in range(2):
             outcome = forks.run(job(hop), world.env, [{"at": f"{kind}:stage.after", "do": "data", "nth": 0}])
             assert outcome.error == "DataError", str(outcome)
-    assert incidents(world, "stopped") == [(hop.consumer, "", True)]
+    assert incidents(world, "stopped") == [(hop, "", True)]
     assert incidents(world, "parked") == []
     assert forks.run(job(hop), world.env).result["hops"] == [1, 2]
-    assert incidents(world, "stopped") == [(hop.consumer, "", False)]
+    assert incidents(world, "stopped") == [(hop, "", False)]
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("gold", "model"), ("load", "load")])
@@ -78,7 +77,7 @@ def test_deaths_of_readers_of_tables_never_skip_a_batch(world: World, forks: Wor
     world.flow("silver")
     if stage == "load":
         world.flow("gold")
-    hop = Hop(stage, Dataset("ecommerce", "fact_transactions"), "warehouse" if stage == "load" else "")
+    hop = f"ecommerce.fact_transactions{'@warehouse' if stage == 'load' else '.gold'}"
     for _ in range(7):
         assert forks.run(job(hop), world.env, [{"at": f"{kind}:publish.before", "do": "kill"}]).killed
     assert incidents(world, "parked") == []

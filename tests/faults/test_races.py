@@ -34,9 +34,10 @@ def arrive_beside(step: FakeStep, name: str) -> None:
     """Record a batch in a transaction that needs no lock of the consumer, as the one upstream does."""
     from common.core.ids import batch_id
     from common.core.nouns import Batch
+    from common.core.places import Unnamed
     from common.ledger.batches import record_batches
     from common.ledger.database import transaction
     from tests.fake_step import IN
 
     with transaction() as connection:
-        record_batches(connection, [Batch(batch_id(IN, name), IN, place={"name": name})])
+        record_batches(connection, [Batch(batch_id(IN, name), IN, place=Unnamed({"name": name}))])

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from common.contracts.catalogue import contract_of
 from common.core.errors import DataError, LeaseLost, ModelError, TargetUnavailable, TerminalError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Counts, Dataset
+from common.core.places import RawFile
 from common.ledger.claims import Claim, claim, heartbeat, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.manifests import Manifest, write_manifest
-from common.pipelines.domain import Hop
-from common.pipelines.hop import Staged, drain
+from common.pipelines.hop import drain
+from common.pipelines.kinds import consumer_named
 from common.pipelines.landing import Arrival, LandingStep
+from common.pipelines.step import Staged
 from tests.fake_step import FakeStep, arrive, expire, incidents
 from tests.faults.workers import Workers, job
 from tests.world import World
 
 TRANSACTIONS = Dataset("ecommerce", "transactions")
-LANDING, SILVER = Hop("bronze", TRANSACTIONS), Hop("silver", TRANSACTIONS)
+LANDING, SILVER = f"{TRANSACTIONS}.bronze", f"{TRANSACTIONS}.silver"
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
 
 
@@ -130,10 +131,10 @@ def test_an_attempt_that_lost_its_hop_stops_nobody(world: World) -> None:
 
 
 def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_path: Path) -> None:
-    step = LandingStep(TRANSACTIONS, contract_of(TRANSACTIONS))
+    step = LandingStep(consumer_named(LANDING))
 
     def arrival(name: str, partition: str) -> Arrival:
-        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place={"key": name})
+        batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place=RawFile(name, "", 0, ""))
         return Arrival(batch, tmp_path / name, checksum="same")
 
     fresh, duplicates = step._compared([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])
@@ -169,7 +170,7 @@ def test_a_zombie_that_stages_late_overwrites_no_published_part(world: World, fo
         ]
         world.land(f"events/{name}.ndjson", "".join(lines).encode())
     world.flow("bronze")
-    hop = Hop("silver", Dataset("ecommerce", "events"))
+    hop = "ecommerce.events.silver"
     zombie = forks.start(job(hop, "zombie"), world.env, [{"at": "silver:stage.before", "do": "stop"}])
     assert zombie.frozen(), str(zombie.wait())
     poisoned = [{"at": "silver:stage.before", "do": "data", "nth": 0, "when": "poison"}]

@@ -2,30 +2,28 @@
 
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from common.core.nouns import Dataset
-from common.pipelines.domain import Hop
+from common.pipelines.kinds import KINDS
 from tests.faults.evidence import broken_promises, gather, judge
 from tests.faults.services import await_return, folder_of, strike
 from tests.faults.traffic import files
 from tests.faults.workers import Workers, job
 from tests.world import World, new_world
 
-SEED, OWNER, USERS = 11, "dag/run/task/-1", Dataset("ecommerce", "users")
+SEED, OWNER = 11, "dag/run/task/-1"
 TRANSIENT = {"StoreUnavailable", "TargetUnavailable", "CommitConflict", "LeaseLost", "MachineUnavailable"}
 MOMENTS = {
     "postgres": ("landing:publish.before", "silver:publish.after", "model:manifest.after", "load:publish.commit"),
     "s3": ("landing:stage.copied", "silver:publish.before", "model:publish.before", "load:stage.rows"),
 }
-HOPS = {
-    "landing": Hop("bronze", Dataset("ecommerce", "transactions")),
-    "silver": Hop("silver", Dataset("ecommerce", "transactions")),
-    "model": Hop("gold", Dataset("ecommerce", "fact_transactions")),
-    "load": Hop("load", Dataset("ecommerce", "fact_transactions"), "warehouse"),
+CONSUMERS = {
+    "landing": "ecommerce.transactions.bronze",
+    "silver": "ecommerce.transactions.silver",
+    "model": "ecommerce.fact_transactions.gold",
+    "load": "ecommerce.fact_transactions@warehouse",
 }
 
 
@@ -43,17 +41,18 @@ def test_a_service_that_dies_during_hops_loses_and_doubles_nothing(
         land(struck)
         forks.run({"do": "look", "domain": "ecommerce"}, struck.env)
         for moment in MOMENTS[service]:
-            hop = HOPS[moment.split(":")[0]]
+            kind = moment.split(":")[0]
+            hop = CONSUMERS[kind]
             worker = forks.start(job(hop), struck.env, [{"at": moment, "do": "stop"}])
             assert worker.frozen(), str(worker.wait())
             restarts = strike(folder, service, how)
-            while_down = forks.run(job(replace(hop, dataset=USERS)), struck.env) if hop.stage == "silver" else None
+            while_down = forks.run(job("ecommerce.users.silver"), struck.env) if kind == "silver" else None
             assert while_down is None or while_down.error in {"", *TRANSIENT}, str(while_down)
             await_return(folder, service, restarts)
             worker.signal(signal.SIGCONT)
             outcome = worker.wait()
             assert outcome.error in {"", *TRANSIENT}, str(outcome)
-            struck.flow(hop.stage, owner=OWNER)
+            struck.flow(KINDS[kind].stage, owner=OWNER)
         struck.flow(owner=OWNER)
         assert judge(expected, gather(struck), broken_promises(struck)).said == []
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from common.core.nouns import Dataset
-from common.pipelines.domain import STAGES, Hop, hops
+from common.core.nouns import Consumer
+from common.pipelines.kinds import KINDS, consumers, stages
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
 from tests.faults.proxy import Chooser, Proxy, proxy, seeded
 from tests.faults.traffic import files
@@ -42,11 +42,10 @@ def through(world: World, at: Proxy) -> dict[str, str]:
     return {**world.env, "AWS_ENDPOINT_URL": at.url}
 
 
-def everything(domain: str) -> Iterator[tuple[dict[str, Any], Hop | None]]:
+def everything(domain: str) -> Iterator[tuple[dict[str, Any], Consumer | None]]:
     yield {"do": "look", "domain": domain}, None
-    for stage in STAGES:
-        for hop in hops(domain, stage):
-            yield job(hop), hop
+    for consumer in consumers(domain):
+        yield job(consumer.name), consumer
 
 
 def parked(world: World) -> list[Any]:
@@ -128,12 +127,12 @@ def test_refused_credentials_park_nothing(world: World, forks: Workers, undistur
 @pytest.mark.parametrize("point", ["landing:stage.copied", "silver:stage.part", "model:stage.after", "load:stage.rows"])
 def test_a_full_disk_parks_nothing(world: World, forks: Workers, undisturbed: Evidence, point: str) -> None:
     land(world)
-    stage = {"landing": "bronze", "silver": "silver", "model": "gold", "load": "load"}[point.split(":")[0]]
+    stage = KINDS[point.split(":")[0]].stage
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
-    for before in STAGES[: STAGES.index(stage)]:
+    for before in stages()[: stages().index(stage)]:
         world.flow(before)
     name = "fact_transactions" if stage in ("gold", "load") else "transactions"
-    hop = Hop(stage, Dataset("ecommerce", name), "warehouse" if stage == "load" else "")
+    hop = f"ecommerce.{name}@warehouse" if stage == "load" else f"ecommerce.{name}.{stage}"
     for _ in range(7):  # more often than deaths are forgiven
         outcome = forks.run(job(hop), world.env, [{"at": point, "do": "disk", "nth": 0}])
         assert outcome.error == "MachineUnavailable", str(outcome)
@@ -158,7 +157,7 @@ def test_a_disk_that_is_really_full_parks_nothing(world: World, forks: Workers, 
     lines = b"".join(b"%05d,19970101,1,%d.00\n" % (n, n % 900) for n in range(20_000))
     world.land("transactions/big.csv", b"customer_id,date,number_of_cds,dollar_value\n" + lines)
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
-    landing, refining, *_ = (job(Hop(s, hops("ecommerce", s)[1].dataset)) for s in ("bronze", "silver"))
+    landing, refining, *_ = (job(consumers("ecommerce", s)[1].name) for s in ("bronze", "silver"))
     with tiny_disk(tmp_path / "tiny") as tiny:
         for what in (landing, refining):
             for _ in range(6):
@@ -178,7 +177,7 @@ def test_a_clock_that_jumps_by_a_day_changes_nothing(
     """Leases are on the database's clock: a worker that believes it is another day neither steals nor loses one."""
     land(world)
     world.flow("bronze")
-    hop = Hop("silver", hops("ecommerce", "silver")[1].dataset)
+    hop = consumers("ecommerce", "silver")[1].name
     frozen = forks.start(job(hop, "at-work"), world.env, [{"at": "silver:publish.before", "do": "stop"}])
     assert frozen.frozen()
     assert forks.run(job(hop, "jumps"), world.env, clock=shift).result["leased_by"] == "at-work"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from common.core.nouns import Dataset
-from common.pipelines.domain import STAGES, Hop
+from common.pipelines.kinds import KINDS, consumer_named, stages
 from tests.fake_step import expire
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
 from tests.faults.traffic import files
@@ -15,8 +15,8 @@ from tests.world import World, new_world
 
 SEED = 5
 FACTS, REVENUE = Dataset("ecommerce", "fact_transactions"), Dataset("ecommerce", "daily_revenue")
-LANDING, SILVER = (Hop(stage, Dataset("ecommerce", "transactions")) for stage in ("bronze", "silver"))
-MERGE = Hop("silver", Dataset("ecommerce", "users"))
+LANDING, SILVER = "ecommerce.transactions.bronze", "ecommerce.transactions.silver"
+MERGE = "ecommerce.users.silver"
 
 
 def land(world: World) -> None:
@@ -39,16 +39,15 @@ def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
         (LANDING, "landing:publish.before"),
         (SILVER, "silver:publish.before"),
         (MERGE, "silver:publish.before"),
-        (Hop("gold", FACTS), "model:publish.before"),
-        (Hop("load", FACTS, "warehouse"), "load:stage.before"),
-        (Hop("load", FACTS, "duckdb"), "load:stage.before"),
+        ("ecommerce.fact_transactions.gold", "model:publish.before"),
+        ("ecommerce.fact_transactions@warehouse", "load:stage.before"),
+        ("ecommerce.fact_transactions@duckdb", "load:stage.before"),
     ],
-    ids=lambda value: value if isinstance(value, str) else value.consumer,
 )
-def test_a_zombie_writes_nothing(expected: Evidence, world: World, forks: Workers, hop: Hop, point: str) -> None:
+def test_a_zombie_writes_nothing(expected: Evidence, world: World, forks: Workers, hop: str, point: str) -> None:
     land(world)
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
-    for stage in STAGES[: STAGES.index(hop.stage)]:
+    for stage in stages()[: stages().index(KINDS[consumer_named(hop).kind].stage)]:
         world.flow(stage)
     zombie = forks.start(job(hop, "zombie"), world.env, [{"at": point, "do": "stop"}])
     assert zombie.frozen(), str(zombie.wait())
@@ -60,7 +59,7 @@ def test_a_zombie_writes_nothing(expected: Evidence, world: World, forks: Worker
     assert judge(expected, gather(world), broken_promises(world)).said == []
 
 
-def taken_over(world: World, forks: Workers, hop: Hop) -> None:
+def taken_over(world: World, forks: Workers, hop: str) -> None:
     """Let another worker find the lease, and publish the hop once it is over."""
     assert forks.run(job(hop, "other"), world.env).result["leased_by"] == "zombie"
     expire(world)
@@ -75,7 +74,7 @@ def test_a_zombie_that_holds_the_token_writes_all_or_nothing(world: World, forks
     world.flow("bronze")
     world.flow("silver")
     world.flow("gold")
-    hop = Hop("load", FACTS, to)
+    hop = f"{FACTS}@{to}"
     zombie = forks.start(job(hop, "zombie"), world.env, [{"at": "load:publish.commit", "do": "stop"}])
     assert zombie.frozen(), str(zombie.wait())
     if to == "warehouse":  # what the server does itself after idle_in_transaction_session_timeout, 15 minutes

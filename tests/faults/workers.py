@@ -15,8 +15,7 @@ from typing import Any
 
 import psutil
 
-from common.core.faults import VARIABLE
-from common.pipelines.domain import Hop
+from tests.faults.plan import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 600.0
@@ -170,6 +169,6 @@ def workers(env: Mapping[str, str], folder: Path) -> Iterator[Workers]:
             process.wait(300)
 
 
-def job(hop: Hop, owner: str = "dag/run/task/-1") -> dict[str, Any]:
-    """Describe the work on one hop."""
-    return {"do": "work", "stage": hop.stage, "dataset": str(hop.dataset), "to": hop.to, "owner": owner}
+def job(consumer: str, owner: str = "dag/run/task/-1") -> dict[str, Any]:
+    """Describe the work for one consumer."""
+    return {"do": "work", "consumer": consumer, "owner": owner}

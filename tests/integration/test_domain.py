@@ -141,7 +141,7 @@ def _dag_file_is_all_it_takes(shape: Shape, tmp_path: Path) -> None:
     dags.mkdir(parents=True)
     (dags / "pipeline.py").write_text(
         f'"""The {shape.domain} domain on Airflow: every DAG."""\n'
-        f'from common.pipelines.dags import domain_dags\n\ndomain_dags("{shape.domain}")\n'
+        f'from common.dags.stages import domain_dags\n\ndomain_dags("{shape.domain}")\n'
     )
     env = {
         **os.environ,

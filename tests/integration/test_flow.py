@@ -12,15 +12,14 @@ import polars as pl
 import psycopg
 import pytest
 
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, ConfigError, NotApplied, TerminalError
-from common.core.nouns import Counts, Dataset
-from common.pipelines.domain import Hop
-from common.pipelines.steps import step_of
+from common.core.nouns import Counts
+from common.pipelines.kinds import consumer_named, step_of
 from common.pipelines.work import check_configuration, drained, mark, work
 from common.quality.split import Split
 from common.refine.latest import Winners
 from common.zones.store import Changed, ZoneStore, client, storage_options
-from common.zones.zone import Zone
 from tests.world import World
 
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -151,9 +150,9 @@ def test_one_more_row_changes_exactly_that_row_and_rewrites_no_other_partition(w
 def test_doing_it_again_or_twice_at_once_changes_nothing(world: World) -> None:
     world.land("transactions/1.csv", purchases(*(f"{n:05d},19970101,1,1.00" for n in range(200))))
     world.flow("bronze")
-    hop = Hop("silver", Dataset("ecommerce", "transactions"))
+    hop = "ecommerce.transactions.silver"
     with ThreadPoolExecutor(4) as pool:
-        found = [pool.submit(work, hop, f"run-{n}", "r") for n in range(4)]
+        found = [pool.submit(work, consumer_named(hop), f"run-{n}", "r") for n in range(4)]
         outcomes = [f.exception() or f.result()[0] for f in found]
     assert sum(getattr(outcome, "hops", []) == [1] for outcome in outcomes) == 1, outcomes
     assert world.silver("transactions").height == 200
@@ -166,15 +165,15 @@ def test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse(world: Wor
     world.land("transactions/1.csv", ONE.encode())
     world.flow()
     for hop in (
-        Hop("silver", Dataset("ecommerce", "transactions")),
-        Hop("gold", Dataset("ecommerce", "fact_transactions")),
+        "ecommerce.transactions.silver",
+        "ecommerce.fact_transactions.gold",
     ):
-        step = step_of(hop)
+        step = step_of(consumer_named(hop))
         assert step.head().hop == 1
         with pytest.raises(CommitConflict):
             step.table.properties(1, 42)  # type: ignore[attr-defined]
     for to in ("warehouse", "duckdb"):
-        load = step_of(Hop("load", Dataset("ecommerce", "fact_transactions"), to))
+        load = step_of(consumer_named(f"ecommerce.fact_transactions@{to}"))
         with load.warehouse.session() as session, pytest.raises(CommitConflict):  # type: ignore[attr-defined]
             session.take_token(load.consumer.name, 1, 42)
 

@@ -23,7 +23,7 @@ from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile
 from common.ledger.rings import due, mark_rung, to_ring
 from common.pipelines.hop import drain
-from tests.fake_step import FakeStep, arrive, expire, incidents
+from tests.fake_step import FakeStep, arrive, expire, incidents, name_of
 from tests.world import World
 
 
@@ -197,7 +197,7 @@ def test_five_deaths_narrow_to_the_batch_that_kills(world: World) -> None:
     arrive(step, "a", "killer")
 
     def kill(at: str, held: Claim) -> None:
-        if any(b.place["name"] == "killer" for b in held.batches):
+        if any(name_of(b) == "killer" for b in held.batches):
             raise SystemExit(139)
 
     step.fault = kill

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from sqlalchemy import event
 
+from common.core.assets import Zone
 from common.core.errors import StoreUnavailable
 from common.core.nouns import Counts
 from common.core.settings import settings
 from common.ledger.database import engine
 from common.pipelines.look import look
 from common.zones.store import ZoneStore, client
-from common.zones.zone import Zone
 from tests.world import World, new_world
 
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"

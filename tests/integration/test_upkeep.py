@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from common.core.assets import Zone
 from common.core.clock import now
 from common.core.errors import CommitConflict
 from common.core.settings import settings
@@ -13,7 +14,6 @@ from common.lake.table import current_version
 from common.pipelines import upkeep
 from common.pipelines.verify import verify
 from common.zones.store import ZoneStore, client
-from common.zones.zone import Zone
 from tests.world import World
 
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.core.nouns import Dataset
+from common.core.nouns import Consumer, Dataset
 from common.core.settings import settings
-from common.ledger.consumers import Consumer, apply_consumer
+from common.ledger.consumers import apply_consumer
 from common.ledger.database import engine, forget, transaction
 from common.ledger.decisions import recover
 from common.ledger.incidents import PARKED, open_incident

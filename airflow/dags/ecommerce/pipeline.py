@@ -6,14 +6,6 @@ them in strict order on demand. Contracts (`include/domains/ecommerce/contracts`
 there is; a new dataset or table needs no change here.
 """
 
-from common.pipelines.dags import gold, load, master, raw_to_bronze, to_silver
-from common.pipelines.domain import datasets
+from common.dags.stages import domain_dags
 
-DOMAIN = "ecommerce"
-
-raw_to_bronze(DOMAIN)
-for dataset in datasets(DOMAIN):
-    to_silver(dataset)
-gold(DOMAIN)
-load(DOMAIN)
-master(DOMAIN)
+domain_dags("ecommerce")

@@ -6,7 +6,7 @@ more, both only after `WATERSHED_RETENTION_HOURS`. Neither changes what a reader
 and the next run does the rest.
 """
 
-from common.pipelines.dags import upkeep
+from common.dags.stages import upkeep
 
 upkeep("watershed_compact", "17 * * * *", "compact")
 upkeep("watershed_retention", "47 3 * * *", "retain")

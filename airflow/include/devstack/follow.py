@@ -12,15 +12,15 @@ COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
 
 def settled(domain: str) -> bool:
     """Tell whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
+    from common.core.assets import Zone
     from common.ledger.database import transaction
     from common.ledger.rings import due
-    from common.pipelines.domain import STAGES, hops
+    from common.pipelines.kinds import consumers as consumers_of
     from common.zones.store import ZoneStore
-    from common.zones.zone import Zone
 
     if any(found.size or not found.key.endswith("/") for found in ZoneStore(Zone.RAW).list(f"{domain}/")):
         return False
-    names = [hop.consumer for stage in STAGES for hop in hops(domain, stage)]
+    names = [consumer.name for consumer in consumers_of(domain)]
     with transaction() as connection:
         return not due(connection, names)
 
@@ -29,9 +29,9 @@ def progress(domain: str) -> list[dict[str, Any]]:
     """Read what each consumer of a domain has done and has still to do, in the order of the stages."""
     from common.ledger.database import transaction
     from common.ledger.queries import consumers
-    from common.pipelines.domain import STAGES, hops
+    from common.pipelines.kinds import consumers as consumers_of
 
-    order = [hop.consumer for stage in STAGES for hop in hops(domain, stage)]
+    order = [consumer.name for consumer in consumers_of(domain)]
     with transaction() as connection:
         found = {row["consumer"]: row for row in consumers(connection)}
     return [found[name] for name in order if name in found]

@@ -49,8 +49,8 @@ def api() -> str:
 
 def drop(purchases: Path | None = None) -> int:
     """Put the sample files into raw and tell how many they are; other purchases have the format of the sample."""
+    from common.core.assets import Zone
     from common.zones.store import ZoneStore, client
-    from common.zones.zone import Zone
     from domains.ecommerce.samples.shop import PURCHASES, drops
 
     raw = ZoneStore(Zone.RAW)

@@ -10,7 +10,7 @@ from common.cli.show import console, show
 from common.core.errors import ConfigError
 
 backfill = typer.Typer(no_args_is_help=True, help="Do partitions of a table again; see what would be done first.")
-plan = typer.Typer(no_args_is_help=True, help="What a hop, a load, a replay or a backfill would do; writes nothing.")
+plan = typer.Typer(no_args_is_help=True, help="What a hop, a load or a replay would do; writes nothing.")
 
 Table = Annotated[str, typer.Argument(help="A dataset or gold table, as in ecommerce.transactions.")]
 First = Annotated[str, typer.Option("--from", help="First partition, as in 1997-01.")]
@@ -36,34 +36,15 @@ def replay(
     why: Why,
     to: To = "",
     now: Now = False,
-    from_: Annotated[str, typer.Option("--from", help="Zone of the batch, as a check.")] = "",
     as_json: Json = False,
 ) -> None:
     """Do a batch again: its rows replace what they gave before, so that an unchanged contract gives the same table."""
     from common.pipelines.decide import replay as again
 
-    _is_from(batch, from_)
     done = again(batch, to, why)
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
     then({domain_of(one.batch.asset) for one in done}, now, as_json)
-
-
-def _is_from(batch: str, zone: str) -> None:
-    from common.ledger.batches import batches_by_id
-    from common.ledger.database import transaction
-
-    if not zone:
-        return
-    try:
-        with transaction() as connection:
-            (found,) = batches_by_id(connection, [batch])
-    except KeyError as error:
-        raise ConfigError(f"There is no batch {batch}. See `watershed batches`.") from error
-    if not found.asset.endswith(f".{zone}"):
-        raise ConfigError(
-            f"Batch {batch} is of {found.asset}, not of zone '{zone}'. Leave --from out, or name another batch."
-        )
 
 
 @backfill.command("plan")
@@ -133,9 +114,9 @@ def plan_load(
     as_json: Json = False,
 ) -> None:
     """Tell what the next load of a table would insert and update."""
-    from common.pipelines.steps import all_hops
+    from common.pipelines.kinds import all_consumers
 
-    names = [hop.consumer for hop in all_hops() if hop.stage == "load"]
+    names = [consumer.name for consumer in all_consumers() if consumer.kind == "load"]
     chosen = [name for name in names if table in (name, name.partition("@")[0])]
     if not chosen:
         raise ConfigError(f"No load of '{table}'. Known: {', '.join(names)}.")
@@ -153,23 +134,17 @@ def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
     _show_plans([_planned(one.batch) for one in carriers], as_json)
 
 
-@plan.command("backfill")
-def plan_backfill(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
-    """Tell what doing partitions again would give; the same as `watershed backfill plan`."""
-    backfill_plan(table, first, last, only, as_json)
-
-
 def _planned(batch: Any) -> dict[str, Any]:
-    from common.pipelines.steps import consumer_of
+    from common.pipelines.kinds import reader_of
 
-    return _plan(consumer_of(batch), [batch])
+    return _plan(reader_of(batch).name, [batch])
 
 
 def _plan(consumer: str, batches: list[Any] | None) -> dict[str, Any]:
+    from common.pipelines.kinds import consumer_named, step_of
     from common.pipelines.plan import plan as look
-    from common.pipelines.steps import step_named
 
-    counts = look(step_named(consumer), batches)
+    counts = look(step_of(consumer_named(consumer)), batches)
     return {"consumer": consumer, "batches": len(batches or []) or None, **(vars(counts) if counts else {"taken": 0})}
 
 

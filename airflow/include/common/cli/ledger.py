@@ -16,14 +16,13 @@ def apply(as_json: Json = False) -> None:
     """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat."""
     from common.pipelines.apply import apply as make
 
-    done = make()
+    done: dict[str, list[str]] = {}
+    for consumer in make():
+        done.setdefault(consumer.kind, []).append(consumer.name)
     if as_json:
-        print_json(vars(done))
+        print_json(done)
         return
-    console.print(
-        f"Applied: {len(done.lake)} lake tables, {len(done.warehouse)} warehouse tables, "
-        f"{len(done.consumers)} consumers."
-    )
+    console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
 
 
 def status(

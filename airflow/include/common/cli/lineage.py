@@ -55,7 +55,7 @@ def _show(what: str, direction: Any, limit: int, as_json: bool) -> None:
 
 def _asset(what: str) -> str:
     """Give the asset that a table's name means."""
-    from common.pipelines.domain import zone_of
+    from common.pipelines.consumers import zone_of
     from common.pipelines.origins import table_named
 
     try:

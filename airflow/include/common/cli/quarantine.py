@@ -62,7 +62,7 @@ def show_refusal(
     if not found:
         raise ConfigError(f"There is no refusal {refusal}. See `watershed quarantine ls`.")
     (told,) = found
-    rows = masked(told, limit) if "/rows/" in told["place"] else []
+    rows = masked(told, limit) if told["of"] == "row" else []
     if as_json:
         print_json({**told, "rows": rows})
         return

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from common.core.nouns import Dataset
+from common.core.shape import Dialect
 
 ARRIVAL = "arrival"
 FILE_COLUMN, RECORD_COLUMN = "_file", "_record"
@@ -72,17 +73,6 @@ class LoadSpec:
 
 
 @dataclass(frozen=True)
-class DialectSpec:
-    """What a contract declares about the files; what is None is found out from their content."""
-
-    format: str | None = None
-    delimiter: str | None = None
-    quote: str | None = None
-    encoding: str | None = None
-    header: bool | None = None
-
-
-@dataclass(frozen=True)
 class BatchRules:
     """What a batch must be like; one that is not is held back until a person releases or refuses it.
 
@@ -111,7 +101,7 @@ class Contract:
     latest: tuple[str, ...] = ()
     immutable: tuple[str, ...] = ()
     partition: Partitioning = field(default_factory=Partitioning)
-    dialect: DialectSpec = field(default_factory=DialectSpec)
+    dialect: Dialect = field(default_factory=Dialect)
     loads: tuple[LoadSpec, ...] = ()
     batch: BatchRules = field(default_factory=BatchRules)
     owner: str = "data-platform"

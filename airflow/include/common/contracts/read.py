@@ -9,18 +9,11 @@ import yaml
 from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
-from common.contracts.contract import (
-    BatchRules,
-    Column,
-    Contract,
-    DialectSpec,
-    Kind,
-    LoadSpec,
-    Partitioning,
-)
+from common.contracts.contract import BatchRules, Column, Contract, Kind, LoadSpec, Partitioning
 from common.contracts.lint import faults
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
+from common.core.shape import Dialect
 
 DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", re.IGNORECASE)
 LOGICAL = {
@@ -91,7 +84,7 @@ def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
         latest=(latest,) if isinstance(latest, str) else tuple(latest),
         immutable=tuple(words.get("immutable", [])),
         partition=Partitioning(**words.get("partition", {})),
-        dialect=DialectSpec(**words.get("dialect", {})),
+        dialect=Dialect(**words.get("dialect", {})),
         loads=tuple(LoadSpec(**load) for load in words.get("load", [])),
         batch=_batch_rules(words.get("batch", {})),
         owner=words.get("owner", "data-platform"),

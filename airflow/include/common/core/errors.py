@@ -12,6 +12,7 @@ WatershedError
     ├── ContractError       a contract does not say something it must, or says it wrongly
     ├── NotApplied          a table, queue or consumer row is missing: run `watershed apply`
     ├── LedgerAhead         the ledger knows of a commit that the target does not have
+    ├── NewerVersion        an object was written by a newer Watershed than this one
     └── DataError           these records cannot be processed; narrowing the batch may help
         ├── UnreadableFile  the file is refused whole, with its reason
         ├── ModelError      a gold model cannot be read or run
@@ -68,6 +69,13 @@ class NotApplied(TerminalError):
 
 class LedgerAhead(TerminalError):
     """The ledger knows of a commit that the target does not have."""
+
+
+class NewerVersion(TerminalError):
+    """What was written is of a version that this one cannot read; `what` says where it was found."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: written by a newer Watershed. Upgrade this one; nothing was changed.")
 
 
 class DataError(TerminalError):

@@ -1,9 +1,11 @@
 """The nouns of the platform, frozen: dataset, batch, counts, head."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from common.core.errors import ConfigError
+from common.core.places import Place, Rerun, Unnamed, from_json, to_json
 
 
 @dataclass(frozen=True, order=True)
@@ -55,7 +57,7 @@ class Counts:
 class Batch:
     """One atomic publication of data into an asset.
 
-    `place` says where the data is: an object's key, ETag and size, or a Delta version.
+    `place` says where the data lies; `rerun` is set where the batch processes records of an earlier one again.
     """
 
     id: str
@@ -65,8 +67,42 @@ class Batch:
     checksum: str = ""
     partition: str | None = None
     contract: str = ""
-    place: dict[str, Any] = field(default_factory=dict)
+    place: Place = field(default_factory=Unnamed)
+    rerun: Rerun | None = None
     parents: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Batch":
+        """Read a batch; raises NewerVersion where its place is of a newer version."""
+        place, rerun = from_json(said["place"])
+        rest = {name: value for name, value in said.items() if name != "place"}
+        return cls(**rest | {"parents": tuple(said["parents"])}, place=place, rerun=rerun)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The batch as a JSON object."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("place", "rerun")}
+        return said | {"place": to_json(self.place, self.rerun), "parents": list(self.parents)}
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """One dataset or model into one table of one target.
+
+    `ordered` consumers read versions of Delta tables: they take batches in order, never a part of them, and stop on an
+    error; the others may narrow to the batch at fault and park it. `task_id` names its task in Airflow, `to` the
+    warehouse that it loads.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    contract: str
+    ordered: bool
+    dataset: Dataset
+    task_id: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +115,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Refused records or one refused file of a batch, by cause, and where they were put."""
+    """Refused rows or one refused file of a batch, by cause, and where they were put."""
 
     batch: str
     reason: str
@@ -87,3 +123,4 @@ class Refusal:
     rule: str = ""
     column: str = ""
     place: str = ""
+    of: Literal["row", "file"] = "file"

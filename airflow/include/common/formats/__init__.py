@@ -2,7 +2,6 @@
 
 from common.formats.chunk import Chunk
 from common.formats.reading import read
-from common.formats.shape import Dialect, Shape
 from common.formats.sniffing import sniff
 
-__all__ = ["Chunk", "Dialect", "Shape", "read", "sniff"]
+__all__ = ["Chunk", "read", "sniff"]

@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from common.core.errors import UnreadableFile
+from common.core.shape import Shape
 from common.formats import jsontext
 from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
 from common.formats.encodings import mark_of
 from common.formats.ndjson import Ndjson
-from common.formats.shape import Shape
 from common.formats.streams import Source, opened
 
 _BLOCK = 1 << 20

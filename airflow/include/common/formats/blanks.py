@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import polars as pl
 from polars.exceptions import PolarsError
 
+from common.core.shape import Shape
 from common.formats.grammar import Clean, Place, is_utf8
-from common.formats.shape import Shape
 
 _WHITE = " \t\r"
 _FIELD = re.compile(rb"[^ \t\r\n]+")

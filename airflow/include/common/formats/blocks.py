@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from common.core.errors import UnreadableFile
+from common.core.shape import Shape
 from common.formats.octets import count, octets
-from common.formats.shape import Shape
 from common.formats.streams import Source
 
 _LONGEST_LINE = 256 << 20

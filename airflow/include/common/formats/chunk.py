@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from common.formats.shape import RECORD
+from common.formats.names import RECORD
 
 _PLACE = {RECORD: pl.Int64, "_line": pl.Int64, "_offset": pl.Int64, "_text": pl.Binary}
 _MALFORMED = {**_PLACE, "reason": pl.String}

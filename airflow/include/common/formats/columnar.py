@@ -9,8 +9,9 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from common.core.errors import UnreadableFile
+from common.core.shape import Compression, Shape
 from common.formats.chunk import Chunk, Spot, malformed
-from common.formats.shape import RECORD, Compression, Shape
+from common.formats.names import RECORD
 from common.formats.streams import opened
 
 _BLOCK = 4 << 20

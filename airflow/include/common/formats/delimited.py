@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 from polars.exceptions import PolarsError
 
+from common.core.shape import Shape
 from common.formats.grammar import Clean, Place, is_utf8
 from common.formats.octets import among, count, octets, positions
-from common.formats.shape import Shape
 
 MAX_RECORD = 16 << 20  # a quote that is still open after as many bytes was never meant to be closed
 _MARK = "\ufeff".encode()

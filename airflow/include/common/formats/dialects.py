@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.core.errors import ContractError
+from common.core.shape import Dialect
 from common.formats.delimited import Fields
 from common.formats.grammar import lines_of
-from common.formats.shape import BLANKS, Dialect, unique_names
+from common.formats.names import BLANKS, unique_names
 
 _DELIMITERS = (",", "\t", ";", "|")
 _HINTS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}

@@ -8,8 +8,8 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from common.core.errors import UnreadableFile
+from common.core.shape import Compression
 from common.formats.grammar import is_utf8
-from common.formats.shape import Compression
 from common.formats.streams import opened
 
 # UTF-32 first: its mark begins with that of UTF-16.

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from common.core.shape import Shape
 from common.formats.blocks import after_lines, ahead, blocks
 from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
 from common.formats.encodings import mark_of, transcode
 from common.formats.grammar import Clean, Grammar, Parsed, Place, parse
 from common.formats.rawlines import RawLines, Unit
-from common.formats.shape import Shape
 from common.formats.streams import opened, skip
 
 _UNIT = 4 << 20  # parsed at once: fits the processor's caches, and is faster than larger ones

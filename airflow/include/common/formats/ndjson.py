@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 from polars.exceptions import PolarsError
 
+from common.core.shape import Shape
 from common.formats import jsontext
 from common.formats.grammar import Clean, Place
 from common.formats.octets import count, octets
-from common.formats.shape import Shape
 
 _WHITE = b" \t\r\n"
 

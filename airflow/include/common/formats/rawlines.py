@@ -5,10 +5,10 @@ from itertools import accumulate
 
 import polars as pl
 
+from common.core.shape import Shape
 from common.formats.chunk import Spot
 from common.formats.grammar import Place
 from common.formats.octets import octets, positions
-from common.formats.shape import Shape
 
 
 @dataclass(frozen=True)

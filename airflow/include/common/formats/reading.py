@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.core.shape import Shape
 from common.formats.arrays import read_array
 from common.formats.blanks import Blanks
 from common.formats.chunk import Chunk
@@ -10,8 +11,8 @@ from common.formats.columnar import read_parquet
 from common.formats.delimited import Delimited
 from common.formats.grammar import Grammar
 from common.formats.lines import read_lines
+from common.formats.names import BLANKS
 from common.formats.ndjson import Ndjson
-from common.formats.shape import BLANKS, Shape
 
 
 def read(path: Path, shape: Shape, chunk_bytes: int = 64 << 20) -> Iterator[Chunk]:

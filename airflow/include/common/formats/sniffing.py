@@ -7,12 +7,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from common.core.errors import UnreadableFile
+from common.core.shape import Compression, Dialect, Format, Shape
 from common.formats import jsontext
 from common.formats.arrays import elements
 from common.formats.columnar import verify_parquet
 from common.formats.dialects import layout
 from common.formats.encodings import detect, mark_of, verify
-from common.formats.shape import BLANKS, RECORD, Compression, Dialect, Format, Shape, unique_names
+from common.formats.names import BLANKS, RECORD, unique_names
 from common.formats.streams import opened
 
 _SAMPLE = 4 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from common.core.errors import UnreadableFile
-from common.formats.shape import Compression
+from common.core.shape import Compression
 
 _INPUT = 1 << 20
 _GZIP = 31  # zlib's word for "a gzip header and trailer", whose checksum it then verifies

@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import polars as pl
 from deltalake import write_deltalake
 from deltalake.transaction import AddAction
 
-from common.core.faults import fault_point
 from common.lake.table import KEEP_FOR_EVER, LakeTable, committing, padded
 from common.zones.store import storage_options
 
@@ -30,19 +29,18 @@ class Part:
 
 def stage_parts(
     table: LakeTable, frames: Iterable[pl.LazyFrame], partition_by: Sequence[str], under: str
-) -> list[Part]:
-    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition.
+) -> Iterator[Part]:
+    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition, one at a time.
 
     Partition values are strings that are safe in a path: polars reads them from there.
     """
-    parts: list[Part] = []
+    written = 0
     for frame in frames:
         for values, rows in _split(frame.collect(engine="streaming"), partition_by):
             if rows.height:
                 folder = "".join(f"{name}={value}/" for name, value in values.items())
-                parts.append(_write(table, f"{folder}{under}/{len(parts)}.parquet", rows, values))
-                fault_point("silver", "stage.part")
-    return parts
+                yield _write(table, f"{folder}{under}/{written}.parquet", rows, values)
+                written += 1
 
 
 def _split(frame: pl.DataFrame, by: Sequence[str]) -> Iterable[tuple[dict[str, str], pl.DataFrame]]:

@@ -1,9 +1,11 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 from arro3.core import Table as ArrowTable
@@ -11,10 +13,12 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
+from common.core.places import TableVersion
 from common.zones.store import ZoneStore, storage_options
-from common.zones.zone import Zone, folder
+from common.zones.zone import folder
 
 COMMIT_RETRIES = 50
 RECENT_COMMITS = 20
@@ -114,7 +118,9 @@ class LakeTable:
 
     def place_of(self, batch: Batch, hop: int) -> Batch:
         """Complete an output with the Delta version that its hop made."""
-        return replace(batch, place={**batch.place, "version": self.version_of(hop)})
+        if not isinstance(batch.place, TableVersion):
+            raise TypeError(f"Batch {batch.id} of {batch.asset} is no commit of a lake table.")
+        return replace(batch, place=replace(batch.place, version=self.version_of(hop)))
 
     def version_of(self, hop: int) -> int:
         """Find the version that a hop made; the current one for hops older than the kept log."""
@@ -123,6 +129,20 @@ class LakeTable:
                 if commit.get("watershed.hop") == str(hop) and commit.get("watershed.consumer") == self.consumer:
                     return int(commit["version"])
         return int(self.snapshot.version())
+
+    def commits(self) -> dict[int, list[int]]:
+        """Return the versions that each hop of the consumer has made."""
+        found: dict[int, list[int]] = {}
+        for commit in self.snapshot.history():
+            if commit.get("watershed.consumer") == self.consumer:
+                found.setdefault(int(commit["watershed.hop"]), []).append(int(commit["version"]))
+        return found
+
+    def parts_of(self, version: int) -> set[str]:
+        """Return the files that one version has added; none where its log entry is no longer kept."""
+        entry = self.store.read(f"{self.folder}/_delta_log/{version:020}.json") or b""
+        actions = map(json.loads, entry.splitlines())
+        return {unquote(action["add"]["path"]) for action in actions if "add" in action}
 
 
 def _delta_schema(schema: dict[str, pl.DataType]) -> DeltaSchema:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.nouns import Batch
+from common.core.places import Place, from_json, to_json
 from common.ledger.tables import batch, batch_parent
 
 ASSET_LOCK = 0x57A7E2542
@@ -41,13 +42,14 @@ def _row(item: Batch, run_id: str) -> dict[str, Any]:
         "bytes": item.bytes,
         "checksum": item.checksum,
         "contract": item.contract,
-        "place": item.place,
+        "place": to_json(item.place, item.rerun),
         "run_id": run_id,
     }
 
 
 def batch_of(row: Row[Any]) -> Batch:
-    """Make the noun of a row of table `batch`."""
+    """Return the batch of a row of table `batch`, without its parents."""
+    place, rerun = from_json(row.place)
     return Batch(
         id=row.id,
         asset=row.asset,
@@ -56,7 +58,8 @@ def batch_of(row: Row[Any]) -> Batch:
         checksum=row.checksum,
         partition=row.partition,
         contract=row.contract,
-        place=row.place,
+        place=place,
+        rerun=rerun,
     )
 
 
@@ -64,6 +67,11 @@ def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     """Read batches in the order of the ids; an unknown id is a KeyError."""
     rows = {row.id: batch_of(row) for row in connection.execute(select(batch).where(batch.c.id.in_(ids)))}
     return [rows[i] for i in ids]
+
+
+def places_of(connection: Connection, asset: str) -> list[Place]:
+    """Return where the batches of an asset lie."""
+    return [from_json(said)[0] for said in connection.scalars(select(batch.c.place).where(batch.c.asset == asset))]
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:

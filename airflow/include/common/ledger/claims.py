@@ -9,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from common.core.errors import ConservationError, LeaseLost
 from common.core.ids import attempt_id
-from common.core.nouns import Batch, Counts
+from common.core.nouns import Batch, Consumer, Counts
+from common.core.places import Replay, TableVersion
 from common.core.settings import settings
 from common.ledger.batches import batches_by_id
-from common.ledger.consumers import Consumer, lock
+from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, open_incident, resolutions
 from common.ledger.tables import consumer, hop
 from common.ledger.untaken import oldest_untaken
@@ -37,10 +38,10 @@ class Claim:
     refused: frozenset[str] = frozenset()  # parked batches that a person refused: quarantined whole, unread
 
     @property
-    def replay(self) -> dict[str, str] | None:
-        """Give what a person asked to be done again, where a batch says so for this consumer or for all."""
-        asked = (batch.place["replay"] for batch in self.batches if "replay" in batch.place)
-        return next((said for said in asked if said.get("for", self.consumer) == self.consumer), None)
+    def replay(self) -> Replay | None:
+        """What a person asked to be done again, where a batch says so for this consumer or for all."""
+        asked = (batch.rerun.replay for batch in self.batches if batch.rerun and batch.rerun.replay)
+        return next((replay for replay in asked if replay.consumer in ("", self.consumer)), None)
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,9 @@ def _pins(item: Consumer, last: Row[Any] | None, batches: Sequence[Batch]) -> di
     before = {asset: pin[1] for asset, pin in last.pins.items()} if last else {}
     pins = {asset: (before.get(asset, 0), before.get(asset, 0)) for asset in item.inputs}
     for taken in batches:
-        if (version := taken.place.get("version")) is not None:
+        if isinstance(taken.place, TableVersion) and taken.place.version is not None:
             low, high = pins[taken.asset]
-            pins[taken.asset] = (low, max(high, version))
+            pins[taken.asset] = (low, max(high, taken.place.version))
     return pins if item.ordered else {}
 
 

@@ -1,29 +1,13 @@
-"""Consumers: one dataset or model into one table of one target, and the lock that serialises each."""
+"""The rows of consumers in the ledger, and the lock that serialises each."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.errors import NotApplied
+from common.core.nouns import Consumer
 from common.ledger.tables import consumer
-
-
-@dataclass(frozen=True)
-class Consumer:
-    """A consumer as contracts and models define it.
-
-    `ordered` consumers read versions of Delta tables: they take batches in order, never a part of them, and
-    stop on an error; the others may narrow to the batch at fault and park it.
-    """
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-    output: str
-    contract: str
-    ordered: bool
 
 
 def apply_consumer(connection: Connection, item: Consumer, width: int) -> None:

@@ -4,7 +4,7 @@ Every effect can be done again: a rebuilt ledger does them anew from the journal
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, cast, func, or_, select
@@ -31,6 +31,11 @@ class Again:
     batch: Batch
     refusals: tuple[str, ...] = ()
 
+    @property
+    def json(self) -> dict[str, Any]:
+        """The batch and its refusals as a JSON object."""
+        return {"batch": self.batch.json, "refusals": list(self.refusals)}
+
 
 def end_parked(connection: Connection, consumer: str, batch_id: str, resolution: str, why: str) -> Entry:
     """Release a parked batch (it is tried again, and batch rules let it pass) or refuse it (it goes to quarantine).
@@ -54,13 +59,13 @@ def discard(connection: Connection, refusals: Sequence[str], why: str) -> Entry:
 
 def send_again(connection: Connection, what: str, carriers: Sequence[Again], why: str) -> Entry:
     """Record batches that carry records again (`quarantine.redrive`, `replay`), and end the refusals they stand for."""
-    detail = {"carriers": [asdict(carrier) for carrier in carriers], "why": why}
+    detail = {"carriers": [carrier.json for carrier in carriers], "why": why}
     return decide(connection, what, detail, EFFECTS)
 
 
 def waive(connection: Connection, dataset: str, partition: str, carriers: Sequence[Again], why: str) -> Entry:
     """Let gold go on without a partition of a dataset; the carriers make the waiting models look at it."""
-    detail = {"dataset": dataset, "partition": partition, "carriers": [asdict(c) for c in carriers], "why": why}
+    detail = {"dataset": dataset, "partition": partition, "carriers": [c.json for c in carriers], "why": why}
     return decide(connection, "waive", detail, EFFECTS)
 
 
@@ -116,7 +121,7 @@ def _discard(connection: Connection, entry: Entry) -> None:
 
 def _send_again(connection: Connection, entry: Entry) -> None:
     for carrier in entry.detail["carriers"]:
-        told = Batch(**carrier["batch"])
+        told = Batch.from_json(carrier["batch"])
         parents = tuple(p for p in told.parents if connection.scalar(select(batch.c.id).where(batch.c.id == p)))
         record_batches(connection, [replace(told, parents=parents)])
         end_refusals(connection, carrier["refusals"], REDRIVEN, entry.n, told.id)

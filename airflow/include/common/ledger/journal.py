@@ -14,14 +14,16 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from common.core.assets import Zone
 from common.core.clock import now
 from common.core.settings import settings
+from common.core.versions import read_versioned
 from common.ledger.tables import audit_log
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone
 
 JOURNAL_LOCK = 0x57A7E2543
 FOLDER = "audit"
+VERSION = 1  # of the details of an entry
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def decide(connection: Connection, what: str, detail: dict[str, Any], effects: E
         at=now().isoformat(),
         who=who_am_i(),
         what=what,
-        detail=json.loads(json.dumps(detail, default=str)),
+        detail={"v": VERSION, **json.loads(json.dumps(detail, default=str))},
         previous=last.hash if last else "",
     )
     entry = Entry(**asdict(fresh) | {"hash": fresh.computed})
@@ -72,7 +74,10 @@ def decide(connection: Connection, what: str, detail: dict[str, Any], effects: E
 
 
 def adopt(connection: Connection, effects: Effects) -> int:
-    """Take over the decisions that the store has and the ledger lacks; tell how many there were."""
+    """Take over the decisions that the store has and the ledger lacks; return how many there were.
+
+    Raises NewerVersion where one was written by a version that this one cannot read.
+    """
     connection.execute(select(func.pg_advisory_xact_lock(JOURNAL_LOCK)))
     last = _last(connection)
     n = found = last.n if last else 0
@@ -83,6 +88,7 @@ def adopt(connection: Connection, effects: Effects) -> int:
 
 
 def _enter(connection: Connection, entry: Entry, effects: Effects) -> None:
+    read_versioned(entry.detail, {VERSION: dict}, f"Entry {entry.n} of the audit log")
     connection.execute(insert(audit_log).values(**asdict(entry) | {"at": datetime.fromisoformat(entry.at)}))
     if effect := effects.get(entry.what):
         effect(connection, entry)

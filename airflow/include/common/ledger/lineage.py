@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
 
+from common.ledger.places import ORIGIN, VERSION, key_ends
 from common.ledger.tables import batch, batch_parent, hop, receipt
 
 Direction = Literal["up", "down"]
@@ -29,10 +30,8 @@ def related(connection: Connection, starts: list[str], direction: Direction, lim
             batch.c.id,
             batch.c.partition,
             batch.c.records,
-            func.coalesce(
-                batch.c.place["raw"].astext, batch.c.place["key"].astext, batch.c.place["table"].astext
-            ).label("origin"),
-            batch.c.place["version"].astext.label("version"),
+            ORIGIN.label("origin"),
+            VERSION.label("version"),
             batch.c.created_at.label("created"),
         )
         .join(batch, batch.c.id == nearest.c.id)
@@ -51,7 +50,7 @@ def find(connection: Connection, what: str, limit: int = 20) -> list[str]:
     key = key.split("/", 1)[1] if key.startswith(("raw/", "bronze/", "quarantine/")) else key
     named: list[ColumnElement[bool]] = [batch.c.id == what, batch.c.asset == what]
     if "/" in key or "." in key:
-        named += [batch.c.place[name].astext.endswith(key, autoescape=True) for name in ("key", "raw")]
+        named += key_ends(key)
     query = select(batch.c.id).where(or_(*named)).order_by(batch.c.number.desc()).limit(limit)
     return list(connection.scalars(query))
 

@@ -1,13 +1,17 @@
 """Manifests: what an attempt at a hop is about to publish, written once before it does."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from common.core.assets import Zone
 from common.core.errors import StoreUnavailable, TerminalError
 from common.core.nouns import Batch, Counts, Refusal
+from common.core.versions import read_versioned
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone
+
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ class Manifest:
 
     @property
     def key(self) -> str:
-        """Name the manifest's object below the zone `manifests`."""
+        """The key of the manifest's object below the zone `manifests`."""
         return attempt_key(self.consumer, self.hop, self.attempt)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The manifest as a JSON object of the current version."""
+        batches = {"inputs": [b.json for b in self.inputs], "outputs": [b.json for b in self.outputs]}
+        return {"v": VERSION, **asdict(self), **batches}
 
 
 def attempt_key(consumer: str, hop: int, attempt: int) -> str:
@@ -42,10 +52,15 @@ def attempt_key(consumer: str, hop: int, attempt: int) -> str:
     return f"{consumer}/{hop}/{attempt}.json"
 
 
+def commit_key(consumer: str, hop: int) -> str:
+    """Return the key of the object that is a hop's commit, where the target is the store itself."""
+    return f"{consumer}/{hop}.json"
+
+
 def write_manifest(manifest: Manifest) -> None:
     """Write the manifest of an attempt, once; a second write of the same attempt is a programming error."""
     store = ZoneStore(Zone.MANIFESTS)
-    if store.put_json(manifest.key, asdict(manifest)):
+    if store.put_json(manifest.key, manifest.json):
         return
     if store.read(manifest.key) is None:
         raise StoreUnavailable(f"{store.uri(manifest.key)} was neither written nor found. It will be tried again.")
@@ -54,27 +69,36 @@ def write_manifest(manifest: Manifest) -> None:
 
 
 def read_manifest(consumer: str, hop: int, attempt: int) -> Manifest:
-    """Read the manifest of an attempt; raises TerminalError where it is missing."""
+    """Read the manifest of an attempt; raises TerminalError where it is missing, NewerVersion."""
     store, key = ZoneStore(Zone.MANIFESTS), attempt_key(consumer, hop, attempt)
     content = store.read(key)
     if content is None:
         raise TerminalError(f"The target names {store.uri(key)} as committed, but there is no such manifest.")
-    return _manifest(json.loads(content))
+    return parse_manifest(json.loads(content), store.uri(key))
 
 
-def _manifest(data: dict[str, Any]) -> Manifest:
-    return Manifest(
-        **data
-        | {
-            "inputs": tuple(_batch(item) for item in data["inputs"]),
-            "outputs": tuple(_batch(item) for item in data["outputs"]),
-            "refusals": tuple(Refusal(**item) for item in data["refusals"]),
-            "counts": Counts(**data["counts"]),
-            "pins": {asset: (low, high) for asset, (low, high) in data["pins"].items()},
-            "parts": tuple(data["parts"]),
-        }
-    )
+def parse_manifest(said: Mapping[str, Any], where: str) -> Manifest:
+    """Read a manifest of any version; raises NewerVersion, naming `where` it lies."""
+    return read_versioned(said, _READERS, where)
 
 
-def _batch(data: dict[str, Any]) -> Batch:
-    return Batch(**data | {"parents": tuple(data["parents"])})
+def _version_1(said: Mapping[str, Any]) -> Manifest:
+    """Read what did not say yet whether a refusal is of rows or of a file: the place of rows tells it."""
+    kinds = [{"of": "row" if "/rows/" in item["place"] else "file"} for item in said["refusals"]]
+    refusals = [item | kind for item, kind in zip(said["refusals"], kinds, strict=True)]
+    return _version_2({**said, "refusals": refusals})
+
+
+def _version_2(said: Mapping[str, Any]) -> Manifest:
+    read = {
+        "inputs": tuple(Batch.from_json(item) for item in said["inputs"]),
+        "outputs": tuple(Batch.from_json(item) for item in said["outputs"]),
+        "refusals": tuple(Refusal(**item) for item in said["refusals"]),
+        "counts": Counts(**said["counts"]),
+        "pins": {asset: (low, high) for asset, (low, high) in said["pins"].items()},
+        "parts": tuple(said["parts"]),
+    }
+    return Manifest(**{name: value for name, value in said.items() if name != "v"} | read)
+
+
+_READERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {1: _version_1, 2: _version_2}

@@ -4,14 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, select
 
+from common.core.assets import Zone, asset_name
 from common.core.nouns import Dataset
+from common.core.places import TableVersion, from_json
+from common.ledger.places import HAS_PARTITIONS, PARTITIONS, WAITS
 from common.ledger.tables import batch, waiver
 
 
 def published(connection: Connection, asset: str, names: Iterable[str] | None = None) -> set[str]:
     """Name the partitions that any batch of an asset touched; of these or of all."""
-    touched = func.jsonb_array_elements_text(batch.c.place["partitions"])
-    found = select(touched.label("name")).where(batch.c.asset == asset, batch.c.place.has_key("partitions")).subquery()
+    touched = func.jsonb_array_elements_text(PARTITIONS)
+    found = select(touched.label("name")).where(batch.c.asset == asset, HAS_PARTITIONS).subquery()
     query = select(found.c.name).distinct()
     if names is not None:
         query = query.where(found.c.name == func.any(list(names)))
@@ -26,19 +29,18 @@ def waived(connection: Connection, dataset: Dataset) -> set[str]:
 def incomplete(connection: Connection, needed: Sequence[Dataset], slices: Iterable[str]) -> dict[str, list[str]]:
     """Tell for each slice that is not complete which datasets have neither published nor waived it."""
     wanted = sorted(slices)
-    there = {
-        dataset: published(connection, f"{dataset}.silver", wanted) | waived(connection, dataset) for dataset in needed
-    }
+    silver = {dataset: asset_name(dataset, Zone.SILVER) for dataset in needed}
+    there = {d: published(connection, name, wanted) | waived(connection, d) for d, name in silver.items()}
     missing = {name: [str(d) for d in needed if name not in there[d]] for name in wanted}
     return {name: datasets for name, datasets in missing.items() if datasets}
 
 
 def waiting(connection: Connection, asset: str) -> dict[str, list[str]]:
     """Tell which slices of a gold table wait for which datasets, as its newest hops saw it."""
-    rows = connection.execute(
-        select(batch.c.place).where(batch.c.asset == asset, batch.c.place.has_key("waiting")).order_by(batch.c.number)
-    )
+    rows = connection.scalars(select(batch.c.place).where(batch.c.asset == asset, WAITS).order_by(batch.c.number))
     found: dict[str, list[str]] = {}
-    for (place,) in rows:
-        found = {name: lacks for name, lacks in found.items() if name not in place["partitions"]} | place["waiting"]
+    for place, _ in (from_json(said) for said in rows):
+        if isinstance(place, TableVersion):
+            found = {name: lacks for name, lacks in found.items() if name not in place.partitions}
+            found |= place.waiting or {}
     return found

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from common.ledger.incidents import FAILED, PARKED
+from common.ledger.places import ORIGIN, RAW_KEY, touches
 from common.ledger.tables import batch, consumer, hop, incident
 from common.ledger.untaken import parked, untaken
 
@@ -67,24 +68,22 @@ def incidents(connection: Connection, beginning: str = "") -> Rows:
 
 def batches(connection: Connection, wanted: BatchFilter, limit: int) -> Rows:
     """List batches, the newest first."""
-    origin = func.coalesce(*(batch.c.place[name].astext for name in ("raw", "key", "table")))
     query = select(
         batch.c.id,
         batch.c.asset,
         batch.c.partition,
         batch.c.records,
         batch.c.bytes,
-        origin.label("origin"),
+        ORIGIN.label("origin"),
         batch.c.created_at.label("created"),
         batch.c.place,
     )
     if wanted.asset:
         query = query.where(batch.c.asset == wanted.asset)
     if wanted.partition:
-        touched = batch.c.place["partitions"].has_key(wanted.partition)
-        query = query.where((batch.c.partition == wanted.partition) | touched)
+        query = query.where((batch.c.partition == wanted.partition) | touches(wanted.partition))
     if wanted.file:
-        query = query.where(origin.endswith(wanted.file, autoescape=True))
+        query = query.where(ORIGIN.endswith(wanted.file, autoescape=True))
     return [dict(row) for row in connection.execute(query.order_by(batch.c.number.desc()).limit(limit)).mappings()]
 
 
@@ -119,7 +118,7 @@ def parked_batches(connection: Connection) -> Rows:
         select(
             incident.c.batch,
             incident.c.consumer,
-            func.coalesce(batch.c.place["raw"].astext, batch.c.place["key"].astext).label("origin"),
+            RAW_KEY.label("origin"),
             batch.c.asset,
             batch.c.bytes,
             batch.c.partition,

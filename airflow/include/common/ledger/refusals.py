@@ -1,15 +1,17 @@
 """Refusals: what was refused by cause, and how each ends: redriven, discarded, or still open."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.errors import ConfigError
 from common.core.nouns import Refusal
+from common.core.places import RefusedRows
+from common.ledger.places import KEY, RAW_KEY
 from common.ledger.tables import audit_log, batch, refusal
 
 OPEN, REDRIVEN, DISCARDED = "open", "redriven", "discarded"
@@ -33,6 +35,11 @@ def refusal_id(consumer: str, hop: int, item: Refusal) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
+def refused_rows_of(row: Mapping[Any, Any]) -> RefusedRows:
+    """Return where the rows of a refusal lie, from its row in the ledger."""
+    return RefusedRows(*(row[name] for name in ("place", "batch", "reason", "rule", "column")))
+
+
 def record_refusals(connection: Connection, consumer: str, hop: int, items: Sequence[Refusal]) -> None:
     """Record what a hop refused; what is known already stays as it is."""
     rows = [
@@ -46,6 +53,7 @@ def record_refusals(connection: Connection, consumer: str, hop: int, items: Sequ
             "column": item.column,
             "count": item.count,
             "place": item.place,
+            "of": item.of,
         }
         for item in items
     ]
@@ -62,7 +70,6 @@ def matching(connection: Connection, wanted: Filter, limit: int | None = None) -
 
 
 def _listed() -> Select[Any]:
-    origin = func.coalesce(batch.c.place["raw"].astext, batch.c.place["key"].astext).label("origin")
     return (
         select(
             refusal.c.id,
@@ -72,8 +79,9 @@ def _listed() -> Select[Any]:
             refusal.c.rule,
             refusal.c["column"],
             refusal.c["count"],
-            origin,
+            RAW_KEY.label("origin"),
             refusal.c.place,
+            refusal.c["of"],
             refusal.c.batch,
             refusal.c.state,
             refusal.c.refused_at.label("refused"),
@@ -129,7 +137,5 @@ def end_refusals(connection: Connection, ids: Sequence[str], state: str, decisio
 def refusals_of_file(connection: Connection, consumer: str, key: str) -> Sequence[Row[Any]]:
     """List the refusals that a consumer made of one file, whichever batch carried it."""
     return connection.execute(
-        select(refusal)
-        .join(batch, batch.c.id == refusal.c.batch)
-        .where(refusal.c.consumer == consumer, batch.c.place["key"].astext == key)
+        select(refusal).join(batch, batch.c.id == refusal.c.batch).where(refusal.c.consumer == consumer, key == KEY)
     ).all()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select, update
 
 from common.ledger.consumers import lock
+from common.ledger.places import PARTITIONS
 from common.ledger.tables import batch, consumer, hop
 from common.ledger.untaken import parked, untaken
 
@@ -36,8 +37,7 @@ def to_ring(connection: Connection, name: str) -> Ring | None:
     if not rows:
         return None
     output = select(consumer.c.output).where(consumer.c.name == name).scalar_subquery()
-    touched = batch.c.place["partitions"].label("touched")
-    newest_first = select(batch.c.id, batch.c.partition, touched).where(batch.c.asset == output)
+    newest_first = select(batch.c.id, batch.c.partition, PARTITIONS.label("touched")).where(batch.c.asset == output)
     batches = connection.execute(newest_first.order_by(batch.c.number.desc()).limit(LISTED)).all()
     return Ring(
         consumer=name,

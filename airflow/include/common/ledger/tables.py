@@ -1,5 +1,7 @@
 """The tables of the ledger, in a PostgreSQL database of its own."""
 
+from datetime import datetime
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -30,7 +32,7 @@ metadata = MetaData(
 )
 
 
-def _moment(name: str, *, default: bool = False) -> "Column[object]":
+def _moment(name: str, *, default: bool = False) -> "Column[datetime]":
     """A point in time in UTC; with `default`, the database's clock at insertion."""
     stamp = func.now() if default else None
     return Column(name, DateTime(timezone=True), server_default=stamp, nullable=not default)
@@ -136,12 +138,14 @@ refusal = Table(
     Column("column", Text, nullable=False, server_default=""),
     Column("count", BigInteger, nullable=False),
     Column("place", Text, nullable=False, server_default=""),
+    Column("of", Text, nullable=False, comment="row or file"),
     Column("state", Text, nullable=False, server_default="open"),
     _moment("refused_at", default=True),
     Column("decision", BigInteger, ForeignKey("audit_log.n"), comment="who ended it, when and why"),
     Column("redriven_as", Text, nullable=False, server_default="", comment="the batch that carries it again"),
     ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
     CheckConstraint("state IN ('open', 'redriven', 'discarded')", name="state"),
+    CheckConstraint("\"of\" IN ('row', 'file')", name="of"),
     Index(None, "consumer", "hop"),
 )
 
@@ -149,7 +153,7 @@ incident = Table(
     "incident",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("kind", Text, nullable=False, comment="parked, superseded, model, ledger_ahead"),
+    Column("kind", Text, nullable=False, comment="parked, superseded, stopped, ledger_ahead, failed"),
     Column("consumer", Text, nullable=False),
     Column("batch", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False),

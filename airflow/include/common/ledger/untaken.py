@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text, update
 
-from common.core.nouns import Batch
+from common.core.nouns import Batch, Consumer
 from common.core.settings import settings
 from common.ledger.batches import batches_by_id
-from common.ledger.consumers import Consumer
 from common.ledger.incidents import PARKED
 from common.ledger.tables import batch, consumer, incident
 
@@ -65,11 +64,15 @@ def _fitting(batches: list[Batch]) -> list[Batch]:
     chosen: list[Batch] = []
     room = settings().hop_max_bytes
     for found in batches:
-        if chosen and (found.bytes > room or "replay" in found.place or "replay" in chosen[0].place):
+        if chosen and (found.bytes > room or _is_replay(found) or _is_replay(chosen[0])):
             break
         chosen.append(found)
         room -= found.bytes
     return chosen
+
+
+def _is_replay(found: Batch) -> bool:
+    return found.rerun is not None and found.rerun.replay is not None
 
 
 def untaken(connection: Connection, name: str) -> Iterator[Row[Any]]:

@@ -1,23 +1,26 @@
 """Do again what is chosen by partition, table or batch: the batches that make it so."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
 
+from common.core.assets import Asset, Zone, asset_name
 from common.core.errors import ConfigError
-from common.core.nouns import Batch, Dataset
+from common.core.nouns import Batch, Consumer, Dataset
+from common.core.places import BronzeFile, Replay, TableVersion
 from common.ledger.batches import batch_of, batches_by_id
 from common.ledger.decisions import Again
+from common.ledger.places import IS_REPLAY
 from common.ledger.tables import batch
 from common.models.model import Model, models
 from common.pipelines.again import replayed
-from common.pipelines.domain import Hop, declared, hops
+from common.pipelines.consumers import declared
+from common.pipelines.kinds import KINDS, Kind, consumer_named, depends_on
 from common.pipelines.partitions import FAILED, MISSING, STALE, PartitionState
-from common.zones.zone import Zone, asset_name
 
 ONLY = (MISSING, FAILED, STALE)
-REDONE_BY = {Zone.BRONZE: "silver", Zone.SILVER: "gold", Zone.GOLD: "load"}
 
 
 def backfilled(connection: Connection, table: Dataset, states: Sequence[PartitionState]) -> list[Again]:
@@ -25,25 +28,29 @@ def backfilled(connection: Connection, table: Dataset, states: Sequence[Partitio
     said = declared(table)
     if not isinstance(said, Model):
         ids = list(dict.fromkeys(one for state in states for one in state.batches))
-        return replayed(connection, batches_by_id(connection, ids), uuid4().hex, {})
+        return replayed(connection, batches_by_id(connection, ids), uuid4().hex, Replay())
     if not states:
         return []
-    return recomputed(connection, said, {"from": states[0].partition, "to": states[-1].partition})
+    return recomputed(connection, said, Replay(first=states[0].partition, last=states[-1].partition))
 
 
-def recomputed(connection: Connection, model: Model, asked: dict[str, str]) -> list[Again]:
+def recomputed(connection: Connection, model: Model, asked: Replay) -> list[Again]:
     """Make the batch that lets one model compute slices again, or all of them; none where it has no input yet."""
-    consumer = asset_name(model.dataset, Zone.GOLD)
-    for dataset in model.inputs:
-        if origin := _newest(connection, asset_name(dataset, Zone.SILVER)):
-            return replayed(connection, [origin], uuid4().hex, {"for": consumer, **asked})
+    return _redone(connection, consumer_named(asset_name(model.dataset, Zone.GOLD)), asked)
+
+
+def _redone(connection: Connection, consumer: Consumer, asked: Replay) -> list[Again]:
+    """Make the batch that lets one consumer do its table or slices again; none where it has no input yet."""
+    for asset in consumer.inputs:
+        if origin := _newest(connection, asset):
+            return replayed(connection, [origin], uuid4().hex, replace(asked, consumer=consumer.name))
     return []
 
 
 def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list[Again]:
     """Make the batches that let the models which wait for a partition of a dataset look at it again."""
     waiting = [model for model in models(dataset.domain).values() if dataset in model.complete]
-    asked = {"from": partition, "to": partition}
+    asked = Replay(first=partition, last=partition)
     return [again for model in waiting for again in recomputed(connection, model, asked)]
 
 
@@ -53,41 +60,35 @@ def replays(connection: Connection, origin: Batch, to: str) -> list[Again]:
     What changes flows on by itself; naming a later zone does its hops again whatever changed. Raises ConfigError for
     a batch of raw (bronze holds the same bytes) or of a warehouse, and for a zone that does not follow.
     """
-    dataset, zone = _where(origin)
-    order = list(REDONE_BY)
-    targets = [*order[1:], "warehouse"]
-    wanted = targets.index(to) if to in targets else order.index(zone)
-    if (to and to not in targets) or wanted < order.index(zone):
-        raise ConfigError(f"Zone '{to}' does not come after {zone}. Known: {', '.join(targets[order.index(zone) :])}.")
-    found = replayed(connection, [origin], uuid4().hex, {})
-    for later in order[order.index(zone) + 1 : wanted + 1]:
-        for hop in hops(dataset.domain, REDONE_BY[later]):
-            found += _redone(connection, dataset, hop)
+    redoing = _redoing()
+    dataset, zone = _where(origin, [kind.redoes for kind in redoing.values()])
+    names = list(redoing)
+    after = names[[kind.redoes for kind in redoing.values()].index(zone) :]
+    if to and to not in after:
+        raise ConfigError(f"Zone '{to}' does not come after {zone}. Known: {', '.join(after)}.")
+    found = replayed(connection, [origin], uuid4().hex, Replay())
+    for later in after[1 : after.index(to or after[0]) + 1]:
+        for consumer in redoing[later].consumers(dataset.domain):
+            if depends_on(consumer, dataset):
+                found += _redone(connection, consumer, Replay())
     return found
 
 
-def _redone(connection: Connection, dataset: Dataset, hop: Hop) -> list[Again]:
-    """Make the batch that lets a model or load which depends on the dataset do its whole table again."""
-    said = declared(hop.dataset)
-    if dataset != hop.dataset and not (isinstance(said, Model) and dataset in said.inputs):
-        return []
-    if hop.stage == "gold" and isinstance(said, Model):
-        return recomputed(connection, said, {})
-    origin = _newest(connection, asset_name(hop.dataset, Zone.GOLD if isinstance(said, Model) else Zone.SILVER))
-    return replayed(connection, [origin], uuid4().hex, {"for": hop.consumer}) if origin else []
+def _redoing() -> dict[str, Kind]:
+    """Return the kinds that do a batch again, by the word for what they write."""
+    return {kind.writes: kind for kind in KINDS.values() if kind.redoes}
 
 
-def _where(origin: Batch) -> tuple[Dataset, Zone]:
-    name, _, zone = origin.asset.rpartition(".")
-    if zone not in REDONE_BY:
-        raise ConfigError(
-            f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(REDONE_BY)} are replayed. A file in "
-            "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."
-        )
-    return Dataset.parse(name), Zone(zone)
+def _where(origin: Batch, known: Sequence[Zone | None]) -> tuple[Dataset, Zone]:
+    if isinstance(origin.place, BronzeFile | TableVersion) and (asset := Asset.parse(origin.asset)).zone in known:
+        return asset.dataset, asset.zone
+    raise ConfigError(
+        f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(map(str, known))} are replayed. A file in "
+        "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."
+    )
 
 
 def _newest(connection: Connection, asset: str) -> Batch | None:
-    made = select(batch).where(batch.c.asset == asset, ~batch.c.place.has_key("replay"))
+    made = select(batch).where(batch.c.asset == asset, ~IS_REPLAY)
     row = connection.execute(made.order_by(batch.c.number.desc()).limit(1)).first()
     return batch_of(row) if row else None

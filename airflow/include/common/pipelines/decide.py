@@ -8,8 +8,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from common.contracts.catalogue import contract_of
+from common.core.assets import Zone
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
+from common.core.places import StoredAt
 from common.ledger import decisions
 from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
@@ -20,7 +22,6 @@ from common.pipelines.backfill import ONLY, backfilled, replays, waived_for
 from common.pipelines.mend import export, mended_carriers, refusals_in
 from common.pipelines.partitions import PartitionState, partitions
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def exported(wanted: Filter, to: Path) -> tuple[int, str]:
     """
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        files = [row["place"] for row in found if "/rows/" not in row["place"]]
+        files = [row["place"] for row in found if row["of"] == "file"]
         if files and len(files) < len(found):
             raise ConfigError("These are rows and whole files: export them one after the other, see `--reason`.")
         carriers = [] if files else redriven(connection, found)
@@ -66,9 +67,8 @@ def _export_files(places: Sequence[str], to: Path) -> int:
     to.mkdir(parents=True, exist_ok=True)
     for number, place in enumerate(places):
         found = stored_at(place)
-        ZoneStore(Zone(found["zone"])).download(
-            found["key"], to / f"{number:03d}-{found['key'].rpartition('/')[2][-200:]}", found["etag"]
-        )
+        name = found.key.rpartition("/")[2][-200:]
+        ZoneStore(Zone(found.zone)).download(found.key, to / f"{number:03d}-{name}", found.etag)
     return len(places)
 
 
@@ -92,12 +92,12 @@ def redrive(
 
 def _with_file(carriers: list[Again], file: Path) -> Again:
     """Put a mended file beside the refused one; its key is made of its content."""
-    if len(carriers) != 1 or "at" not in carriers[0].batch.place:
+    if len(carriers) != 1 or not (carriers[0].batch.rerun and carriers[0].batch.rerun.at):
         raise ConfigError(f"--file mends one refused file; {len(carriers)} batches were meant, or rows of one.")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     key = f"files/mended/{digest}/{file.name[-200:]}"
     stored = ZoneStore(Zone.QUARANTINE).upload(file, key)
-    return mended_file(carriers[0], {"key": key, "etag": stored.etag, "size": stored.size})
+    return mended_file(carriers[0], StoredAt(key, stored.etag, stored.size, Zone.QUARANTINE))
 
 
 def discard(wanted: Filter, why: str) -> int:

@@ -2,62 +2,58 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
 from common.contracts.catalogue import contract_of
+from common.core.assets import Zone, asset_name
 from common.core.errors import ModelError
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Counts, Dataset, Head
+from common.core.nouns import Batch, Consumer, Counts, Dataset
+from common.core.places import TableVersion
 from common.lake.publish import append_parts, replace_slices
-from common.lake.table import CHANGE, LakeTable, changes, read_at, reading
+from common.lake.table import CHANGE, changes, read_at, reading
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer
 from common.ledger.database import transaction
-from common.ledger.manifests import Manifest
 from common.ledger.partitions import incomplete
-from common.models.model import Model
+from common.models.model import Model, model_of
 from common.models.run import run, schema_of, slices, within
-from common.pipelines.hop import Staged
+from common.pipelines.lake_step import LakeStep
+from common.pipelines.step import Staged
 from common.refine.clean import silver_schema
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 NOW = ("insert", "update_postimage")
 SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
 MOST_SLICES = 200  # beyond this the whole table is recomputed: delta-rs overflows its stack on predicates of thousands
 
 
-class ModelStep:
+@dataclass(frozen=True)
+class Slices:
+    """Which slices a hop computes (None: all), whether it replaces the table whole, and which wait for what."""
+
+    names: tuple[str, ...] | None
+    whole: bool
+    waiting: dict[str, list[str]]
+
+
+class ModelStep(LakeStep):
     """The hop that keeps one gold table up to date with its silver inputs."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        name = asset_name(model.dataset, Zone.GOLD)
-        self.consumer = Consumer(
-            name=name,
-            kind="model",
-            inputs=tuple(asset_name(dataset, Zone.SILVER) for dataset in model.inputs),
-            output=name,
-            contract=model.hash,
-            ordered=True,
-        )
-        self.table = LakeTable(Zone.GOLD, model.dataset, name)
-        self._rows = pl.DataFrame()
-        self._touched: list[str] | None = []
-        self._whole, self._waiting = False, dict[str, list[str]]()
+    def __init__(self, consumer: Consumer) -> None:
+        self.model = model_of(consumer.dataset)
+        super().__init__(replace(consumer, contract=self.model.hash), Zone.GOLD)
 
-    def head(self) -> Head:
-        """Read the table's last hop."""
-        return self.table.head()
-
-    def place_of(self, batch: Batch, hop: int) -> Batch:
-        """Complete an output with its Delta version."""
-        return self.table.place_of(batch, hop)
+    def apply(self) -> None:
+        """Make the table, or add the columns that the model gives and it lacks."""
+        self.table.create(self.schema(), self.model.partition)
 
     def schema(self) -> dict[str, pl.DataType]:
-        """Tell the columns of the gold table."""
-        return schema_of(self.model, {d: silver_schema(contract_of(d)) for d in self.model.inputs})
+        """Return the columns of the gold table."""
+        return model_schema(self.model)
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -65,17 +61,18 @@ class ModelStep:
         self.table.require(list(self.schema()))
         with reading(f"inputs of {self.model.dataset}"):
             changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
-        self._touch(held, changed)
+        touched = self._touched(held, changed)
         with reading(f"inputs of {self.model.dataset}"):
-            inputs = {d: self._slice(held, d) for d in self.model.inputs}
-        self._rows = run(self.model, inputs).select(list(self.schema()))
-        self._check_slices()
-        good = self._new_keys()
+            inputs = {d: self._slice(held, d, touched) for d in self.model.inputs}
+        rows = run(self.model, inputs).select(list(self.schema()))
+        self._check_slices(rows, touched)
+        good = self._new_keys(rows)
         # One changed record may complete a join and so make several new rows; each then counts as taken.
-        taken = max(good, sum(rows.filter(pl.col(CHANGE).is_in(NOW)).height for rows in changed.values()))
+        taken = max(good, sum(feed.filter(pl.col(CHANGE).is_in(NOW)).height for feed in changed.values()))
         yield Staged(
             counts=Counts(taken, good, taken - good, 0),
-            outputs=(self._output(held),),
+            commit=partial(self._commit, held, rows, touched),
+            outputs=(self._output(held, rows, touched),),
             bytes=sum(batch.bytes for batch in held.batches),
         )
 
@@ -84,24 +81,24 @@ class ModelStep:
         with self.stage(held) as staged:
             return staged.counts
 
-    def _touch(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> None:
-        """Decide which slices are computed (None: all) and whether the table is replaced whole."""
+    def _touched(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> Slices:
+        """Decide which slices are computed, and whether the table is replaced whole."""
         asked = held.replay
-        touched: set[str] | None
+        names: set[str] | None
         if held.redefined:  # whatever was asked for: no slice of the model before may stay
-            touched = None
+            names = None
         elif asked is None:
-            touched = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
+            names = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
         else:
-            touched = self._between(held, asked["from"], asked["to"]) if "from" in asked else None
-        touched = None if touched and len(touched) > MOST_SLICES else touched
-        self._whole, self._waiting = touched is None, {}
+            names = self._between(held, asked.first, asked.last) if asked.first else None
+        names = None if names and len(names) > MOST_SLICES else names
+        whole, waiting = names is None, dict[str, list[str]]()
         if self.model.complete:
-            touched = self._all_slices(held) if touched is None else touched
+            names = self._all_slices(held) if names is None else names
             with transaction() as connection:
-                self._waiting = incomplete(connection, self.model.complete, touched)
-            touched -= self._waiting.keys()
-        self._touched = None if touched is None else sorted(touched)
+                waiting = incomplete(connection, self.model.complete, names)
+            names -= waiting.keys()
+        return Slices(None if names is None else tuple(sorted(names)), whole, waiting)
 
     def _between(self, held: Claim, first: str, last: str) -> set[str]:
         return {name for name in self._all_slices(held) if first <= name <= last}
@@ -114,12 +111,12 @@ class ModelStep:
             known = set(there.collect().to_series().cast(pl.String))
         return known.union(*(slices(self.model, d, rows) for d, rows in inputs.items()))
 
-    def _check_slices(self) -> None:
+    def _check_slices(self, rows: pl.DataFrame, touched: Slices) -> None:
         """Refuse rows outside of the slices that will be replaced: they would stand there twice."""
-        names = self._rows[self.model.slice]
-        if self._touched is None or not isinstance(names.dtype, SAME_TEXT):
+        names = rows[self.model.slice]
+        if touched.names is None or not isinstance(names.dtype, SAME_TEXT):
             return
-        if stray := sorted(set(names.cast(pl.String)) - set(self._touched)):
+        if stray := sorted(set(names.cast(pl.String)) - set(touched.names)):
             raise ModelError(
                 f"Model {self.model.dataset} gives rows of {self.model.slice} {', '.join(stray[:3])}, which its "
                 "`inputs` name for no changed row. The expressions under `inputs` must give the result's slice."
@@ -133,53 +130,54 @@ class ModelStep:
         columns = list(silver_schema(contract_of(dataset)))
         return changes(self._uri(dataset), after, upto, columns)
 
-    def _slice(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
+    def _slice(self, held: Claim, dataset: Dataset, touched: Slices) -> pl.DataFrame:
         """Read the touched slices of an input at its pinned version.
 
         Where the slice is a plain column the files of other partitions are not even opened.
         """
         expression, schema = self.model.inputs[dataset], silver_schema(contract_of(dataset))
         rows = self._pinned(held, dataset)
-        if self._touched is None:
+        if touched.names is None:
             return rows.collect()
         if isinstance(schema.get(expression), SAME_TEXT):
-            return rows.filter(pl.col(expression).cast(pl.String).is_in(self._touched)).collect()
-        return within(self.model, dataset, rows.collect(), set(self._touched))
+            return rows.filter(pl.col(expression).cast(pl.String).is_in(list(touched.names))).collect()
+        return within(self.model, dataset, rows.collect(), set(touched.names))
 
     def _pinned(self, held: Claim, dataset: Dataset) -> pl.LazyFrame:
         version = held.pins[asset_name(dataset, Zone.SILVER)][1]
         return read_at(self._uri(dataset), version, silver_schema(contract_of(dataset)))
 
-    def _new_keys(self) -> int:
+    def _new_keys(self, rows: pl.DataFrame) -> int:
         """Count the result's keys that the table does not have yet."""
         key = list(self.model.key)
         known = read_at(self.table.uri, self.table.snapshot.version()).select(key)
         with reading(self.table.uri):
-            return self._rows.lazy().select(key).join(known, on=key, how="anti").collect().height
+            return rows.lazy().select(key).join(known, on=key, how="anti").collect().height
 
-    def _output(self, held: Claim) -> Batch:
+    def _output(self, held: Claim, rows: pl.DataFrame, touched: Slices) -> Batch:
         return Batch(
             id=batch_id(held.consumer, held.hop),
             asset=self.consumer.output,
-            records=self._rows.height,
+            records=rows.height,
             contract=held.contract,
-            place={"waiting": self._waiting, "partitions": (self._touched or [])[:MOST_SLICES]},
+            place=TableVersion((touched.names or ())[:MOST_SLICES], waiting=touched.waiting),
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def _commit(self, held: Claim, rows: pl.DataFrame, touched: Slices) -> None:
         """Replace the touched slices in one commit; with none, an empty commit carries the hop."""
-        del staged
-        if self._touched == [] and not self._whole:
+        if touched.names == () and not touched.whole:
             append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
         else:
-            replace_slices(self.table, self._rows, self._predicate(), held.hop, held.attempt)
+            replace_slices(self.table, rows, self._predicate(touched), held.hop, held.attempt)
 
-    def _predicate(self) -> str | None:
-        if self._whole or self._touched is None:
+    def _predicate(self, touched: Slices) -> str | None:
+        if touched.whole or touched.names is None:
             return None
-        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in self._touched)
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in touched.names)
         return f"`{self.model.slice}` IN ({listed})"
 
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
+
+def model_schema(model: Model) -> dict[str, pl.DataType]:
+    """Return the columns that a model gives, from the contracts of its inputs."""
+    return schema_of(model, {dataset: silver_schema(contract_of(dataset)) for dataset in model.inputs})

@@ -6,9 +6,8 @@ The rules are those of docs/architecture.md; every kind of hop goes through this
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sqlalchemy import Connection
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -23,60 +22,20 @@ from common.core.errors import (
     TransientError,
     WatershedError,
 )
-from common.core.faults import breakable, fault_point
-from common.core.nouns import Batch, Counts, Head, Refusal
+from common.core.nouns import Counts
 from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
-from common.ledger.consumers import Consumer, lock
+from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.incidents import STOPPED, SUPERSEDED, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
 from common.observe.log import bound, logger
+from common.observe.verbs import passed, verb
+from common.pipelines.step import Staged, Step
 
 log = logger(__name__)
 RELEASE_PAUSE = 0.5
-
-
-@dataclass(frozen=True)
-class Staged:
-    """What an attempt has made where no reader looks, and the facts of it."""
-
-    counts: Counts
-    outputs: tuple[Batch, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    parts: tuple[str, ...] = ()
-    bytes: int = 0
-
-
-class Step(Protocol):
-    """One kind of hop: how it stages and publishes, and what its target says of itself."""
-
-    consumer: Consumer
-
-    def head(self) -> Head:
-        """Read number and attempt of the target's last commit."""
-        ...
-
-    def place_of(self, batch: Batch, hop: int) -> Batch:
-        """Complete what is known of an output only after its commit."""
-        ...
-
-    def stage(self, held: Claim) -> AbstractContextManager[Staged]:
-        """Do the work; what it holds open (files, a transaction) lives until the block ends."""
-        ...
-
-    def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing."""
-        ...
-
-    def publish(self, held: Claim, staged: Staged) -> None:
-        """Commit data, hop number and attempt to the target in one commit, where its head is the hop before."""
-        ...
-
-    def settle(self, done: Manifest) -> None:
-        """Do what may be done only after the hop is recorded; done again after a crash."""
-        ...
 
 
 @dataclass
@@ -108,11 +67,11 @@ def drain(step: Step, owner: str, run_id: str = "") -> Drained:
 
 def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
     try:
-        with breakable(step.consumer.kind, "claim"), transaction() as connection:
+        with verb(step.consumer.kind, "claim"), transaction() as connection:
             lock(connection, step.consumer.name)
             found = _reconciled(connection, step, done)
             held = claim(connection, step.consumer, owner)
-            fault_point(step.consumer.kind, "claim.during")
+            passed(step.consumer.kind, "claim.during")
     except LedgerAhead as error:
         with transaction() as connection:
             report_ahead(connection, step.consumer.name, error)
@@ -135,7 +94,7 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
 def _settle(step: Step, found: list[Manifest]) -> None:
     for manifest in found:
         log.info("hop published", hop=manifest.hop, counts=str(manifest.counts))
-        with breakable(step.consumer.kind, "settle"):
+        with verb(step.consumer.kind, "settle"):
             step.settle(manifest)
 
 
@@ -144,7 +103,7 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
         with bound(hop=held.hop, attempt=held.attempt), _heart(held), _on_this_machine():
             _stage_and_publish(step, held, run_id)
     except DataError as error:
-        _give_way(step, held, error, done)
+        _after_data_error(step, held, error, done)
         return
     except WatershedError:
         try:
@@ -169,17 +128,24 @@ def _on_this_machine() -> Iterator[None]:
 
 def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:
     kind = step.consumer.kind
-    fault_point(kind, "stage.before", held.batches)
-    with step.stage(held) as staged:
-        fault_point(kind, "stage.after", held.batches)
-        with breakable(kind, "audit"):
+    with _staged(step, held) as staged:
+        with verb(kind, "audit"):
             _audit(held, staged)
-        with breakable(kind, "manifest"):
+        with verb(kind, "manifest"):
             write_manifest(_manifest(held, staged, run_id))
         with transaction() as connection:
             heartbeat(connection, held)
-        with breakable(kind, "publish"):
-            step.publish(held, staged)
+        with verb(kind, "publish"):
+            staged.commit()
+
+
+@contextmanager
+def _staged(step: Step, held: Claim) -> Iterator[Staged]:
+    """Stage for the length of a block; the verb ends where the block begins."""
+    with ExitStack() as open_until_published:
+        with verb(step.consumer.kind, "stage", held.batches):
+            staged = open_until_published.enter_context(step.stage(held))
+        yield staged
 
 
 def _audit(held: Claim, staged: Staged) -> None:
@@ -210,10 +176,10 @@ def _manifest(held: Claim, staged: Staged, run_id: str) -> Manifest:
 
 
 def _record(step: Step, done: Drained) -> None:
-    with breakable(step.consumer.kind, "record"), transaction() as connection:
+    with verb(step.consumer.kind, "record"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
-        fault_point(step.consumer.kind, "record.during")
+        passed(step.consumer.kind, "record.during")
     _settle(step, found)
 
 
@@ -225,7 +191,7 @@ def _release(step: Step, held: Claim) -> None:
         wait=wait_fixed(RELEASE_PAUSE),
         reraise=True,
     )
-    with breakable(step.consumer.kind, "release"):
+    with verb(step.consumer.kind, "release"):
         patience(_released)(held)
 
 
@@ -234,9 +200,9 @@ def _released(held: Claim) -> None:
         release(connection, held)
 
 
-def _give_way(step: Step, held: Claim, error: DataError, done: Drained) -> None:
-    """Narrow independent inputs to the batch at fault; stop readers of Delta, whose inputs were good."""
-    with breakable(step.consumer.kind, "narrow"), transaction() as connection:
+def _after_data_error(step: Step, held: Claim, error: DataError, done: Drained) -> None:
+    """Halve the claim, or stop where inputs must be read in order: those were good, so the model is wrong."""
+    with verb(step.consumer.kind, "narrow"), transaction() as connection:
         lock(connection, step.consumer.name)
         found = _reconciled(connection, step, done)
         published = any(manifest.hop == held.hop for manifest in found)

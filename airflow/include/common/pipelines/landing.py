@@ -1,34 +1,38 @@
 """Raw to bronze: every file that landed is copied byte for byte, recorded as a duplicate, or quarantined."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from common.contracts.contract import Contract
+from common.contracts.catalogue import contract_of
+from common.core.assets import Zone
 from common.core.errors import CommitConflict, UnreadableFile
-from common.core.faults import fault_point
 from common.core.ids import batch_id, short_hash
-from common.core.nouns import Batch, Counts, Dataset, Head, Refusal
-from common.formats import Shape
-from common.ledger.batches import known_checksums
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
+from common.core.places import BronzeFile, RawFile, StoredAt, to_json
+from common.core.shape import Shape
+from common.core.versions import read_versioned
+from common.ledger.batches import known_checksums, places_of
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
-from common.ledger.manifests import Manifest
-from common.pipelines.domain import UNROUTED
-from common.pipelines.hop import Staged
+from common.ledger.manifests import Manifest, commit_key
+from common.observe.verbs import passed
+from common.pipelines.consumers import UNROUTED
+from common.pipelines.step import Published, Staged
 from common.refine.inspect import inspect_file
 from common.zones.store import Changed, ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 TRANSFERS = 8
 KEY_BYTES = 1024
+COMMIT_VERSION, REASON_VERSION = 2, 1
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Arrival:
 
     @property
     def name(self) -> str:
-        """Give the file's own name."""
-        return str(self.batch.place["key"]).rsplit("/", 1)[-1]
+        """The file's own name."""
+        return raw_file(self.batch).key.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,21 @@ class Sorted:
 class LandingStep:
     """The hop that empties one dataset's raw folder; without a contract all it can do is quarantine."""
 
-    def __init__(self, dataset: Dataset, contract: Contract | None) -> None:
-        self.dataset, self.contract = dataset, contract
-        output = asset_name(dataset, Zone.BRONZE if contract else Zone.QUARANTINE)
-        self.consumer = Consumer(
-            name=output,
-            kind="landing",
-            inputs=(asset_name(dataset, Zone.RAW),),
-            output=output,
-            contract=contract.hash if contract else "",
-            ordered=False,
-        )
+    table = None  # it writes objects
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.dataset = consumer.dataset
+        self.contract = None if self.dataset.name == UNROUTED else contract_of(self.dataset)
+        self.consumer = replace(consumer, contract=self.contract.hash if self.contract else "")
         self.raw, self.bronze = ZoneStore(Zone.RAW), ZoneStore(Zone.BRONZE)
         self.quarantine, self.manifests = ZoneStore(Zone.QUARANTINE), ZoneStore(Zone.MANIFESTS)
         self._head = Head()
 
+    def apply(self) -> None:
+        """Nothing is to be made: objects need no place before they are written."""
+
     def _commit_key(self, hop: int) -> str:
-        return f"{self.consumer.name}/{hop}.json"
+        return commit_key(self.consumer.name, hop)
 
     def head(self) -> Head:
         """Find the last write-once commit object; hops have no gaps, so doubling steps find it."""
@@ -94,7 +96,7 @@ class LandingStep:
             if self._exists(low + step):
                 low += step
         content = self.manifests.read(self._commit_key(low)) if low else None
-        self._head = Head(low, int(content.decode())) if content else Head()
+        self._head = Head(low, committed_attempt(content, self._commit_key(low))) if content else Head()
         return self._head
 
     def _exists(self, hop: int) -> bool:
@@ -113,6 +115,7 @@ class LandingStep:
                 counts=found.counts,
                 outputs=tuple(pool.map(self._copy, found.fresh)),
                 refusals=tuple(pool.map(lambda arrival: self._refuse(arrival, held), found.refused)),
+                commit=partial(self._commit, held),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
@@ -132,12 +135,12 @@ class LandingStep:
             yield Sorted(fresh, duplicates, [arrival for arrival in arrivals if arrival.reason])
 
     def _fetch(self, held: Claim, batch: Batch, path: Path) -> Arrival:
-        at = {"zone": Zone.RAW, **batch.place, **batch.place.get("at", {})}  # a re-driven file lies in quarantine
-        store = ZoneStore(Zone(at["zone"]))
+        at = source_of(batch)
+        store = ZoneStore(Zone(at.zone))
         try:
-            store.download(at["key"], path, at["etag"])
+            store.download(at.key, path, at.etag)
         except Changed:
-            where = store.uri(at["key"])
+            where = store.uri(at.key)
             return Arrival(
                 batch, path, reason=SUPERSEDED, message=f"{where} was deleted or overwritten before it was read"
             )
@@ -168,9 +171,9 @@ class LandingStep:
         return fresh, duplicates
 
     def _copy(self, arrival: Arrival) -> Batch:
-        key = bronze_key(self.dataset, arrival)
+        landed, key = raw_file(arrival.batch), bronze_key(self.dataset, arrival)
         stored = self.bronze.upload(arrival.path, key)
-        fault_point(self.consumer.kind, "stage.copied", [arrival.batch])
+        passed(self.consumer.kind, "stage.copied", [arrival.batch])
         return Batch(
             id=batch_id(self.consumer.output, arrival.batch.id),
             asset=self.consumer.output,
@@ -179,15 +182,7 @@ class LandingStep:
             checksum=arrival.checksum,
             partition=arrival.batch.partition,
             contract=self.consumer.contract,
-            place={
-                "key": key,
-                "etag": stored.etag,
-                "size": stored.size,
-                "name": arrival.name,
-                "raw": arrival.batch.place["key"],
-                "landed": arrival.batch.place["modified"],
-                "shape": asdict(arrival.shape) if arrival.shape else None,
-            },
+            place=BronzeFile(key, stored.etag, stored.size, arrival.name, landed.key, landed.modified, arrival.shape),
             parents=(arrival.batch.id,),
         )
 
@@ -200,7 +195,8 @@ class LandingStep:
         self.quarantine.put_json(
             f"{under}_reason.json",
             {
-                "file": arrival.batch.place,
+                "v": REASON_VERSION,
+                "file": to_json(arrival.batch.place, arrival.batch.rerun),
                 "reason": arrival.reason,
                 "message": arrival.message,
                 "contract": held.contract,
@@ -208,18 +204,62 @@ class LandingStep:
         )
         return Refusal(arrival.batch.id, arrival.reason, 1, place=self.quarantine.uri(key))
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def _commit(self, held: Claim) -> None:
         """Write the commit object of this hop, once; raises CommitConflict where somebody else has."""
-        del staged
-        if not self.manifests.put_once(self._commit_key(held.hop), str(held.attempt).encode()):
+        commit = {"v": COMMIT_VERSION, "attempt": held.attempt}
+        if not self.manifests.put_json(self._commit_key(held.hop), commit):
             raise CommitConflict(f"Hop {held.hop} of {held.consumer} was committed by another attempt.")
 
     def settle(self, done: Manifest) -> None:
-        """Delete the raw files that the recorded hop has read, unless they were overwritten since."""
+        """Delete the raw files that the recorded hop has read, unless they were overwritten since.
+
+        What a crash leaves of it is deleted by the next look at raw.
+        """
         unread = {refused.batch for refused in done.refusals if refused.reason == SUPERSEDED}
-        gone = partial(fault_point, self.consumer.kind, "settle.deleted")
-        taken = [batch for batch in done.inputs if batch.id not in unread and "at" not in batch.place]
+        gone = partial(passed, self.consumer.kind, "settle.deleted")
+        taken = [batch for batch in done.inputs if batch.id not in unread and not _moved(batch)]
         discard(self.raw, taken, gone)
+
+    def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
+        """Compare the objects in bronze with the batches that the ledger has recorded."""
+        del known, manifests
+        if self.contract is None:
+            return
+        there = {item.key: item for item in self.bronze.list(f"{folder(self.dataset)}/")}
+        with transaction() as connection:
+            recorded = places_of(connection, self.consumer.output)
+        for place in {place.key: place for place in recorded if isinstance(place, BronzeFile)}.values():
+            found = there.get(place.key)
+            if found is None or (found.etag, found.size) != (place.etag, place.size):
+                what = "gone" if found is None else "not the object that was recorded"
+                yield f"{self.bronze.uri(place.key)} is {what}"
+
+
+def committed_attempt(content: bytes, where: str) -> int:
+    """Read which attempt a commit object names: version 1 was its bare digits. Raises NewerVersion."""
+    said = json.loads(content)
+    if isinstance(said, int):
+        return said
+    return int(read_versioned(said, {COMMIT_VERSION: dict}, where)["attempt"])
+
+
+def raw_file(batch: Batch) -> RawFile:
+    """Return the landed file that a batch of raw is."""
+    if not isinstance(batch.place, RawFile):
+        raise TypeError(f"Batch {batch.id} of {batch.asset} is no file in raw.")
+    return batch.place
+
+
+def source_of(batch: Batch) -> StoredAt:
+    """Return where the bytes of a landed file lie: in raw, or in quarantine where it is sent again."""
+    if batch.rerun and batch.rerun.at:
+        return batch.rerun.at
+    landed = raw_file(batch)
+    return StoredAt(landed.key, landed.etag, landed.size, Zone.RAW)
+
+
+def _moved(batch: Batch) -> bool:
+    return batch.rerun is not None and batch.rerun.at is not None
 
 
 def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Batch]], None]) -> None:
@@ -230,7 +270,7 @@ def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Bat
 
     def delete(batch: Batch) -> None:
         with suppress(Changed):
-            raw.delete(batch.place["key"], batch.place["etag"])
+            raw.delete(raw_file(batch).key, raw_file(batch).etag)
         gone([batch])
 
     with ThreadPoolExecutor(TRANSFERS) as pool:
@@ -239,8 +279,8 @@ def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Bat
 
 def bronze_key(dataset: Dataset, arrival: Arrival) -> str:
     """Name the bronze copy: dataset, the object's own day, hashes of content and raw key, and its name."""
-    place = arrival.batch.place
-    key = f"{folder(dataset)}/{place['modified'][:10]}/{arrival.checksum[:12]}-{short_hash(place['key'])}-"
+    landed = raw_file(arrival.batch)
+    key = f"{folder(dataset)}/{landed.modified[:10]}/{arrival.checksum[:12]}-{short_hash(landed.key)}-"
     return key + fitted(f"{Zone.BRONZE}/{key}", arrival.name)
 
 

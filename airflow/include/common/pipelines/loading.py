@@ -2,27 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
 from common.contracts.contract import LoadSpec
+from common.core.assets import Zone
 from common.core.errors import ConservationError
-from common.core.faults import fault_point
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Counts, Dataset, Head
-from common.lake.table import CHANGE, changes, read_at, reading
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
+from common.core.places import WarehouseTable
+from common.lake.table import CHANGE, changes, current_version, read_at, reading
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer
 from common.ledger.manifests import Manifest
 from common.load.plan import DELETED, LoadPlan
 from common.load.strategies import strategy
-from common.pipelines.hop import Staged
+from common.models.model import Model
+from common.observe.verbs import passed
+from common.pipelines.consumers import declared, load_name
+from common.pipelines.gold import model_schema
+from common.pipelines.step import Published, Staged
+from common.refine.clean import silver_schema
 from common.warehouses.registry import warehouse
 from common.warehouses.warehouse import Session
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 STAGING = "watershed_staging"
 CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
@@ -39,23 +44,32 @@ class LakeSource:
     contract: str
 
 
+def _source(dataset: Dataset) -> LakeSource:
+    table = declared(dataset)
+    if isinstance(table, Model):
+        return LakeSource(dataset, Zone.GOLD, model_schema(table), table.key, table.hash)
+    return LakeSource(dataset, Zone.SILVER, silver_schema(table), table.identity, table.hash)
+
+
+def _spec(consumer: Consumer) -> LoadSpec:
+    return next(s for s in declared(consumer.dataset).loads if load_name(consumer.dataset, s) == consumer.name)
+
+
 class LoadStep:
     """The hop that carries one silver or gold table into one warehouse table."""
 
-    def __init__(self, source: LakeSource, spec: LoadSpec) -> None:
-        self.source, self.spec = source, spec
-        self.table = spec.table or str(source.dataset)
-        self.warehouse = warehouse(spec.to)
-        self.consumer = Consumer(
-            name=f"{self.table}@{spec.to}",
-            kind="load",
-            inputs=(asset_name(source.dataset, source.zone),),
-            output=f"{self.table}@{spec.to}",
-            contract=source.contract,
-            ordered=True,
-        )
-        self._session: Session | None = None
-        self._strategy = spec.strategy
+    table = None  # it writes no table of the lake
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.source, self.spec = _source(consumer.dataset), _spec(consumer)
+        self.consumer = replace(consumer, contract=self.source.contract)
+        self.target = self.spec.table or str(consumer.dataset)
+        self.warehouse = warehouse(self.spec.to)
+
+    def apply(self) -> None:
+        """Make the warehouse's table with the columns that it lacks, and the load token."""
+        self.warehouse.create(self.target, self.source.schema, self.source.key)
+        self.warehouse.create_token(self.consumer.name)
 
     def head(self) -> Head:
         """Read the warehouse's load token."""
@@ -67,7 +81,7 @@ class LoadStep:
         return batch
 
     def _plan(self) -> LoadPlan:
-        return LoadPlan(self.table, STAGING, tuple(self.source.schema), self.source.key)
+        return LoadPlan(self.target, STAGING, tuple(self.source.schema), self.source.key)
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -75,12 +89,13 @@ class LoadStep:
         rows = self._rows(held)
         with self.warehouse.session() as session:
             session.take_token(held.consumer, held.hop, held.attempt)
-            fault_point(self.consumer.kind, "stage.token", held.batches)
+            passed(self.consumer.kind, "stage.token", held.batches)
             counts = self._counted(session, rows)
-            fault_point(self.consumer.kind, "stage.rows", held.batches)
-            self._session, self._strategy = session, "full" if held.replay is not None else self.spec.strategy
+            passed(self.consumer.kind, "stage.rows", held.batches)
+            chosen = "full" if held.replay is not None else self.spec.strategy
             yield Staged(
                 counts=counts,
+                commit=partial(self._commit, session, chosen),
                 outputs=(self._output(held, rows.height),),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
@@ -126,18 +141,29 @@ class LoadStep:
             asset=self.consumer.output,
             records=rows,
             contract=held.contract,
-            place={"table": self.table},
+            place=WarehouseTable(self.target),
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def _commit(self, session: Session, chosen: str) -> None:
         """Run the strategy's statements and commit them with the token."""
-        del held, staged
-        session: Any = self._session
-        for statement in strategy(self._strategy)(self._plan()):
+        for statement in strategy(chosen)(self._plan()):
             session.execute(statement)
-        fault_point(self.consumer.kind, "publish.commit")
+        passed(self.consumer.kind, "publish.commit")
         session.commit()
+
+    def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
+        """Compare the rows of the warehouse's table with those that the lake had at the version last loaded."""
+        del manifests
+        if not known.hops:
+            return
+        uri, (_, version) = self.source_uri, known.hops[-1].pins[self.consumer.inputs[0]]
+        with reading(uri):
+            expected = read_at(uri, min(version, current_version(uri))).select(pl.len()).collect().item()
+        with self.warehouse.session() as session:
+            found = int(session.scalar(self.count_rows))
+        if found != expected:
+            yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do."""

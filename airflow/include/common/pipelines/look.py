@@ -9,18 +9,19 @@ from sqlalchemy import Connection, select
 
 from common.contracts.catalogue import contracts
 from common.contracts.contract import Contract
-from common.core.faults import breakable, fault_point
+from common.core.assets import Asset, Zone, asset_name
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
+from common.core.places import RawFile
 from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
-from common.pipelines.domain import UNROUTED
-from common.pipelines.landing import discard
+from common.observe.verbs import passed, verb
+from common.pipelines.consumers import UNROUTED
+from common.pipelines.landing import discard, raw_file
 from common.zones.store import StoredObject, ZoneStore
-from common.zones.zone import Zone, asset_name
 
 NUL = "\0"
 
@@ -39,9 +40,9 @@ def look(domain: str) -> int:
         by_dataset.setdefault(batch.asset, []).append(batch)
     waiting = 0
     for batches in by_dataset.values():
-        with breakable("landing", "look"):
+        with verb("landing", "look"):
             taken = _record(batches)
-        discard(raw, taken, partial(fault_point, "landing", "look.deleted"))
+        discard(raw, taken, partial(passed, "landing", "look.deleted"))
         waiting += len(batches) - len(taken)
     return waiting
 
@@ -59,9 +60,9 @@ def _report_unspeakable(domain: str, found: list[StoredObject]) -> None:
 
 def _record(batches: list[Batch]) -> list[Batch]:
     """Record the batches of one asset, in the order of their landing; give those that are taken already."""
-    ordered = sorted(batches, key=lambda b: (b.place["modified"], b.place["key"]))
-    consumer = batches[0].asset.removesuffix(Zone.RAW)
-    consumer += Zone.QUARANTINE if consumer.endswith(f".{UNROUTED}.") else Zone.BRONZE
+    ordered = sorted(batches, key=lambda b: (raw_file(b).modified, raw_file(b).key))
+    dataset = Asset.parse(batches[0].asset).dataset
+    consumer = asset_name(dataset, Zone.QUARANTINE if dataset.name == UNROUTED else Zone.BRONZE)
     with transaction() as connection:
         lock(connection, consumer)
         present = _present(connection, ordered)
@@ -96,7 +97,7 @@ def _batch(domain: str, known: Iterable[str], found: StoredObject) -> Batch:
         records=1,
         bytes=found.size,
         partition=partition_of(contracts(domain)[name], found.key) if name != UNROUTED else None,
-        place={"key": found.key, "etag": found.etag, "size": found.size, "modified": modified},
+        place=RawFile(found.key, found.etag, found.size, modified),
     )
 
 

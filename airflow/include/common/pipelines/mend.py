@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,18 +11,20 @@ import polars as pl
 
 from common.contracts.catalogue import contract_of
 from common.contracts.contract import Contract
+from common.core.assets import Asset, Zone
 from common.core.errors import ConfigError
 from common.core.masks import MASK
 from common.core.nouns import Dataset
-from common.formats import Shape
+from common.core.shape import Shape
 from common.lake.table import reading
 from common.ledger.decisions import Again
+from common.ledger.refusals import refused_rows_of
 from common.pipelines.again import mended
-from common.pipelines.silver import SilverStep
+from common.pipelines.silver import SilverStep, bronze_file, silver_step
 from common.refine.refused import rows_of
 from common.refine.spool import ORIGIN_RECORD, chunks
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, folder
+from common.zones.zone import folder
 
 TOLD = ("refusal", "file", "record", "line", "reason", "column", "value")
 TEXT = "text"
@@ -32,8 +34,9 @@ Rows = Sequence[dict[str, Any]]
 
 def refused_rows(refusal: dict[str, Any], limit: int | None = None) -> pl.DataFrame:
     """Read the rows of one refusal with file, record, line, offset, text, reason, rule, column, value, contract."""
-    with reading(refusal["place"]):
-        rows = rows_of(refusal)
+    named = refused_rows_of(refusal)
+    with reading(named.place):
+        rows = rows_of(named)
         return (rows if limit is None else rows.head(limit)).collect()
 
 
@@ -49,7 +52,7 @@ def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
 
 
 def _dataset(refusal: dict[str, Any]) -> Dataset:
-    return Dataset.parse(refusal["consumer"].rpartition(".")[0])
+    return Asset.parse(refusal["consumer"]).dataset
 
 
 def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
@@ -59,7 +62,7 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
     line that has none. Raises ConfigError where they are of several datasets.
     """
     contract = _contract(refusals)
-    step, frames, names = SilverStep(contract), [], _names(contract)
+    step, frames, names = silver_step(contract.dataset), [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
     for carrier in carriers:
         with TemporaryDirectory(prefix="watershed-") as spool:
@@ -159,5 +162,6 @@ def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
         found = ZoneStore(Zone.BRONZE).upload(local, key)
     shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
     (file,) = set(rows[f"{OURS}file"])
-    stored = {"key": key, "etag": found.etag, "size": found.size, "shape": asdict(shape)}
-    return mended(carrier, stored, file)
+    return mended(
+        carrier, replace(bronze_file(carrier.batch), key=key, etag=found.etag, size=found.size, shape=shape), file
+    )

@@ -8,21 +8,23 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from sqlalchemy import select
 
-from common.contracts.catalogue import contract_of, contracts, domains
+from common.contracts.catalogue import contracts, domains
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
 from common.lake.table import current_version, read_at, reading
 from common.ledger.batches import batch_of
 from common.ledger.database import transaction
+from common.ledger.places import IS_RERUN, KEY
 from common.ledger.tables import batch
 from common.models.columns import passed_through
 from common.models.model import Model, model_of, models
 from common.models.run import slices, within
-from common.pipelines.domain import loaded_tables, zone_of
-from common.pipelines.silver import SilverStep
+from common.pipelines.consumers import loaded_tables, zone_of
+from common.pipelines.silver import bronze_file, silver_step
 from common.refine.spool import chunks
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,19 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
 
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
-    found, step = _bronze_batch(dataset, file), SilverStep(contract_of(dataset))
+    found, step = _bronze_batch(dataset, file), silver_step(dataset)
     with TemporaryDirectory(prefix="watershed-") as spool:
         for chunk in chunks(step.source_of(found, 0, Path(spool))):
             here = chunk.frame["_record"].implode()
             for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
                 place = spot["_record"], spot["_line"], spot["_offset"]
-                yield Origin(str(dataset), found.place["raw"], step.bronze.uri(file), *place)
+                yield Origin(str(dataset), bronze_file(found).raw, step.bronze.uri(file), *place)
 
 
 def _bronze_batch(dataset: Dataset, file: str) -> Batch:
     with transaction() as connection:
-        named = (batch.c.asset == asset_name(dataset, Zone.BRONZE)) & (batch.c.place["key"].astext == file)
-        whole = named & ~batch.c.place.has_key("of")  # batches that carry it again may count some records only
+        named = (batch.c.asset == asset_name(dataset, Zone.BRONZE)) & (file == KEY)
+        whole = named & ~IS_RERUN  # batches that carry it again may count some records only
         row = connection.execute(select(batch).where(whole).order_by(batch.c.number).limit(1)).first()
     if row is None:
         raise ConfigError(f"The ledger knows of no file {file}. Run `watershed ledger verify`.")

@@ -10,18 +10,20 @@ import polars as pl
 from sqlalchemy import Connection, func, select
 
 from common.contracts.catalogue import contract_of
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.lake.table import current_version, read_at, reading
 from common.ledger.partitions import waiting, waived
+from common.ledger.places import IS_MENDED, IS_RERUN, KEY
 from common.ledger.refusals import OPEN
 from common.ledger.tables import batch, hop, receipt, refusal
 from common.ledger.untaken import parked
 from common.models.model import Model
-from common.pipelines.domain import declared
+from common.pipelines.consumers import declared
 from common.refine.clean import partition_columns
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone, asset_name, folder
+from common.zones.zone import folder
 
 DONE, STALE, FAILED, MISSING, WAITING, WAIVED = "done", "stale", "failed", "missing", "waiting", "waived"
 LENGTH = {"day": 10, "month": 7, "year": 4}
@@ -113,7 +115,7 @@ def _silver(connection: Connection, table: Dataset) -> dict[str, PartitionState]
 
 def _files(connection: Connection, table: Dataset) -> dict[str, _File]:
     """Read the files of a dataset by bronze key; a batch that carries one again tells how it stands now."""
-    consumer, key = asset_name(table, Zone.SILVER), batch.c.place["key"].astext.label("key")
+    consumer, key = asset_name(table, Zone.SILVER), KEY.label("key")
     opened = select(func.count()).where(
         refusal.c.batch == batch.c.id, refusal.c.consumer == consumer, refusal.c.state == OPEN
     )
@@ -121,8 +123,8 @@ def _files(connection: Connection, table: Dataset) -> dict[str, _File]:
         select(batch.c.id, key, batch.c.partition, hop.c.contract, opened.scalar_subquery().label("refused"))
         .outerjoin(receipt, (receipt.c.batch == batch.c.id) & (receipt.c.consumer == consumer))
         .outerjoin(hop, (hop.c.consumer == receipt.c.consumer) & (hop.c.n == receipt.c.hop))
-        .where(batch.c.asset == asset_name(table, Zone.BRONZE), ~batch.c.place.has_key("file"))
-        .order_by(batch.c.place.has_key("of"), batch.c.number)
+        .where(batch.c.asset == asset_name(table, Zone.BRONZE), ~IS_MENDED)
+        .order_by(IS_RERUN, batch.c.number)
     )
     found: dict[str, _File] = {}
     for row in rows:

@@ -7,7 +7,7 @@ from common.ledger.batches import batches_by_id
 from common.ledger.claims import next_claim, open_hop
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.pipelines.hop import Step
+from common.pipelines.step import Step
 
 
 def plan(step: Step, batches: Sequence[Batch] | None = None) -> Counts | None:
@@ -15,7 +15,7 @@ def plan(step: Step, batches: Sequence[Batch] | None = None) -> Counts | None:
 
     None means that there is nothing to take. Raises what the hop itself would.
     """
-    step.head()
+    step.head()  # loads the target as it is now, which `plan` reads
     with transaction() as connection:
         lock(connection, step.consumer.name)
         current = open_hop(connection, step.consumer.name) if batches is None else None

@@ -9,8 +9,8 @@ from common.ledger.database import forget, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.reconcile import reconcile, report_ahead
 from common.pipelines.apply import apply
+from common.pipelines.kinds import all_consumers, step_of
 from common.pipelines.look import look
-from common.pipelines.steps import all_steps
 
 
 @dataclass
@@ -32,17 +32,16 @@ def rebuild(*, from_nothing: bool = False) -> Rebuilt:
         forget()
     apply()
     done = Rebuilt()
-    for domain in domains():
-        for step in all_steps(domain):
-            name = step.consumer.name
-            try:
-                with transaction() as connection:
-                    lock(connection, name)
-                    done.hops[name] = len(reconcile(connection, name, step))
-            except LedgerAhead as error:
-                done.ahead.append(str(error))
-                with transaction() as connection:
-                    report_ahead(connection, name, error)
+    for consumer in all_consumers():
+        name = consumer.name
+        try:
+            with transaction() as connection:
+                lock(connection, name)
+                done.hops[name] = len(reconcile(connection, name, step_of(consumer)))
+        except LedgerAhead as error:
+            done.ahead.append(str(error))
+            with transaction() as connection:
+                report_ahead(connection, name, error)
     with transaction() as connection:
         done.decisions = recover(connection)
         note(connection, "ledger.rebuild", {"hops": sum(done.hops.values()), "from_nothing": from_nothing})

@@ -1,29 +1,31 @@
 """Bronze to silver: files become typed rows, the latest of each key, what is bad goes to quarantine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import polars as pl
 
-from common.contracts.contract import Contract
+from common.contracts.catalogue import contract_of
+from common.core.assets import Zone
 from common.core.errors import ConservationError, QualityError, UnreadableFile
-from common.core.faults import fault_point
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Counts, Head, Refusal
-from common.formats import Shape
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Refusal
+from common.core.places import BronzeFile, RefusedRows, Rerun, TableVersion
+from common.core.shape import Shape
 from common.lake.publish import Part, append_parts, merge, stage_parts
-from common.lake.table import LakeTable, read_at, reading
+from common.lake.table import read_at, reading
 from common.ledger.claims import Claim
-from common.ledger.consumers import Consumer
 from common.ledger.database import transaction
-from common.ledger.manifests import Manifest
 from common.ledger.queries import recent_sizes
-from common.pipelines.hop import Staged
+from common.observe.verbs import passed
+from common.pipelines.consumers import silver
+from common.pipelines.lake_step import LakeStep
+from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
 from common.refine.clean import partition_columns, silver_schema
 from common.refine.inspect import inspect_file
@@ -31,7 +33,6 @@ from common.refine.latest import GONE, Redone, Winners, redone, winners
 from common.refine.refused import rows_of
 from common.refine.spool import Refined, Source, Spool, refine
 from common.zones.store import Changed, ZoneStore
-from common.zones.zone import Zone, asset_name
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
 MOST_PARTITIONS = 20_000
@@ -53,45 +54,44 @@ class Outcome:
         return Counts(self.spool.read + len(self.whole), inserted, self.spool.good - inserted, refused)
 
 
-class SilverStep:
+@dataclass(frozen=True)
+class Change:
+    """What a hop does to the table: parts to append, or rows that replace those of their keys."""
+
+    parts: tuple[Part, ...] = ()
+    merged: pl.DataFrame | None = None
+
+    @property
+    def records(self) -> int:
+        """How many rows change."""
+        return self.merged.height if self.merged is not None else sum(part.records for part in self.parts)
+
+
+class SilverStep(LakeStep):
     """The hop that refines bronze files into one dataset's silver table."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
-        name = asset_name(contract.dataset, Zone.SILVER)
-        self.consumer = Consumer(
-            name=name,
-            kind="silver",
-            inputs=(asset_name(contract.dataset, Zone.BRONZE),),
-            output=name,
-            contract=contract.hash,
-            ordered=False,
-        )
-        self.table = LakeTable(Zone.SILVER, contract.dataset, name)
+    def __init__(self, consumer: Consumer) -> None:
+        self.contract = contract_of(consumer.dataset)
+        super().__init__(replace(consumer, contract=self.contract.hash), Zone.SILVER)
         self.bronze, self.quarantine = ZoneStore(Zone.BRONZE), ZoneStore(Zone.QUARANTINE)
-        self._parts: list[Part] = []
-        self._merged: pl.DataFrame | None = None
 
-    def head(self) -> Head:
-        """Read the table's last hop."""
-        return self.table.head()
-
-    def place_of(self, batch: Batch, hop: int) -> Batch:
-        """Complete an output with its Delta version."""
-        return self.table.place_of(batch, hop)
+    def apply(self) -> None:
+        """Make the table, or add the columns that the contract has and it lacks."""
+        self.table.create(silver_schema(self.contract), partition_columns(self.contract))
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Refine the files, keep the latest rows, write parts and refused rows."""
         with self._outcome(held) as outcome:
-            self._stage_rows(held, outcome)
-            fault_point(self.consumer.kind, "stage.parts", held.batches)
+            change = self._stage_rows(held, outcome)
+            passed(self.consumer.kind, "stage.parts", held.batches)
             refusals, place = self._stage_refused(held, outcome)
             yield Staged(
                 counts=outcome.counts,
-                outputs=(self._output(held),),
+                commit=partial(self._commit, held, change),
+                outputs=(self._output(held, change),),
                 refusals=refusals,
-                parts=tuple(part.path for part in self._parts) + ((place,) if place else ()),
+                parts=tuple(part.path for part in change.parts) + ((place,) if place else ()),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
@@ -120,20 +120,20 @@ class SilverStep:
 
     def source_of(self, batch: Batch, order: int, folder: Path) -> Source:
         """Fetch the file of a batch into a folder; raises QualityError, UnreadableFile."""
-        place, path = batch.place, folder / f"{order}.source"
+        stored, again, path = bronze_file(batch), batch.rerun or Rerun(), folder / f"{order}.source"
         try:
-            self.bronze.download(place["key"], path, place["etag"])
+            self.bronze.download(stored.key, path, stored.etag)
         except Changed as error:
-            raise QualityError(f"{self.bronze.uri(place['key'])} is not the recorded object.", [batch.id]) from error
-        shape = _shape(place["shape"]) if place.get("shape") else inspect_file(path, place["name"], self.contract)
-        if place.get("skip") and place.get("was") and _records_differ(_shape(place["was"]), shape):
+            raise QualityError(f"{self.bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
+        shape = stored.shape or inspect_file(path, stored.name, self.contract)
+        if again.skip and again.was and _records_differ(again.was, shape):
             raise QualityError(
-                f"{place['key']}: the contract reads this file otherwise now, so the records that a person has "
+                f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "
                 "discarded or mended cannot be told from the others. Land the file again under another name.",
                 [batch.id],
             )
-        file, only, skip = place.get("file", place["key"]), _records(place.get("only")), _records(place.get("skip"))
-        return Source(path, shape, file, batch.id, order, only, skip, mended="file" in place)
+        file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
+        return Source(path, shape, file, batch.id, order, only, skip, mended=again.file is not None)
 
     def _judge(self, read: list[tuple[Batch, Refined]]) -> None:
         """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""
@@ -145,11 +145,11 @@ class SilverStep:
         known, shape = self.contract.sources, refined.source.shape
         return BatchFacts(
             batch=batch.id,
-            name=batch.place.get("raw", batch.place["key"]),
+            name=bronze_file(batch).raw,
             records=refined.good + refined.refused,
             refused=refined.refused,
             newest=refined.newest,
-            landed=datetime.fromisoformat(batch.place["landed"]) if "landed" in batch.place else None,
+            landed=datetime.fromisoformat(bronze_file(batch).landed),
             strange=tuple(name for name in shape.columns if name not in known),
             absent=tuple(name for name in known if name not in shape.columns or name in shape.absent),
         )
@@ -165,24 +165,9 @@ class SilverStep:
                 return redone(self.contract, spool.paths, current, gave)
             return winners(self.contract, spool.paths, current) if self.contract.key else None
 
-    def _stage_rows(self, held: Claim, outcome: Outcome) -> None:
-        """Stage parts, or the rows to merge where rows of the table are replaced."""
-        self._parts, self._merged = [], None
-        found, frames = outcome.found, [_plain(path) for path in outcome.spool.paths]
-        if isinstance(found, Redone):
-            self._merged = found.rows if found.rows.height else None
-            frames = []
-        elif found and found.replaced:
-            self._merged = _whole(found)
-        elif found:
-            frames = [*found.undisputed, found.settled.lazy()]
-        if self._merged is None:
-            by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
-            self._parts = stage_parts(self.table, frames, by, under)
-        self._audit(outcome)
-
-    def _audit(self, outcome: Outcome) -> None:
-        """Compare the rows that were staged with those that there must be; raises ConservationError."""
+    def _stage_rows(self, held: Claim, outcome: Outcome) -> Change:
+        """Stage parts, or keep the rows to merge where rows of the table are replaced; raises ConservationError."""
+        change = self._change(held, outcome)
         match outcome.found:
             case Winners() as found:
                 expected = found.rows
@@ -190,18 +175,34 @@ class SilverStep:
                 expected = found.rows.height
             case None:
                 expected = outcome.spool.good
-        if self._changed != expected:
+        if change.records != expected:
             raise ConservationError(
-                f"{self.consumer.name}: {self._changed} rows were staged where there must be {expected}. Nothing was "
+                f"{self.consumer.name}: {change.records} rows were staged where there must be {expected}. Nothing was "
                 "published."
             )
+        return change
 
-    @property
-    def _changed(self) -> int:
-        return self._merged.height if self._merged is not None else sum(part.records for part in self._parts)
+    def _change(self, held: Claim, outcome: Outcome) -> Change:
+        found = outcome.found
+        if isinstance(found, Redone) and found.rows.height:
+            return Change(merged=found.rows)
+        if isinstance(found, Winners) and found.replaced:
+            return Change(merged=_whole(found))
+        if isinstance(found, Redone):
+            frames: list[pl.LazyFrame] = []
+        elif isinstance(found, Winners):
+            frames = [*found.undisputed, found.settled.lazy()]
+        else:
+            frames = [_plain(path) for path in outcome.spool.paths]
+        by, under = partition_columns(self.contract), f"{held.hop}/{held.attempt}"
+        parts = []
+        for part in stage_parts(self.table, frames, by, under):
+            parts.append(part)
+            passed(self.consumer.kind, "stage.part", held.batches)
+        return Change(tuple(parts))
 
     def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
-        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(b.place["key"])) for b in outcome.whole)
+        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(bronze_file(b).key)) for b in outcome.whole)
         if not outcome.spool.bad:
             return whole, ""
         refused, local = outcome.spool.refused, outcome.spool.folder / "refused.parquet"
@@ -212,47 +213,51 @@ class SilverStep:
         place = self.quarantine.uri(key)
         causes = refused.group_by("batch", "reason", "rule", "column", maintain_order=True).len().collect()
         rows = tuple(
-            Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place)
+            Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place, "row")
             for r in causes.iter_rows(named=True)
         )
         return (*rows, *whole), place
 
-    def _output(self, held: Claim) -> Batch:
+    def _output(self, held: Claim, change: Change) -> Batch:
         return Batch(
             id=batch_id(held.consumer, held.hop),
             asset=self.consumer.output,
-            records=self._changed,
-            bytes=sum(part.size for part in self._parts),
+            records=change.records,
+            bytes=sum(part.size for part in change.parts),
             contract=held.contract,
-            place={"partitions": self._partitions(held)},
+            place=TableVersion(self._partitions(held, change)),
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def _partitions(self, held: Claim) -> list[str]:
+    def _partitions(self, held: Claim, change: Change) -> tuple[str, ...]:
         """Name the partitions that the hop touches, unless they are very many."""
-        touched = {value for part in self._parts for value in part.partition.values()}
+        touched = {value for part in change.parts for value in part.partition.values()}
         touched |= {batch.partition for batch in held.batches if batch.partition}
-        if self._merged is not None:
+        if change.merged is not None:
             for name in partition_columns(self.contract):
-                touched |= set(self._merged[name].unique().drop_nulls())
-        return sorted(touched) if len(touched) <= MOST_PARTITIONS else []
+                touched |= set(change.merged[name].unique().drop_nulls())
+        return tuple(sorted(touched)) if len(touched) <= MOST_PARTITIONS else ()
 
-    def publish(self, held: Claim, staged: Staged) -> None:
+    def _commit(self, held: Claim, change: Change) -> None:
         """Commit the hop to the table: one append or one merge."""
-        del staged
-        if self._merged is None:
-            append_parts(self.table, self._parts, partition_columns(self.contract), held.hop, held.attempt)
+        if change.merged is None:
+            append_parts(self.table, change.parts, partition_columns(self.contract), held.hop, held.attempt)
             return
-        gone = GONE if GONE in self._merged.columns else None
-        merge(self.table, self._merged, self.contract.identity, held.hop, held.attempt, gone)
-
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do: bronze stays."""
+        gone = GONE if GONE in change.merged.columns else None
+        merge(self.table, change.merged, self.contract.identity, held.hop, held.attempt, gone)
 
 
-def _shape(stored: dict[str, Any]) -> Shape:
-    told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-    return Shape(**told)
+def silver_step(dataset: Dataset) -> SilverStep:
+    """Return the step that refines a dataset."""
+    (consumer,) = [found for found in silver(dataset.domain) if found.dataset == dataset]
+    return SilverStep(consumer)
+
+
+def bronze_file(batch: Batch) -> BronzeFile:
+    """Return the file in bronze that a batch is."""
+    if not isinstance(batch.place, BronzeFile):
+        raise TypeError(f"Batch {batch.id} of {batch.asset} is no file in bronze.")
+    return batch.place
 
 
 def _records_differ(one: Shape, other: Shape) -> bool:
@@ -261,14 +266,14 @@ def _records_differ(one: Shape, other: Shape) -> bool:
     return any(getattr(one, name) != getattr(other, name) for name in told)
 
 
-def _records(chosen: list[dict[str, str]] | None) -> pl.Series | None:
+def _records(chosen: Sequence[RefusedRows] | None) -> pl.Series | None:
     """Read from quarantine which records of a file are meant: those of certain refusals."""
     if chosen is None:
         return None
     numbers = [pl.Series("record", [], pl.Int64)]
-    for said in chosen:
-        with reading(said["place"]):
-            numbers.append(rows_of(said).select("record").collect().to_series())
+    for refused in chosen:
+        with reading(refused.place):
+            numbers.append(rows_of(refused).select("record").collect().to_series())
     return pl.concat(numbers)
 
 

@@ -1,27 +1,22 @@
 """What keeps the store small, beside running hops: small files joined, what only lost attempts have written removed."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from common.contracts.catalogue import domains
+from common.core.assets import Zone
 from common.core.clock import now
 from common.core.settings import settings
 from common.lake import upkeep
+from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.tables import consumer, hop
-from common.pipelines.gold import ModelStep
-from common.pipelines.silver import SilverStep
-from common.pipelines.steps import all_steps
+from common.ledger.manifests import attempt_key, commit_key
+from common.ledger.reconcile import known_head
+from common.ledger.tables import consumer, hop, refusal
+from common.pipelines.kinds import all_consumers, step_of
+from common.pipelines.step import Step
 from common.zones.store import Changed, StoredObject, ZoneStore
-from common.zones.zone import Zone
-
-PART = re.compile(r"(?:^|/)(?P<n>\d+)/(?P<attempt>\d+)/[^/]+\.parquet$")
-SIDE = re.compile(r"^(?:rows|files)/(?P<consumer>[^/]+)/(?P<n>\d+)/(?P<attempt>\d+)/")
-MANIFEST = re.compile(r"^(?P<consumer>[^/]+)/(?P<n>\d+)/(?P<attempt>\d+)\.json$")
 
 
 @dataclass
@@ -34,62 +29,83 @@ class Kept:
 
 def compact() -> list[Kept]:
     """Join the small files of every table of the lake."""
-    return [Kept(step.table.uri, upkeep.compact(step.table.uri)) for step in _lake_steps()]
+    tables = [step.table for step in map(step_of, all_consumers()) if step.table]
+    return [Kept(table.uri, upkeep.compact(table.uri)) for table in tables]
 
 
 def retain() -> list[Kept]:
-    """Remove parts that lost attempts left, and table files that no consumer will read any more.
+    """Remove what lost attempts left, and table files that no consumer will read any more.
 
-    A part is removed once its hop is closed, another attempt won it and `retention_hours` have passed; a table's file
+    What belongs to a published hop is known from its manifest and the ledger. The rest is removed once
+    `retention_hours` have passed and no hop has been open for that long, which might still publish it; a table's file
     once the slowest consumer has read past it. Raises StoreUnavailable, TargetUnavailable.
     """
     keep, done = timedelta(hours=settings().retention_hours), []
-    with transaction() as connection:
-        published = select(hop.c.consumer, hop.c.n, hop.c.attempt).where(hop.c.state == "published")
-        winners = {(name, n): attempt for name, n, attempt in connection.execute(published)}
-    for step in _lake_steps():
-        name, store = step.consumer.name, step.table.store
-        orphans = [item for item in store.list(f"{step.table.folder}/") if _lost(PART, item, winners, keep, name)]
-        done.append(Kept(step.table.uri, _remove(store, orphans)))
+    steps = [step for step in map(step_of, all_consumers()) if _known(step, keep)]
+    for table in (step.table for step in steps if step.table):
         with transaction() as connection:
-            needed = _slowest(connection, step.consumer.output)
-        if needed is not None:
-            done[-1].removed += upkeep.vacuum(step.table.uri, needed, keep, now())
-    for zone, pattern in ((Zone.QUARANTINE, SIDE), (Zone.MANIFESTS, MANIFEST)):
-        store = ZoneStore(zone)
-        done.append(Kept(store.uri(), _remove(store, [i for i in store.list() if _lost(pattern, i, winners, keep)])))
+            needed = _slowest(connection, table.consumer)
+        done.append(Kept(table.uri, 0 if needed is None else upkeep.vacuum(table.uri, needed, keep, now())))
+    for zone in (Zone.QUARANTINE, Zone.MANIFESTS):
+        removed = sum(_remove(zone, step.consumer.name, keep) for step in steps)
+        done.append(Kept(ZoneStore(zone).uri(), removed))
     return done
 
 
-def _lake_steps() -> Iterator[SilverStep | ModelStep]:
-    for domain in domains():
-        for step in all_steps(domain):
-            if isinstance(step, SilverStep | ModelStep):
-                yield step
+def _known(step: Step, keep: timedelta) -> bool:
+    """Return whether the ledger knows all that a consumer has published and may still publish.
+
+    A ledger that lacks a hop of its target would take what belongs to it for a lost attempt's; so would one whose hop
+    has been open for so long that what it has staged looks left behind.
+    """
+    name = step.consumer.name
+    with transaction() as connection:
+        lock(connection, name)
+        opened = (hop.c.consumer == name) & (hop.c.state == "open") & (hop.c.opened_at < func.now() - keep)
+        if connection.execute(select(hop.c.n).where(opened)).first():
+            return False
+        return bool(step.head() == known_head(connection, name))
 
 
-def _lost(
-    pattern: re.Pattern[str], item: StoredObject, winners: dict[tuple[str, int], int], keep: timedelta, name: str = ""
-) -> bool:
-    """Tell whether an object belongs to an attempt that lost its hop, long enough ago."""
-    found = pattern.search(item.key)
-    if found is None or now() - item.modified < keep:
+def _remove(zone: Zone, name: str, keep: timedelta) -> int:
+    """Remove the objects of a consumer in a zone that are old and belong to no published hop."""
+    store, removed = ZoneStore(zone), 0
+    with transaction() as connection:
+        named = _manifests(connection, name) if zone is Zone.MANIFESTS else _refused(connection, store, name)
+    under = [f"{name}/"] if zone is Zone.MANIFESTS else [f"rows/{name}/", f"files/{name}/"]
+    for item in [item for folder in under for item in store.list(folder)]:
+        if now() - item.modified >= keep and not _belongs(item, named):
+            removed += _removed(store, item)
+    return removed
+
+
+def _removed(store: ZoneStore, item: StoredObject) -> bool:
+    try:
+        store.delete(item.key, item.etag)
+    except Changed:  # somebody else removed it
         return False
-    winner = winners.get((name or found["consumer"], int(found["n"])))
-    return winner is not None and winner != int(found["attempt"])
+    return True
 
 
-def _remove(store: ZoneStore, items: list[StoredObject]) -> int:
-    for item in items:
-        try:
-            store.delete(item.key, item.etag)
-        except Changed:  # somebody else removed it
-            continue
-    return len(items)
+def _belongs(item: StoredObject, named: set[str]) -> bool:
+    """Return whether an object is named, or lies beside a file that is, as its reason does."""
+    return item.key in named or f"{item.key.rpartition('/')[0]}/" in named
+
+
+def _manifests(connection: Connection, name: str) -> set[str]:
+    published = select(hop.c.n, hop.c.attempt).where(hop.c.consumer == name, hop.c.state == "published")
+    rows = connection.execute(published).all()
+    return {attempt_key(name, row.n, row.attempt) for row in rows} | {commit_key(name, row.n) for row in rows}
+
+
+def _refused(connection: Connection, store: ZoneStore, name: str) -> set[str]:
+    rows = connection.execute(select(refusal.c.place, refusal.c["of"]).where(refusal.c.consumer == name)).all()
+    keys = {(row.place.removeprefix(store.uri()), row.of) for row in rows}
+    return {key for key, _ in keys} | {f"{key.rpartition('/')[0]}/" for key, kind in keys if kind == "file"}
 
 
 def _slowest(connection: Connection, asset: str) -> int | None:
-    """Tell the oldest version of a table from which one of its consumers reads on; None where one never began."""
+    """Return the oldest version of a table from which one of its consumers reads on; None where one never began."""
     versions: list[int] = []
     for name in connection.scalars(select(consumer.c.name).where(consumer.c.inputs.contains([asset]))):
         published = select(hop.c.pins).where(hop.c.consumer == name, hop.c.state == "published")

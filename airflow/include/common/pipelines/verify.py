@@ -1,62 +1,39 @@
 """Verify the ledger against what it speaks of: heads, manifests, Delta logs, tokens, objects, its own audit log."""
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
 from sqlalchemy import select
 
-from common.contracts.catalogue import domains
+from common.core.assets import Zone
 from common.core.errors import WatershedError
-from common.lake.table import current_version, read_at, reading
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.journal import tampered
 from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.reconcile import known_head
 from common.ledger.refusals import refusal_id
-from common.ledger.tables import batch, hop, receipt, refusal
-from common.pipelines.gold import ModelStep
-from common.pipelines.hop import Step
-from common.pipelines.landing import LandingStep
-from common.pipelines.loading import LoadStep
-from common.pipelines.silver import SilverStep
-from common.pipelines.steps import all_steps
+from common.ledger.tables import hop, receipt, refusal
+from common.pipelines.kinds import all_consumers, step_of
+from common.pipelines.step import Published, Step
 from common.zones.store import ZoneStore
-from common.zones.zone import Zone
 
 READERS = 8
-STAGED = re.compile(r"(?:^|/)(\d+)/(\d+)/\d+\.parquet$")  # a part that a hop's attempt has staged
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the ledger has of one consumer, read at one moment with its target's head."""
-
-    step: Step
-    head: Any
-    known: Any
-    hops: list[Any]
-    receipts: dict[int, set[str]]
-    refusals: set[str]
 
 
 def verify(only: str = "") -> Iterator[tuple[str, str]]:
-    """Say what differs, as (consumer, sentence); `only` is the beginning of a consumer's name.
+    """Return what differs, as (consumer, sentence); `only` is the beginning of a consumer's name.
 
     Safe beside running hops: ledger and head of a consumer are read under its lock.
     """
-    for domain in domains():
-        for step in all_steps(domain):
-            if step.consumer.name.startswith(only):
-                yield from ((step.consumer.name, said) for said in _verify(step))
+    for consumer in all_consumers():
+        if consumer.name.startswith(only):
+            yield from ((consumer.name, difference) for difference in _verify(step_of(consumer)))
     if not only:
         with transaction() as connection:
-            yield from (("audit log", said) for said in tampered(connection))
+            yield from (("audit log", difference) for difference in tampered(connection))
 
 
 def _verify(step: Step) -> Iterator[str]:
@@ -64,16 +41,10 @@ def _verify(step: Step) -> Iterator[str]:
         known = _published(step)
         yield from _against_head(known)
         with ThreadPoolExecutor(READERS) as pool:
-            manifests = list(pool.map(partial(_manifest, step), known.hops))
-        yield from _against_manifests(known, manifests)
-        match step:
-            case SilverStep() | ModelStep():
-                yield from _against_delta(step, known)
-            case LoadStep():
-                yield from _against_warehouse(step, known)
-            case LandingStep():
-                yield from _against_objects(step)
-        yield from _quarantined(known)
+            read = list(pool.map(partial(_manifest, step), known.hops))
+        yield from _against_manifests(known, read)
+        yield from step.differences(known, [found for found in read if isinstance(found, Manifest)])
+        yield from _quarantined(step)
     except WatershedError as error:
         yield f"cannot be verified: {error}"
 
@@ -89,7 +60,7 @@ def _published(step: Step) -> Published:
         for row in connection.execute(select(receipt).where(receipt.c.consumer == name)):
             receipts.setdefault(row.hop, set()).add(row.batch)
         refusals = set(connection.scalars(select(refusal.c.id).where(refusal.c.consumer == name)))
-        return Published(step, step.head(), known_head(connection, name), list(hops), receipts, refusals)
+        return Published(step.head(), known_head(connection, name), list(hops), receipts, refusals)
 
 
 def _against_head(known: Published) -> Iterator[str]:
@@ -134,47 +105,8 @@ def _details(known: Published, manifest: Manifest) -> Iterator[str]:
         yield f"hop {manifest.hop}: refusals {', '.join(sorted(missing))} are not in the ledger"
 
 
-def _against_delta(step: SilverStep | ModelStep, known: Published) -> Iterator[str]:
-    table = step.table
-    made: dict[str, int] = {}
-    for commit in table.snapshot.history():
-        if commit.get("watershed.consumer") == step.consumer.name:
-            made[commit["watershed.hop"]] = made.get(commit["watershed.hop"], 0) + 1
-    yield from (f"hop {n} was committed {times} times to {table.uri}" for n, times in made.items() if times > 1)
-    winners = {(str(row.n), str(row.attempt)) for row in known.hops}
-    for path in table.snapshot.file_uris():
-        found = STAGED.search(unquote(path))
-        if found and (found[1], found[2]) not in winners:
-            yield f"{path} belongs to no published attempt"
-
-
-def _against_warehouse(step: LoadStep, known: Published) -> Iterator[str]:
-    if not known.hops:
-        return
-    uri, (_, version) = step.source_uri, known.hops[-1].pins[step.consumer.inputs[0]]
-    with reading(uri):
-        expected = read_at(uri, min(version, current_version(uri))).select("*").collect().height
-    with step.warehouse.session() as session:
-        found = int(session.scalar(step.count_rows))
-    if found != expected:
-        yield f"{step.table} has {found} rows, {uri} had {expected} at version {version}"
-
-
-def _against_objects(step: LandingStep) -> Iterator[str]:
-    if step.contract is None:
-        return
-    store = ZoneStore(Zone.BRONZE)
-    there = {item.key: item for item in store.list(f"{step.dataset.domain}/{step.dataset.name}/")}
-    with transaction() as connection:
-        places = list(connection.scalars(select(batch.c.place).where(batch.c.asset == step.consumer.output)))
-    for place in {place["key"]: place for place in places}.values():
-        found = there.get(place["key"])
-        if found is None or (found.etag, found.size) != (place["etag"], place["size"]):
-            yield f"{store.uri(place['key'])} is {'gone' if found is None else 'not the object that was recorded'}"
-
-
-def _quarantined(known: Published) -> Iterator[str]:
-    store, name = ZoneStore(Zone.QUARANTINE), known.step.consumer.name
+def _quarantined(step: Step) -> Iterator[str]:
+    store, name = ZoneStore(Zone.QUARANTINE), step.consumer.name
     with transaction() as connection:
         places = set(connection.scalars(select(refusal.c.place).where(refusal.c.consumer == name)))
     wanted = {place.removeprefix(store.uri()) for place in places if place.startswith(store.uri())}

@@ -1,94 +1,120 @@
 """What the tasks of the DAGs do, without Airflow: each a plain function of names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import make_url
 
 from common.core.errors import ConfigError, TerminalError, WatershedError
-from common.core.faults import breakable, fault_point
+from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ring
 from common.notify.alerts import announce_incidents
-from common.pipelines.domain import STAGES, Hop, hops
+from common.observe.verbs import passed, verb
 from common.pipelines.hop import Drained, drain
+from common.pipelines.kinds import consumers, stages, stages_of, step_of
 from common.pipelines.look import look
-from common.pipelines.steps import step_of
 
 
-def work(hop: Hop, owner: str, run_id: str) -> tuple[Drained, Ring | None]:
+def work(consumer: Consumer, owner: str, run_id: str) -> tuple[Drained, Ring | None]:
     """Drain one consumer, tell of its incidents, and give what is to be rung."""
-    step = step_of(hop)
+    step = step_of(consumer)
     try:
         done = drain(step, owner, run_id)
     finally:
-        announce_incidents(hop.consumer)
-    with breakable(step.consumer.kind, "ring"), transaction() as connection:
-        ring = to_ring(connection, hop.consumer)
+        announce_incidents(consumer.name)
+    with verb(step.consumer.kind, "ring"), transaction() as connection:
+        ring = to_ring(connection, consumer.name)
     return done, ring
 
 
-def rung(consumer: str, numbers: list[int]) -> None:
-    """Remember that the event of these hops is stored."""
+def rung(name: str, numbers: list[int]) -> None:
+    """Remember that the event of a consumer's hops is stored."""
     with transaction() as connection:
-        kind = lock(connection, consumer).kind
-        fault_point(kind, "rung.before")
-        mark_rung(connection, consumer, numbers)
-    fault_point(kind, "rung.after")
+        kind = lock(connection, name).kind
+        passed(kind, "rung.before")
+        mark_rung(connection, name, numbers)
+    passed(kind, "rung.after")
 
 
 def due_tasks(domain: str, stage: str) -> list[str]:
     """Name the tasks of a stage that have something to do; landing looks at the raw prefix first."""
     if stage == "bronze":
         look(domain)
-    known = {hop.consumer: hop.task_id for hop in hops(domain, stage)}
+    known = {consumer.name: consumer.task_id for consumer in consumers(domain, stage)}
     with transaction() as connection:
         return [known[name] for name in due(connection, known)]
 
 
-def sweep(domain: str, owner: str, stages: Sequence[str] = STAGES) -> tuple[list[Drained], list[WatershedError]]:
+def sweep(domain: str, owner: str) -> tuple[list[Drained], list[WatershedError]]:
     """Do every due hop of a domain here and now, stage by stage, as Airflow would; one that fails stops no other.
 
     Nothing is rung: the next run of each DAG rings what it finds published.
     """
     done, failed = [], []
-    for stage in check_stages(list(stages)):
+    for stage in stages():
         due_here = due_tasks(domain, stage)
-        for hop in (hop for hop in hops(domain, stage) if hop.task_id in due_here):
+        for consumer in (found for found in consumers(domain, stage) if found.task_id in due_here):
             try:
-                done.append(work(hop, owner, owner)[0])
+                done.append(work(consumer, owner, owner)[0])
             except WatershedError as error:
                 failed.append(error)
     return done, failed
 
 
-def check_stages(wanted: list[str]) -> list[str]:
-    """Give the wanted stages in their order; raises ConfigError for an unknown one or none at all."""
-    if unknown := sorted(set(wanted) - set(STAGES)):
-        raise ConfigError(f"No stage {', '.join(map(repr, unknown))}. Known: {', '.join(STAGES)}.")
+def check_stages(domain: str, wanted: list[str]) -> list[str]:
+    """Return the wanted stages in their order; raises ConfigError for one that the domain lacks, or none at all."""
+    known = stages_of(domain)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise ConfigError(f"No stage {', '.join(map(repr, unknown))} in {domain}. Known: {', '.join(known)}.")
     if not wanted:
-        raise ConfigError(f"No stage was asked for. Known: {', '.join(STAGES)}.")
-    return [stage for stage in STAGES if stage in wanted]
+        raise ConfigError(f"No stage was asked for. Known: {', '.join(known)}.")
+    return [stage for stage in known if stage in wanted]
 
 
 def check_configuration(domain: str, wanted: list[str]) -> dict[str, object]:
-    """Check settings, stages, ledger and consumers before anything is started, and give them for the tasks after.
+    """Check settings, stages, ledger and consumers before anything is started, and return what was checked.
 
-    Raises ConfigError, NotApplied, TargetUnavailable.
+    Every run that the master starts compares it with what its worker has (`require_same`). Raises ConfigError,
+    NotApplied, TargetUnavailable.
     """
-    stages, config = check_stages(wanted), settings()
+    chosen = check_stages(domain, wanted)
+    those = [consumer for stage in chosen for consumer in consumers(domain, stage)]
     with transaction() as connection:
-        for stage in stages:
-            for hop in hops(domain, stage):
-                lock(connection, hop.consumer)
+        for consumer in those:
+            lock(connection, consumer.name)
+    contracts = {consumer.name: consumer.contract for consumer in those}
+    return {"domain": domain, "stages": chosen, "settings": _settings(), "contracts": contracts}
+
+
+def _settings() -> dict[str, object]:
+    """Return the settings that say which data a run works on."""
+    config = settings()
+    where = make_url(config.ledger_url)
     return {
-        "domain": domain,
-        "stages": stages,
         "bucket": config.bucket,
+        "zone_buckets": dict(config.zone_buckets),
+        "ledger": f"{where.host}/{where.database}",
         "warehouse_conn": config.warehouse_conn,
         "duckdb_conn": config.duckdb_conn,
-        "slack_conn": config.slack_conn,
-        "sweep_cron": config.sweep_cron,
     }
+
+
+def require_same(checked: Mapping[str, Any], those: Sequence[Consumer]) -> None:
+    """Compare what a master checked with what this process has for some consumers.
+
+    Raises ConfigError naming what differs: then worker and master do not run the same configuration.
+    """
+    here = {**_settings(), **{consumer.name: consumer.contract for consumer in those}}
+    there = {**checked["settings"], **checked["contracts"]}
+    for name, value in here.items():
+        if there.get(name) != value:
+            raise ConfigError(
+                f"The master that started this run checked {name} = {there.get(name)!r}, this worker has {value!r}. "
+                "Nothing was done. Give both the same settings and contracts, then start the master again."
+            )
 
 
 def mark(domain: str, stage: str) -> int:
@@ -103,10 +129,10 @@ def drained(domain: str, stage: str, upto: int) -> bool:
     """Tell whether a stage has taken every batch known at its start; raises TerminalError naming parked ones."""
     waiting, parked = 0, []
     with transaction() as connection:
-        for hop in hops(domain, stage):
-            count, names = outstanding(connection, hop.consumer, upto)
+        for consumer in consumers(domain, stage):
+            count, names = outstanding(connection, consumer.name, upto)
             waiting += count
-            parked += [f"{name} of {hop.consumer}" for name in names]
+            parked += [f"{batch} of {consumer.name}" for batch in names]
     if parked:
         raise TerminalError(
             f"Stage '{stage}' of {domain} cannot be completed: parked batches {', '.join(parked)}. "

@@ -4,18 +4,13 @@ from pathlib import Path
 
 from common.contracts.contract import Contract
 from common.core.errors import UnreadableFile
-from common.formats import Dialect, Shape, sniff
-
-
-def dialect_of(contract: Contract) -> Dialect:
-    """Give what a contract declares about its files."""
-    said = contract.dialect
-    return Dialect(said.format, said.delimiter, said.quote, said.encoding, said.header)
+from common.core.shape import Shape
+from common.formats import sniff
 
 
 def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
     """Find out what a file is; raises UnreadableFile where it is refused whole, with reason and message."""
-    shape = sniff(path, name, dialect_of(contract), contract.sources)
+    shape = sniff(path, name, contract.dialect, contract.sources)
     missing = [column for column in contract.needed if column not in shape.columns or column in shape.absent]
     if missing and shape.columns:
         present = [column for column in shape.columns if column not in shape.absent]

@@ -7,7 +7,8 @@ from typing import Any
 
 from common.contracts.contract import Column, Contract, Kind
 from common.core.nouns import Dataset
-from common.formats import Shape, sniff
+from common.core.shape import Shape
+from common.formats import sniff
 from common.refine.inspect import inspect_file
 from common.refine.spool import Source, Spool, refine
 

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import Contract
-from common.formats import Chunk, Shape, read
+from common.core.shape import Shape
+from common.formats import Chunk, read
 from common.quality.checks import Check, contract_checks
 from common.quality.split import Split, apply
 from common.refine.clean import add_partition, clean, silver_schema

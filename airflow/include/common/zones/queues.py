@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from common.core.assets import Zone
 from common.core.settings import Settings
 from common.zones.store import aws_client, translated
-from common.zones.zone import Zone, place
+from common.zones.zone import place
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import QueueConfigurationTypeDef

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
+from common.core.assets import Zone
 from common.core.clock import now
 from common.core.errors import ConfigError, StoreUnavailable
 from common.core.settings import Settings, settings
-from common.zones.zone import Zone, place
+from common.zones.zone import place
 
 if TYPE_CHECKING:
     import boto3

@@ -1,23 +1,10 @@
 """The zones of the platform and where each one lives."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.core.settings import Settings
-
-
-class Zone(StrEnum):
-    """Where data of one quality lives; `manifests` holds the hops' own records."""
-
-    RAW = "raw"
-    PROCESSING = "processing"
-    BRONZE = "bronze"
-    SILVER = "silver"
-    GOLD = "gold"
-    QUARANTINE = "quarantine"
-    ARCHIVE = "archive"
-    MANIFESTS = "manifests"
 
 
 @dataclass(frozen=True)
@@ -36,11 +23,6 @@ def place(zone: Zone, settings: Settings) -> Place:
     """Tell where a zone lives: a bucket of its own, or a prefix of the common one."""
     own = settings.zone_buckets.get(zone)
     return Place(own, "") if own else Place(settings.bucket, f"{zone}/")
-
-
-def asset_name(dataset: Dataset, zone: Zone) -> str:
-    """Name the asset of a dataset in a zone, as in `ecommerce.transactions.silver`."""
-    return f"{dataset}.{zone}"
 
 
 def folder(dataset: Dataset) -> str:

@@ -46,7 +46,7 @@ def test_inspect_tells_shape_counts_and_refusals_with_line_numbers(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (bytes(range(256)) * 9, "binary"), (gzip.compress(b"a,b\n1,2\n" * 99)[:-9], "truncated")],
+    [(b"", "empty"), (bytes(range(256)) * 9, "binary"), (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], "truncated")],
 )
 def test_inspect_refuses_whole_files_with_exit_code_1(tmp_path: Path, content: bytes, reason: str) -> None:
     file = tmp_path / "x.csv"

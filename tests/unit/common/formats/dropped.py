@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.formats import Chunk, Dialect, Shape, read, sniff
+from common.core.shape import Dialect, Shape
+from common.formats import Chunk, read, sniff
 from common.formats.streams import opened
 
 

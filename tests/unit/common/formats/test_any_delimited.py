@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.formats import Shape
+from common.core.shape import Shape
 from common.formats.delimited import Delimited
 from tests.unit.common.formats import reference
 from tests.unit.common.formats.dropped import Dropped

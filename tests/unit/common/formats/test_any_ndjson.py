@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.formats import Shape
+from common.core.shape import Shape
 from tests.unit.common.formats.dropped import Dropped
 
 NUMBERS = ["1", "-7", "12345678901234567890", "1" * 50, "1.10", "2.0", "1e5", "1E400", "0.1000000000000000055", "-0.0"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.formats import Dialect
+from common.core.shape import Dialect
 from tests.unit.common.formats.dropped import Dropped
 
 CDNOW = Path(__file__).parents[4] / "airflow/include/domains/ecommerce/samples/CDNOW_master.txt"

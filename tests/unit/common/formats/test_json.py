@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import UnreadableFile
-from common.formats import Dialect, Shape
+from common.core.shape import Dialect, Shape
 from tests.unit.common.formats.dropped import Dropped
 
 

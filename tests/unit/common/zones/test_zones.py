@@ -5,10 +5,11 @@ from airflow.sdk import AssetAny
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.core.settings import settings
-from common.zones.assets import doorbell, landing_asset, zone_asset
-from common.zones.zone import Zone, place
+from common.dags.assets import doorbell, landing_asset, zone_asset
+from common.zones.zone import place
 
 ORDERS = Dataset("shop", "orders")
 pytestmark = pytest.mark.usefixtures("fresh_settings")

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from common.core.nouns import Dataset
+from common.core.assets import Asset as LakeAsset
+from common.core.assets import Zone, asset_name
+from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
-from common.zones.zone import Zone, asset_name, folder, place
+from common.zones.zone import folder, place
 
 Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
 
@@ -33,8 +35,7 @@ def landing_asset(domain: str) -> Asset:
 def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
     if not config.watches_queue:
         return []
-    trigger = MessageQueueTrigger(
-        scheme="sqs",
+    trigger = SqsSensorTrigger(  # MessageQueueTrigger makes one too, once it has imported every provider of queues
         sqs_queue=config.queue_url(domain),
         aws_conn_id="aws_default",
         max_messages=10,
@@ -42,6 +43,26 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
         waiter_delay=0,
     )
     return [AssetWatcher(name=config.queue_name(domain), trigger=trigger)]
+
+
+def bells(those: Sequence[Consumer]) -> list[Asset]:
+    """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain."""
+    inputs = [LakeAsset.parse(name) for consumer in those for name in consumer.inputs]
+    return [
+        landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
+        for asset in dict.fromkeys(inputs if inputs[0].zone is not Zone.RAW else inputs[:1])
+    ]
+
+
+def output_asset(consumer: Consumer) -> Asset:
+    """Return the asset that a consumer writes: a dataset in a zone, or a warehouse table."""
+    if not consumer.to:
+        written = LakeAsset.parse(consumer.output)
+        return zone_asset(written.dataset, written.zone)
+    config = settings()
+    base = config.duckdb_uri if consumer.to == "duckdb" else config.warehouse_uri
+    table = consumer.output.rpartition("@")[0].replace(".", "/")
+    return Asset(name=consumer.name, uri=f"{base}/{table}", group=consumer.to)
 
 
 def doorbell(assets: Sequence[Asset]) -> Schedule:

@@ -1,24 +1,24 @@
 """What every DAG of the platform has in common: policies of failure, and the task that does a hop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from common.core.settings import settings
-from common.pipelines.domain import Hop
+from common.core.nouns import Consumer
+from common.dags.assets import output_asset
 from common.utils import task_failure_alert
-from common.zones.assets import zone_asset
 
 TERMINAL = RetryRule(
     exception="common.core.errors.TerminalError", action=RetryAction.FAIL, reason="a retry cannot help"
 )
+HANDED_OVER = "master"  # the key under which a run's configuration has what its master checked
 
 
 def defaults(owner: str) -> dict[str, Any]:
-    """Give the default arguments of tasks: transient errors are retried with backoff, terminal ones fail at once."""
+    """Return the default arguments of tasks: transient errors are retried with backoff, terminal ones fail at once."""
     return {
         "owner": owner,
         "retries": 4,
@@ -32,7 +32,7 @@ def defaults(owner: str) -> dict[str, Any]:
 
 
 def policy(domain: str, stage: str, owner: str, doc: str) -> dict[str, Any]:
-    """Give the arguments of a DAG of a domain: one run at a time, because its consumers work in order."""
+    """Return the arguments of a DAG of a domain: one run at a time, because its consumers work in order."""
     return {
         "default_args": defaults(owner),
         "catchup": False,
@@ -44,41 +44,41 @@ def policy(domain: str, stage: str, owner: str, doc: str) -> dict[str, Any]:
     }
 
 
-def output_asset(hop: Hop) -> Asset:
-    """Give the asset that a hop writes: a dataset in a zone, or a warehouse table."""
-    if hop.stage != "load":
-        return zone_asset(hop.dataset, hop.zone)
-    config = settings()
-    base = config.duckdb_uri if hop.to == "duckdb" else config.warehouse_uri
-    return Asset(name=hop.consumer, uri=f"{base}/{hop.table.replace('.', '/')}", group=hop.to)
-
-
-def hop_task(hop: Hop) -> Callable[[], Any]:
-    """Make the task of one hop: it drains its consumer, then rings its one asset, or is skipped."""
+def hop_task(consumer: Consumer) -> Callable[[], Any]:
+    """Make the task of one consumer: it does its hops, then rings its one asset, or is skipped."""
 
     def ring_is_stored(context: Any) -> None:
         from common.pipelines.work import rung
 
-        told = context["ti"].xcom_pull(task_ids=context["ti"].task_id)
-        rung(told["consumer"], told["hops"])
+        event = context["ti"].xcom_pull(task_ids=context["ti"].task_id)
+        rung(event["consumer"], event["hops"])
 
     @task(
-        task_id=hop.task_id,
-        outlets=[output_asset(hop)],
+        task_id=consumer.task_id,
+        outlets=[output_asset(consumer)],
         on_success_callback=ring_is_stored,
         trigger_rule="none_failed",
-        doc_md=f"Works for consumer `{hop.consumer}`; rings `{output_asset(hop).name}`.",
+        doc_md=f"Works for consumer `{consumer.name}`; rings `{output_asset(consumer).name}`.",
     )
     def work_hop() -> Any:
         from common.pipelines.work import work
 
         context = get_current_context()
+        validate(context, [consumer])
         ti = context["ti"]
-        done, ring = work(hop, f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}", ti.run_id)
+        done, ring = work(consumer, f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}", ti.run_id)
         if ring is None:
             why = f"{done.leased_by} is at work on it" if done.leased_by else "there was nothing to take"
-            raise AirflowSkipException(f"{hop.consumer}: {why}.")
-        context["outlet_events"][output_asset(hop)].extra = ring.extra
+            raise AirflowSkipException(f"{consumer.name}: {why}.")
+        context["outlet_events"][output_asset(consumer)].extra = ring.extra
         return ring.extra
 
     return work_hop
+
+
+def validate(context: Mapping[str, Any], consumers: list[Consumer]) -> None:
+    """Compare what the master checked, where one started this run, with what this worker has; raises ConfigError."""
+    from common.pipelines.work import require_same
+
+    if checked := (context["dag_run"].conf or {}).get(HANDED_OVER):
+        require_same(checked, consumers)

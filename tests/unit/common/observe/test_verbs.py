@@ -2,12 +2,23 @@
 
 import errno
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 
 from common.core.errors import ConfigError, DataError
-from common.core.faults import POINTS, VARIABLE, breakable, fault_point
 from common.core.nouns import Batch
+from common.core.places import Unnamed
+from common.observe.verbs import Moment, listening, passed, verb
+from tests.faults.plan import VARIABLE, act, points
+
+
+@pytest.fixture(autouse=True)
+def listened() -> Iterator[None]:
+    with listening(act):
+        yield
 
 
 def plan(monkeypatch: pytest.MonkeyPatch, *faults: dict[str, object]) -> None:
@@ -16,33 +27,35 @@ def plan(monkeypatch: pytest.MonkeyPatch, *faults: dict[str, object]) -> None:
 
 def test_nothing_happens_without_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    for point in POINTS:
-        fault_point(*point.split(":"))
+    for point in points():
+        passed(*point.split(":"))
 
 
 def test_a_fault_happens_at_its_point_and_passing_only(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(monkeypatch, {"at": "silver:stage.part", "do": "disk", "nth": 2})
-    fault_point("silver", "stage.parts")
-    fault_point("silver", "stage.part")
+    passed("silver", "stage.parts")
+    passed("silver", "stage.part")
     with pytest.raises(OSError, match="fault on purpose") as raised:
-        fault_point("silver", "stage.part")
+        passed("silver", "stage.part")
     assert raised.value.errno == errno.ENOSPC
-    fault_point("silver", "stage.part")
+    passed("silver", "stage.part")
 
 
 def test_a_fault_may_wait_for_one_batch_and_come_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(monkeypatch, {"at": "landing:stage.after", "do": "data", "nth": 0, "when": "poison"})
-    fault_point("landing", "stage.after", [Batch("1", "a", place={"key": "good.csv"})])
+    passed("landing", "stage.after", [Batch("1", "a", place=Unnamed({"key": "good.csv"}))])
     for _ in range(2):
         with pytest.raises(DataError):
-            fault_point("landing", "stage.after", [Batch("2", "a", place={"key": "x/poison.csv"})])
+            passed("landing", "stage.after", [Batch("2", "a", place=Unnamed({"key": "x/poison.csv"}))])
 
 
 def test_a_step_that_fails_does_not_reach_the_point_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(monkeypatch, {"at": "load:audit.after", "do": "data", "nth": 0})
-    with pytest.raises(KeyError), breakable("load", "audit"):
+    seen: list[Moment] = []
+    with listening(seen.append), pytest.raises(KeyError), verb("load", "audit"):
         raise KeyError
-    with pytest.raises(DataError), breakable("load", "audit"):
+    assert [moment.name for moment in seen] == ["load:audit.before", "load:audit.failed"]
+    with pytest.raises(DataError), verb("load", "audit"):
         pass
 
 
@@ -57,4 +70,11 @@ def test_a_step_that_fails_does_not_reach_the_point_after_it(monkeypatch: pytest
 def test_a_plan_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(ConfigError, match=said):
-        fault_point("silver", "stage.after")
+        passed("silver", "stage.after")
+
+
+def test_production_reads_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(monkeypatch, {"at": "silver:stage.part", "do": "disk", "nth": 0})
+    program = 'from common.observe.verbs import passed; passed("silver", "stage.part")'
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

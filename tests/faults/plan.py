@@ -1,6 +1,6 @@
-"""Faults on purpose, for tests: a plan in the environment says at which point of which kind of hop to die or to fail.
+"""Faults on purpose: a plan in the environment says at which moment of which kind of hop to die or to fail.
 
-Inert without WATERSHED_FAULT_PLAN, a JSON list of faults:
+The plan is a JSON list in WATERSHED_FAULT_PLAN, which only what listens here reads:
 `[{"at": "silver:publish.before", "do": "kill", "nth": 1, "when": "part of a batch's place"}]`.
 """
 
@@ -10,17 +10,16 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from common.core.errors import ConfigError, DataError
-from common.core.nouns import Batch
+from common.observe.verbs import Moment
+from common.pipelines.kinds import KINDS
 
 VARIABLE = "WATERSHED_FAULT_PLAN"
-KINDS = ("landing", "silver", "model", "load")
 # The grammar's steps, which every kind of hop goes through; "during" is inside the ledger's transaction.
 STEPS = (
     "claim.before",
@@ -48,20 +47,16 @@ STEPS = (
     "rung.before",
     "rung.after",
 )
-# What lies inside a step of one kind.
-INSIDE = (
-    "landing:look.before",
-    "landing:look.after",
-    "landing:look.deleted",
-    "landing:stage.copied",
-    "landing:settle.deleted",
-    "silver:stage.part",
-    "silver:stage.parts",
-    "load:stage.token",
-    "load:stage.rows",
-    "load:publish.commit",
-)
-POINTS = (*(f"{kind}:{step}" for kind in KINDS for step in STEPS), *INSIDE)
+
+
+def inside(kind: str) -> tuple[str, ...]:
+    """Return the moments of a kind's own."""
+    return KINDS[kind].inside
+
+
+def points() -> list[str]:
+    """Return every moment at which a plan may let a hop fail."""
+    return [f"{kind}:{step}" for kind in KINDS for step in (*STEPS, *inside(kind))]
 
 
 @dataclass(frozen=True)
@@ -75,29 +70,16 @@ class Fault:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.at not in POINTS:
-            raise ConfigError(f"{VARIABLE}: no point '{self.at}'. Known: {', '.join(POINTS)}.")
+        if self.at not in points():
+            raise ConfigError(f"{VARIABLE}: no point '{self.at}'. Known: {', '.join(points())}.")
         if self.do not in ACTIONS:
             raise ConfigError(f"{VARIABLE}: no action '{self.do}'. Known: {', '.join(ACTIONS)}.")
 
 
-def fault_point(kind: str, step: str, batches: Iterable[Batch] = ()) -> None:
-    """Do what the plan says for this point; nothing without a plan."""
-    if plan := os.environ.get(VARIABLE):
-        _pass(plan, f"{kind}:{step}", batches)
-
-
-@contextmanager
-def breakable(kind: str, step: str) -> Iterator[None]:
-    """Put a point before and one after a step that succeeds."""
-    fault_point(kind, f"{step}.before")
-    yield
-    fault_point(kind, f"{step}.after")
-
-
-def _pass(plan: str, point: str, batches: Iterable[Batch]) -> None:
-    for fault in _read(plan):
-        if fault.at == point and (not fault.when or any(fault.when in str(batch.place) for batch in batches)):
+def act(moment: Moment) -> None:
+    """Do what the plan in the environment says for a moment; nothing without one."""
+    for fault in _read(os.environ.get(VARIABLE, "[]")):
+        if fault.at == moment.name and (not fault.when or any(fault.when in str(b.place) for b in moment.batches)):
             _passed[fault] += 1
             if fault.nth in (0, _passed[fault]):
                 ACTIONS[fault.do](fault)

@@ -1,0 +1,199 @@
+"""Where the data of a batch lies, and what a batch that processes records again is to do: types, and their JSON.
+
+The JSON is one flat object, written for ever into manifests, the audit log and the ledger: its keys stay, an absent key
+differs from null, and keys that this version does not know are kept as they are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+from common.core.errors import NewerVersion
+from common.core.shape import Shape
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file below the raw zone, as the look that recorded it saw it."""
+
+    key: str
+    etag: str
+    size: int
+    modified: str
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BronzeFile:
+    """A file in bronze: its key, the raw key it came from, when it landed, and how it is read (None: found out)."""
+
+    ALWAYS: ClassVar = ("shape",)
+    key: str
+    etag: str
+    size: int
+    name: str
+    raw: str
+    landed: str
+    shape: Shape | None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait."""
+
+    partitions: tuple[str, ...] = ()
+    version: int | None = None
+    waiting: Mapping[str, list[str]] | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WarehouseTable:
+    """A table of a warehouse."""
+
+    table: str
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A place of a kind that this module has no type for."""
+
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+Place = RawFile | BronzeFile | TableVersion | WarehouseTable | Unnamed
+
+
+@dataclass(frozen=True)
+class StoredAt:
+    """An object of a zone, by key and ETag."""
+
+    key: str
+    etag: str
+    size: int
+    zone: str
+
+
+@dataclass(frozen=True)
+class RefusedRows:
+    """The rows of one refusal in a Parquet file of quarantine."""
+
+    place: str
+    batch: str
+    reason: str
+    rule: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is done again: for one consumer or for all, some slices or all of them."""
+
+    consumer: str = ""
+    first: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """How a batch processes records of an earlier one again.
+
+    `of` is that batch; `at` a refused file in quarantine, read in place of the one in raw; `only` and `skip` name
+    refused records by the shape `was`; `file` is the bronze key that mended rows were refused from.
+    """
+
+    of: str | None = None
+    at: StoredAt | None = None
+    only: tuple[RefusedRows, ...] | None = None
+    skip: tuple[RefusedRows, ...] | None = None
+    was: Shape | None = None
+    file: str | None = None
+    replay: Replay | None = None
+
+
+def to_json(place: Place, rerun: Rerun | None = None) -> Json:
+    """Return a place, and how it is processed again, as one JSON object."""
+    written = _written(place) | dict(place.other)
+    return written | (_written(rerun) if rerun else {})
+
+
+def from_json(said: Mapping[str, Any]) -> tuple[Place, Rerun | None]:
+    """Read a place, and how it is processed again; raises NewerVersion where a shape has fields unknown here."""
+    again = {key: value for key, value in said.items() if key in _RERUN}
+    rest = {key: value for key, value in said.items() if key not in _RERUN}
+    return _read(_kind(rest), rest), _read(Rerun, again) if again else None
+
+
+def _kind(said: Json) -> type[Place]:
+    if "modified" in said:
+        return RawFile
+    if "landed" in said:
+        return BronzeFile
+    if "table" in said:
+        return WarehouseTable
+    return TableVersion if "partitions" in said else Unnamed
+
+
+def _written(thing: Any) -> Json:
+    always = getattr(thing, "ALWAYS", ())
+    values = ((f.name, getattr(thing, f.name)) for f in fields(thing) if f.name != "other")
+    return {name: _plain(value) for name, value in values if value is not None or name in always}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Replay():
+            words = {"for": value.consumer, "from": value.first, "to": value.last}
+            return {word: text for word, text in words.items() if text}
+        case Shape() | StoredAt():
+            return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(value).items()}
+        case tuple():
+            return [asdict(item) if isinstance(item, RefusedRows) else item for item in value]
+        case _:
+            return value
+
+
+def _read(kind: type[T], said: Json) -> T:
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    known = {name: _READERS.get(name, _same)(said[name]) for name in names if name in said}
+    other = {name: value for name, value in said.items() if name not in names}
+    return kind(**known, **({"other": other} if "other" in names else {}))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def shape_from_json(said: Json | None) -> Shape | None:
+    """Read how a file is read; raises NewerVersion where it has fields unknown here."""
+    if said is None:
+        return None
+    if unknown := said.keys() - {f.name for f in fields(Shape)}:
+        raise NewerVersion(f"The shape of a file has {', '.join(sorted(unknown))}")
+    values: Json = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return Shape(**values)
+
+
+def _replay(said: Json) -> Replay:
+    return Replay(said.get("for", ""), said.get("from", ""), said.get("to", ""))
+
+
+def _refused(said: list[Json]) -> tuple[RefusedRows, ...]:
+    return tuple(RefusedRows(**item) for item in said)
+
+
+_RERUN = {f.name for f in fields(Rerun)}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "shape": shape_from_json,
+    "was": shape_from_json,
+    "partitions": tuple,
+    "at": lambda said: StoredAt(**said),
+    "only": _refused,
+    "skip": _refused,
+    "replay": _replay,
+}

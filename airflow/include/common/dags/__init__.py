@@ -1,0 +1,1 @@
+"""The DAGs of the platform: beside the public doors, the only package that imports Airflow at module level."""

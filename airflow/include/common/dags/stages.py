@@ -1,0 +1,151 @@
+"""The DAGs of a domain, made from its contracts and models; a domain's DAG file calls `domain_dags`."""
+
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, Param, PokeReturnValue, chain, dag, get_current_context, task
+
+from common.contracts.catalogue import contract_of, contracts
+from common.core.nouns import Consumer
+from common.dags.assets import bells, doorbell
+from common.dags.policy import HANDED_OVER, hop_task, policy, validate
+from common.pipelines.kinds import KINDS, consumers, dag_id, stages, stages_of
+
+
+def domain_dags(domain: str) -> list[DAG]:
+    """Make every DAG that a domain's contracts and models call for, and its master."""
+    found: dict[str, list[Consumer]] = {}
+    for consumer in consumers(domain):
+        found.setdefault(dag_id(consumer), []).append(consumer)
+    return [*(hops_dag(those) for those in found.values()), master(domain)]
+
+
+def hops_dag(those: list[Consumer]) -> DAG:
+    """Make the DAG of some consumers; where they are several, it first asks the ledger which of them are due."""
+    kind, first = KINDS[those[0].kind], those[0]
+    domain, alone = first.dataset.domain, len(those) == 1 and kind.stage != stages()[0]
+    doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}"
+    owner = contract_of(first.dataset).owner if alone and not first.to else _owner(domain)
+
+    @dag(dag_id=dag_id(first), schedule=doorbell(bells(those)), **policy(domain, kind.stage, owner, doc))
+    def build() -> None:
+        if alone:
+            hop_task(first)()
+            return
+
+        @task.branch(task_id="look")
+        def look() -> list[str]:
+            from common.pipelines.work import due_tasks
+
+            validate(get_current_context(), those)
+            return due_tasks(domain, kind.stage)
+
+        looked = look()
+        for consumer in those:
+            looked >> hop_task(consumer)()
+
+    return build()
+
+
+def master(domain: str) -> DAG:
+    """Run the stages of the domain in strict order, on demand: for recovery and backfill.
+
+    **What**: checks settings and ledger, then starts each wanted stage and waits until everything known at its start
+    is taken. Parameter `stages` names the stages, all by default.
+
+    **When**: only when somebody triggers it.
+
+    **When it fails**: the error names the parked batches or the setting at fault; stages before it are complete.
+    """
+    arguments = policy(domain, "master", _owner(domain), _doc(master, domain))
+    known = stages_of(domain)
+    wanted = Param(known, type="array", description=f"Which stages to run: {', '.join(known)}.")
+
+    @dag(dag_id=f"{domain}_master", schedule=None, params={"stages": wanted}, **arguments)
+    def build() -> None:
+        checked = _check(domain)
+        chain(checked, *(_stage_group(domain, stage) for stage in known))
+
+    return build()
+
+
+def upkeep(name: str, cron: str, what: str) -> DAG:
+    """Make a DAG that does one kind of upkeep on schedule.
+
+    **What**: `compact` joins small files of the lake's tables, `retain` removes what no reader needs any more.
+
+    **When**: on its schedule, beside running hops.
+
+    **When it fails**: nothing is lost; the next run does the rest.
+    """
+    arguments = policy("platform", "upkeep", "data-platform", _doc(upkeep, name))
+
+    @dag(dag_id=name, schedule=cron, **arguments)
+    def build() -> None:
+        @task(task_id=what)
+        def keep() -> dict[str, int]:
+            from common.pipelines import upkeep as work
+
+            return {done.where: done.removed for done in getattr(work, what)()}
+
+        keep()
+
+    return build()
+
+
+def _check(domain: str) -> Any:
+    @task(task_id="check")
+    def check(params: dict[str, Any] | None = None) -> dict[str, object]:
+        from common.pipelines.work import check_configuration
+
+        return check_configuration(domain, (params or {})["stages"])
+
+    return check()
+
+
+def _stage_group(domain: str, stage: str) -> Any:
+    """Make the tasks of one stage of the master: mark what is known, start its DAGs, wait until that is taken."""
+    from airflow.sdk import task_group
+
+    @task_group(group_id=stage)
+    def group() -> None:
+        @task.short_circuit(task_id="wanted", ignore_downstream_trigger_rules=False, trigger_rule="none_failed")
+        def wanted(ti: Any = None) -> bool:
+            return stage in ti.xcom_pull(task_ids="check")["stages"]
+
+        @task(task_id="mark")
+        def mark() -> int:
+            from common.pipelines.work import mark as newest
+
+            return newest(domain, stage)
+
+        @task.sensor(task_id="drained", mode="reschedule", poke_interval=5, timeout=6 * 3600)
+        def drained(upto: int) -> PokeReturnValue:
+            from common.pipelines.work import drained as is_drained
+
+            return PokeReturnValue(is_done=is_drained(domain, stage, upto))
+
+        known = mark()
+        starts = [
+            TriggerDagRunOperator(
+                task_id=f"start_{name}",
+                trigger_dag_id=name,
+                conf={HANDED_OVER: "{{ ti.xcom_pull(task_ids='check') }}"},
+            )
+            for name in dict.fromkeys(map(dag_id, consumers(domain, stage)))
+        ]
+        chain(wanted(), known, starts, drained(known))  # type: ignore[arg-type]
+
+    return group()
+
+
+def _owner(domain: str) -> str:
+    """Give the owner that most contracts of the domain name."""
+    owners = [contract.owner for contract in contracts(domain).values()]
+    return max(sorted(set(owners)), key=owners.count)
+
+
+def _doc(function: Any, about: str) -> str:
+    import inspect
+
+    return f"# {about}\n\n{inspect.getdoc(function)}"

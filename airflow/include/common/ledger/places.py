@@ -1,0 +1,33 @@
+"""Places of batches in SQL: the few expressions over the JSON that `core.places` writes."""
+
+from typing import Any
+
+from sqlalchemy import func
+
+from common.ledger.tables import batch
+
+KEY = batch.c.place["key"].astext  # of a file in raw or bronze
+RAW_KEY = func.coalesce(batch.c.place["raw"].astext, KEY)
+VERSION = batch.c.place["version"].astext
+PARTITIONS = batch.c.place["partitions"]
+ORIGIN = func.coalesce(RAW_KEY, batch.c.place["table"].astext)
+IS_RERUN = batch.c.place.has_key("of")
+IS_REPLAY = batch.c.place.has_key("replay")
+IS_MENDED = batch.c.place.has_key("file")
+HAS_PARTITIONS = batch.c.place.has_key("partitions")
+WAITS = batch.c.place.has_key("waiting")
+
+
+def touches(partition: str) -> Any:
+    """Return whether a commit of a table touched a partition."""
+    return PARTITIONS.has_key(partition)
+
+
+def carries(key: str) -> Any:
+    """Return whether a batch holds records of a file in bronze, itself or mended."""
+    return (key == KEY) | (batch.c.place["file"].astext == key)
+
+
+def key_ends(text: str) -> list[Any]:
+    """Return the conditions that a key in raw or in bronze ends so."""
+    return [batch.c.place[name].astext.endswith(text, autoescape=True) for name in ("key", "raw")]

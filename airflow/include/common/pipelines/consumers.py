@@ -1,0 +1,93 @@
+"""The consumers that a domain's contracts and models call for; light, because parsing a DAG file reads it."""
+
+from collections.abc import Iterable
+
+from common.contracts.catalogue import contract_of, contracts
+from common.contracts.contract import Contract, LoadSpec
+from common.core.assets import Zone, asset_name
+from common.core.nouns import Consumer, Dataset
+from common.models.model import Model, models
+
+UNROUTED = "unrouted"  # the dataset of files whose folder no contract names
+
+
+def datasets(domain: str) -> list[Dataset]:
+    """Return the datasets of a domain."""
+    return [contract.dataset for contract in contracts(domain).values()]
+
+
+def declared(dataset: Dataset) -> Contract | Model:
+    """Return the model or else the contract of this name; raises ConfigError where there is neither."""
+    return models(dataset.domain).get(dataset.name) or contract_of(dataset)
+
+
+def zone_of(dataset: Dataset) -> Zone:
+    """Return whether a table of the lake is silver or gold."""
+    return Zone.GOLD if dataset.name in models(dataset.domain) else Zone.SILVER
+
+
+def loaded_tables(domain: str) -> list[tuple[Dataset, LoadSpec]]:
+    """Return the loads of a domain."""
+    tables: Iterable[Contract | Model] = (*contracts(domain).values(), *models(domain).values())
+    return [(table.dataset, spec) for table in tables for spec in table.loads]
+
+
+def load_name(dataset: Dataset, spec: LoadSpec) -> str:
+    """Return the name of the consumer that loads a dataset as declared."""
+    return f"{spec.table or dataset}@{spec.to}"
+
+
+def landing(domain: str) -> list[Consumer]:
+    """Return those that take files from raw: one a dataset, and one for folders that no contract names."""
+    known = [_consumer("landing", c.dataset, (Zone.RAW,), Zone.BRONZE, c.hash) for c in contracts(domain).values()]
+    return [*known, _consumer("landing", Dataset(domain, UNROUTED), (Zone.RAW,), Zone.QUARANTINE, "")]
+
+
+def _consumer(kind: str, dataset: Dataset, reads: tuple[Zone, ...], writes: Zone, contract: str) -> Consumer:
+    name = asset_name(dataset, writes)
+    inputs = tuple(asset_name(dataset, zone) for zone in reads)
+    return Consumer(name, kind, inputs, name, contract, ordered=False, dataset=dataset, task_id=dataset.name)
+
+
+def silver(domain: str) -> list[Consumer]:
+    """Return those that refine bronze: one a dataset."""
+    return [_consumer("silver", c.dataset, (Zone.BRONZE,), Zone.SILVER, c.hash) for c in contracts(domain).values()]
+
+
+def models_of(domain: str) -> list[Consumer]:
+    """Return those that keep a gold table: one a model."""
+    return [
+        Consumer(
+            name=asset_name(model.dataset, Zone.GOLD),
+            kind="model",
+            inputs=tuple(asset_name(dataset, Zone.SILVER) for dataset in model.inputs),
+            output=asset_name(model.dataset, Zone.GOLD),
+            contract=model.hash,
+            ordered=True,
+            dataset=model.dataset,
+            task_id=model.dataset.name,
+        )
+        for model in models(domain).values()
+    ]
+
+
+def loads(domain: str) -> list[Consumer]:
+    """Return those that load a warehouse table: one a load that a contract or model declares."""
+    return [_load(domain, dataset, spec) for dataset, spec in loaded_tables(domain)]
+
+
+def _load(domain: str, dataset: Dataset, spec: LoadSpec) -> Consumer:
+    name = load_name(dataset, spec)
+    beside = [other for table, other in loaded_tables(domain) if table == dataset and other.to == spec.to]
+    task_id = f"{dataset.name}_to_{spec.to}" if spec is beside[0] else f"{dataset.name}_to_{spec.to}.{spec.table}"
+    return Consumer(
+        name=name,
+        kind="load",
+        inputs=(asset_name(dataset, zone_of(dataset)),),
+        output=name,
+        contract=declared(dataset).hash,
+        ordered=True,
+        dataset=dataset,
+        task_id=task_id,
+        to=spec.to,
+    )

@@ -1,0 +1,198 @@
+"""Every kind of hop in one table: what the platform has to know of each to run, apply, verify and replay it.
+
+It is read when DAG files are parsed, so a step is named here and loaded when a hop is done.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from common.contracts.catalogue import domains
+from common.core.assets import Zone
+from common.core.errors import ConfigError
+from common.core.nouns import Batch, Consumer, Dataset
+from common.pipelines import consumers as of_domain
+
+if TYPE_CHECKING:
+    from common.pipelines.step import Step
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of hop.
+
+    `consumers` lists those of a domain, `step` names the class that does their hops, made from a consumer. `dag` is
+    the id of the DAG that runs them, with `domain` and `name` to be filled in, and `doc` its page. A replayed batch of
+    zone `redoes` is done again by this kind, which `watershed replay --to` knows as `writes`. `inside` are points
+    of its own at which tests let it fail.
+    """
+
+    stage: str
+    ordered: bool
+    consumers: Callable[[str], list[Consumer]]
+    step: str
+    dag: str
+    doc: str
+    redoes: Zone | None = None
+    writes: str = ""
+    inside: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    "landing": Kind(
+        stage="bronze",
+        ordered=False,
+        consumers=of_domain.landing,
+        step="common.pipelines.landing:LandingStep",
+        dag="{domain}_raw_to_bronze",
+        doc="""Take what landed below `raw/` into bronze, or into quarantine with its reason.
+
+**What**: looks at the list of the raw prefix, then copies every readable file byte for byte, records a file
+whose content is known already as a duplicate, and quarantines what cannot be read. The raw copy is deleted only
+after the copy is verified and recorded.
+
+**When**: as soon as something lands (queue of object notifications), and at every sweep even if nothing rang.
+
+**When it fails**: nothing is lost; raw files stay until they are recorded. See `watershed status` and
+`watershed quarantine ls`.""",
+        inside=("look.before", "look.after", "look.deleted", "stage.copied", "settle.deleted"),
+    ),
+    "silver": Kind(
+        stage="silver",
+        ordered=False,
+        consumers=of_domain.silver,
+        step="common.pipelines.silver:SilverStep",
+        dag="{domain}_{name}_to_silver",
+        doc="""Refine the files of one dataset into typed, clean rows, the latest of each key.
+
+**What**: types, normalises and checks every record by the contract; malformed lines and rows that break a rule go
+to quarantine with file, line, original text, rule, column and value; the others are published in one commit.
+
+**When**: when bronze of the dataset rings, and at every sweep.
+
+**When it fails**: nothing was published. A batch that cannot be refined is parked with an incident while its
+neighbours arrive.""",
+        redoes=Zone.BRONZE,
+        writes="silver",
+        inside=("stage.part", "stage.parts"),
+    ),
+    "model": Kind(
+        stage="gold",
+        ordered=True,
+        consumers=of_domain.models_of,
+        step="common.pipelines.gold:ModelStep",
+        dag="{domain}_gold",
+        doc="""Bring every gold table up to date with the silver rows that changed.
+
+**What**: for each model the slices that changed rows touch are recomputed from pinned versions and replaced in
+one commit; control totals must agree, or nothing is published.
+
+**When**: when any silver dataset rings, and at every sweep.
+
+**When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's
+SQL; the next run goes on from there.""",
+        redoes=Zone.SILVER,
+        writes="gold",
+    ),
+    "load": Kind(
+        stage="load",
+        ordered=True,
+        consumers=of_domain.loads,
+        step="common.pipelines.loading:LoadStep",
+        dag="{domain}_load",
+        doc="""Carry silver and gold tables into the warehouses, full or incremental as each declares.
+
+**What**: the net change since the last load is staged by bulk copy and applied in one transaction together with
+the load token, so that a load happens once or not at all.
+
+**When**: when any of the tables rings, and at every sweep.
+
+**When it fails**: the warehouse is unchanged; connection errors are retried with backoff. A missing table or token
+means that `watershed apply` was not run after a change of contracts.""",
+        redoes=Zone.GOLD,
+        writes="warehouse",
+        inside=("stage.token", "stage.rows", "publish.commit"),
+    ),
+}
+
+
+def stages() -> list[str]:
+    """Return the stages of a domain, in their order."""
+    return list(dict.fromkeys(kind.stage for kind in KINDS.values()))
+
+
+def stages_of(domain: str) -> list[str]:
+    """Return the stages in which a domain has anything to do, in their order."""
+    return [stage for stage in stages() if consumers(domain, stage)]
+
+
+def consumers(domain: str, stage: str = "") -> list[Consumer]:
+    """Return the consumers of a domain in the order of the stages, or those of one stage.
+
+    Raises ConfigError naming the known stages.
+    """
+    if stage and stage not in stages():
+        raise ConfigError(f"No stage '{stage}'. Known: {', '.join(stages())}.")
+    kinds = [kind for kind in KINDS.values() if stage in ("", kind.stage)]
+    return [consumer for kind in kinds for consumer in kind.consumers(domain)]
+
+
+def all_consumers() -> list[Consumer]:
+    """Return every consumer of every domain, in the order of the stages."""
+    return [consumer for domain in domains() for consumer in consumers(domain)]
+
+
+def equal_names() -> Iterator[str]:
+    """Name the faults of consumers that write one table: two of them would commit over each other."""
+    seen: dict[str, Consumer] = {}
+    for consumer in all_consumers():
+        other = seen.setdefault(consumer.name.casefold(), consumer)
+        if other is not consumer:
+            yield (
+                f"{consumer.dataset} and {other.dataset} both write {consumer.name}: a table has one consumer. "
+                "Name another `table` in one of the two loads."
+            )
+
+
+def consumer_named(name: str) -> Consumer:
+    """Return the consumer of a name; raises ConfigError naming the known ones."""
+    known = {consumer.name: consumer for consumer in all_consumers()}
+    if name not in known:
+        raise ConfigError(f"No consumer '{name}'. Known: {', '.join(known)}.")
+    return known[name]
+
+
+def reader_of(batch: Batch) -> Consumer:
+    """Return the consumer that processes a batch again; raises ConfigError where nothing reads it."""
+    replay = batch.rerun.replay if batch.rerun else None
+    if replay and replay.consumer:
+        return consumer_named(replay.consumer)
+    readers = [consumer for consumer in all_consumers() if batch.asset in consumer.inputs]
+    if not readers:
+        raise ConfigError(f"Nothing reads {batch.asset}.")
+    return readers[0]
+
+
+def dag_id(consumer: Consumer) -> str:
+    """Return the id of the DAG that runs a consumer."""
+    return KINDS[consumer.kind].dag.format(domain=consumer.dataset.domain, name=consumer.dataset.name)
+
+
+def step_of(consumer: Consumer) -> "Step":
+    """Load and make the step that does the hops of a consumer."""
+    make: Callable[[Consumer], Step] = resolve_name(KINDS[consumer.kind].step)
+    return make(consumer)
+
+
+def depends_on(consumer: Consumer, dataset: Dataset) -> bool:
+    """Return whether what a consumer writes is made from a dataset, directly or by way of others."""
+    made_of = {dataset}
+    for other in consumers(dataset.domain):
+        if any(_dataset(asset) in made_of for asset in other.inputs):
+            made_of.add(other.dataset)
+    return any(_dataset(asset) in made_of for asset in consumer.inputs)
+
+
+def _dataset(asset: str) -> Dataset:
+    return Dataset.parse(asset.rpartition(".")[0])
