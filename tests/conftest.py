@@ -23,11 +23,11 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 @pytest.fixture
 def fresh_settings() -> Iterator[None]:
     """Read settings anew inside the test, and forget them after it."""
-    from common.core.settings import settings
+    from common.core import caches
 
-    settings.cache_clear()
+    caches.forget()
     yield
-    settings.cache_clear()
+    caches.forget()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A world of its own for a test: bucket, ledger and warehouse that nothing else uses, on the session's stack."""
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +13,18 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from common.core.nouns import Counts
-from common.core.settings import settings
+from common.core import caches
+from common.core.nouns import Counts, Reason
+from common.core.settings import domains_dir, settings
 from tests import templates
 
 DUCKDB = "w.duckdb"
-ACCOUNT: dict[str, str] = {}  # which store the clients of this process were made for
 TEMPLATES: dict[tuple[str, str], templates.Template] = {}
+
+
+def by(why: str) -> Reason:
+    """Give the reason of a decision that a test makes."""
+    return Reason("tester", why)
 
 
 @dataclass
@@ -127,7 +131,7 @@ def _template(env: Mapping[str, str], folder: Path) -> templates.Template:
 
 
 def _applied(like: Mapping[str, str], folder: Path) -> templates.Template:
-    from common.pipelines.apply import apply
+    from common.upkeep.apply import apply
     from common.zones.store import client
 
     env = _new_env(like, folder, Path(like["WATERSHED_DOMAINS_DIR"]))
@@ -153,21 +157,8 @@ def _places_survive() -> None:
 
 
 def forget() -> None:
-    """Forget what this process has read from its environment."""
-    from common.contracts.catalogue import _read_all as read_contracts
-    from common.ledger.database import engine
-    from common.models.model import _read_all as read_models
-    from common.zones.store import _session, aws_client
-
-    if engine.cache_info().currsize:
-        engine().dispose()
-    for cached in (settings, engine, read_contracts, read_models):
-        cached.cache_clear()
-    if (now := {name: value for name, value in os.environ.items() if name.startswith("AWS_")}) != ACCOUNT:
-        ACCOUNT.clear()
-        ACCOUNT.update(now)
-        for dear in (_session, aws_client):  # a fifth of a second each
-            dear.cache_clear()
+    """Forget what this process has read from its environment, and made for it."""
+    caches.forget()
 
 
 def _server(stack: Mapping[str, str]) -> str:
@@ -192,10 +183,10 @@ def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> di
 @contextmanager
 def other_contract(world: World, folder: Path, dataset: str, change: Callable[[str], str]) -> Iterator[None]:
     """Change the contract of a dataset for the block, in a copy of the domains, and apply it."""
-    from common.pipelines.apply import apply
+    from common.upkeep.apply import apply
 
     copy = folder / f"domains-{uuid.uuid4().hex[:6]}"
-    shutil.copytree(settings().domains_dir, copy)
+    shutil.copytree(domains_dir(), copy)
     (found,) = (copy / world.domain).glob(f"*/{dataset}.*")
     before = found.read_text()
     found.write_text(change(before))

@@ -18,11 +18,11 @@ from common.core.settings import settings
 from common.formats import Chunk
 from common.lake.table import current_version, read_at
 from common.pipelines import silver
-from common.pipelines.apply import apply
 from common.pipelines.kinds import consumer_named
 from common.pipelines.look import look
 from common.pipelines.work import work
 from common.refine import spool
+from common.upkeep.apply import apply
 from common.zones.store import ZoneStore, client
 
 ORDERS = Dataset("bench", "orders")

@@ -13,10 +13,10 @@ DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 @pytest.fixture(scope="session")
 def bag(monkeypatch_session: pytest.MonkeyPatch) -> DagBag:
     """All DAGs of the repository, with a queue configured as in production."""
-    from common.core.settings import settings
+    from common.core.caches import forget
 
     monkeypatch_session.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/000000000000")
-    settings.cache_clear()
+    forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Airflow's own
         return DagBag(str(DAGS))

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from common.pipelines.verify import verify
+from common.upkeep.verify import verify
 from common.zones.store import client, storage_options
 from devstack.pictures import assets, take_alert, take_asset_graph
 from devstack.summary import answers

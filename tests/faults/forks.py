@@ -110,13 +110,12 @@ def enter(env: dict[str, str], inside: dict[str, str]) -> None:
     import tempfile
 
     tempfile.tempdir = None
-    from common.zones.store import _session, aws_client
+    from common.core.caches import forget
 
     if {k: v for k, v in env.items() if k.startswith("AWS_")} != {
         k: v for k, v in inside.items() if k.startswith("AWS_")
     }:
-        _session.cache_clear()
-        aws_client.cache_clear()
+        forget()
 
 
 def listen() -> None:

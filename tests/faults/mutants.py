@@ -66,9 +66,9 @@ MUTANTS = (
     ),
     Mutant(
         "1 landing commits once",
-        "pipelines/landing.py",
-        "if not self.manifests.put_json(self._commit_key(held.hop), commit):",
-        "if self.manifests.put_json(self._commit_key(held.hop), commit) is None:",
+        "pipelines/commit_objects.py",
+        'if not self._store.put_json(commit_key(self.consumer, held.hop), {"v": VERSION, "attempt": held.attempt}):',
+        'if self._store.put_json(commit_key(self.consumer, held.hop), {"v": VERSION, "attempt": 1}) is None:',
         (f"{ZOMBIES}::test_a_zombie_writes_nothing[ecommerce.transactions.bronze-landing:publish.before]",),
     ),
     Mutant(

@@ -21,11 +21,11 @@ from common.core.errors import ConfigError, WatershedError
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.observe.verbs import listening
-from common.pipelines.decide import discard, redrive, replay
 from common.pipelines.kinds import KINDS, stages
-from common.pipelines.verify import verify
+from common.repair.decide import discard, redrive, replay
+from common.upkeep.verify import verify
 from tests.faults.plan import VARIABLE, act, points
-from tests.world import World, new_world
+from tests.world import World, by, new_world
 
 N = int(os.environ.get("INTERLEAVINGS", "6"))
 CONTRACT = """
@@ -110,14 +110,14 @@ class Machine(RuleBasedStateMachine):
         )
         if known:
             with suppress(ConfigError):  # it says that the file's records are still on their way
-                replay(known[choice % len(known)][0], "", "any time")
+                replay(known[choice % len(known)][0], "", by("any time"))
 
     @rule(choice=st.integers(0, 100), ending=st.sampled_from(["redrive", "redrive", "discard"]))
     def decide(self, choice: int, ending: str) -> None:
         opened = self.world.rows("SELECT id FROM refusal WHERE state = 'open' ORDER BY id", "ledger")
         if opened:
             chosen = Filter(ids=(opened[choice % len(opened)][0],))
-            (redrive if ending == "redrive" else discard)(chosen, "any time")
+            (redrive if ending == "redrive" else discard)(chosen, by("any time"))
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):

@@ -14,10 +14,10 @@ from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.pipelines import gold
-from common.pipelines.decide import backfill, discard, redrive, replay
-from common.pipelines.partitions import partitions
-from common.pipelines.verify import verify
-from tests.world import World, other_contract
+from common.repair.decide import backfill, discard, redrive, replay
+from common.repair.partitions import partitions
+from common.upkeep.verify import verify
+from tests.world import World, by, other_contract
 
 RUN = CliRunner()
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -69,7 +69,7 @@ def filled(world: World) -> World:
 def test_a_replay_gives_the_same_tables_as_planned(filled: World, asset: str, file: str) -> None:
     before, batch = tables(filled), batch_of(filled, asset, file)
     (planned,) = told("plan", "replay", batch)
-    replay(batch, "", "to be sure")
+    replay(batch, "", by("to be sure"))
     done = filled.flow()[planned["consumer"]]
     assert {name: planned[name] for name in vars(done)} == vars(done)
     assert done.good == 0
@@ -86,7 +86,7 @@ def test_a_replay_gives_the_same_tables_as_planned(filled: World, asset: str, fi
 def test_a_replay_after_a_mended_contract_replaces_what_the_file_gave(filled: World, tmp_path: Path) -> None:
     batch = batch_of(filled, "ecommerce.transactions.bronze", "01.csv")
     with other_contract(filled, tmp_path, "transactions", lambda text: text.replace("minimum: 0,", "minimum: 3,")):
-        replay(batch, "", "small amounts are tests")
+        replay(batch, "", by("small amounts are tests"))
         done = filled.flow()["ecommerce.transactions.silver"]
         assert (done.taken, done.merged, done.refused) == (5, 2, 3)
         amounts = filled.rows("SELECT amount::int FROM ecommerce.fact_transactions ORDER BY purchased_on")
@@ -98,7 +98,7 @@ def test_a_replay_up_to_the_warehouse_does_every_hop_again(filled: World) -> Non
     before = tables(filled)
     with transaction() as connection:
         connection.exec_driver_sql("SELECT 1")
-    replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "warehouse", "the warehouse was restored")
+    replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "warehouse", by("the warehouse was restored"))
     done = filled.flow()
     assert done["ecommerce.fact_transactions@warehouse"].taken == 8
     for name, table in tables(filled).items():
@@ -108,19 +108,19 @@ def test_a_replay_up_to_the_warehouse_does_every_hop_again(filled: World) -> Non
 
 def test_what_a_replay_cannot_do_is_said(filled: World) -> None:
     with pytest.raises(ConfigError, match=r"only batches of bronze, silver, gold are replayed"):
-        replay(batch_of(filled, "ecommerce.users.raw"), "", "x")
+        replay(batch_of(filled, "ecommerce.users.raw"), "", by("x"))
     with pytest.raises(ConfigError, match=r"There is no batch nonsense"):
-        replay("nonsense", "", "x")
+        replay("nonsense", "", by("x"))
     with pytest.raises(ConfigError, match=r"Zone 'silver' does not come after silver. Known: gold, warehouse"):
-        replay(batch_of(filled, "ecommerce.users.silver"), "silver", "x")
+        replay(batch_of(filled, "ecommerce.users.silver"), "silver", by("x"))
     with pytest.raises(
         ConfigError, match=r"Zone 'warehose' does not come after bronze. Known: silver, gold, warehouse"
     ):
-        replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "warehose", "a slip")
-    replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "", "once")
+        replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "warehose", by("a slip"))
+    replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "", by("once"))
     filled.flow()
     with pytest.raises(ConfigError, match="replay that one"):
-        replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "", "a replay of a replay")
+        replay(batch_of(filled, "ecommerce.users.bronze", "1.csv"), "", by("a replay of a replay"))
 
 
 def test_the_plan_of_waiting_hops_tells_what_they_then_do(filled: World) -> None:
@@ -148,20 +148,20 @@ def test_partitions_are_backfilled_by_state(filled: World, tmp_path: Path) -> No
         found = {p.partition: p.state for p in partitions(connection, PURCHASES, "1996-12", "1997-03")}
     assert found == {"1996-12": "missing", "1997-01": "failed", "1997-02": "failed", "1997-03": "missing"}
     before = tables(filled)
-    assert len(backfill(PURCHASES, "1997-01", "1997-01", (), "to be sure")) == 1
+    assert len(backfill(PURCHASES, "1997-01", "1997-01", (), by("to be sure"))) == 1
     assert filled.flow()["ecommerce.transactions.silver"].taken == 5
-    assert backfill(PURCHASES, "1996-12", "1996-12", (), "nothing is there") == []
+    assert backfill(PURCHASES, "1996-12", "1996-12", (), by("nothing is there")) == []
     with other_contract(
         filled, tmp_path, "transactions", lambda text: text.replace("version: 1.0.0", "version: 1.0.1")
     ):
         with transaction() as connection:
             states = partitions(connection, PURCHASES)
         assert [p.state for p in states] == ["failed", "failed"]
-        assert backfill(PURCHASES, "", "", ("stale",), "stale only") == []
+        assert backfill(PURCHASES, "", "", ("stale",), by("stale only")) == []
     with pytest.raises(ConfigError, match=r"'1997' is no month: expected as in 2026-01"):
-        backfill(PURCHASES, "1997", "1997-02", (), "x")
+        backfill(PURCHASES, "1997", "1997-02", (), by("x"))
     with pytest.raises(ConfigError, match=r"No state broken to backfill. Known: missing, failed, stale"):
-        backfill(PURCHASES, "", "", ("broken",), "x")
+        backfill(PURCHASES, "", "", ("broken",), by("x"))
     for name, table in tables(filled).items():
         assert table.equals(before[name]), name
 
@@ -170,7 +170,7 @@ def test_slices_of_a_gold_table_are_computed_again(filled: World, tmp_path: Path
     (row,) = told("backfill", "plan", "ecommerce.daily_revenue", "--from", "1997-02", "--to", "1997-02")
     assert row["consumer"] == "ecommerce.daily_revenue.gold"
     before = tables(filled)
-    backfill(DAILY, "1997-02", "1997-02", (), "to be sure")
+    backfill(DAILY, "1997-02", "1997-02", (), by("to be sure"))
     done = filled.flow()
     assert "ecommerce.daily_revenue.gold" in done
     for name, table in tables(filled).items():
@@ -183,7 +183,7 @@ def test_slices_of_a_gold_table_are_computed_again(filled: World, tmp_path: Path
     ):
         with transaction() as connection:
             assert {p.state for p in partitions(connection, DAILY)} == {"stale"}
-        backfill(DAILY, "", "", ("stale",), "the model was mended")
+        backfill(DAILY, "", "", ("stale",), by("the model was mended"))
         filled.flow()
         assert filled.rows("SELECT DISTINCT customers FROM ecommerce.daily_revenue") == [(2,)], "with no new input"
 
@@ -223,9 +223,9 @@ def test_lineage_leads_from_a_warehouse_row_to_file_and_line_and_back(filled: Wo
 
 def test_rows_that_a_replay_refused_are_sent_again_and_the_others_of_their_file_stay(filled: World) -> None:
     before = tables(filled)
-    replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", "to be sure")
+    replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", by("to be sure"))
     filled.flow()
-    assert redrive(Filter(consumer="ecommerce.transactions"), "try again")
+    assert redrive(Filter(consumer="ecommerce.transactions"), by("try again"))
     filled.flow()
     for name, table in tables(filled).items():
         assert table.equals(before[name]), name
@@ -240,7 +240,7 @@ def test_slices_asked_for_after_a_change_of_the_model_leave_none_of_the_old_mode
         return text.replace("count(DISTINCT customer_id)", "count(DISTINCT customer_id) + 1")
 
     with other_contract(filled, tmp_path, "daily_revenue", mended):
-        backfill(DAILY, "1997-02", "1997-02", (), "the model was mended")
+        backfill(DAILY, "1997-02", "1997-02", (), by("the model was mended"))
         filled.flow()
         assert filled.rows("SELECT DISTINCT customers FROM ecommerce.daily_revenue") == [(2,)]
 
@@ -253,7 +253,7 @@ def test_a_backfill_of_more_slices_than_a_predicate_can_name_is_done(
     named: list[str | None] = []
     real = gold.replace_slices
     monkeypatch.setattr(gold, "replace_slices", lambda *a: (named.append(a[2]), real(*a)))
-    backfill(DAILY, "1997-01", "1997-02", (), "to be sure")
+    backfill(DAILY, "1997-01", "1997-02", (), by("to be sure"))
     filled.flow()
     assert named == [None]
     for name, table in tables(filled).items():
@@ -261,17 +261,17 @@ def test_a_backfill_of_more_slices_than_a_predicate_can_name_is_done(
 
 
 def test_a_backfill_of_an_empty_range_does_nothing(filled: World) -> None:
-    assert backfill(DAILY, "2020-01", "2020-02", (), "nothing is there") == []
-    assert backfill(DAILY, "", "", ("failed",), "nothing failed") == []
+    assert backfill(DAILY, "2020-01", "2020-02", (), by("nothing is there")) == []
+    assert backfill(DAILY, "", "", ("failed",), by("nothing failed")) == []
     result = RUN.invoke(app, ["replay", "nonsense", "--from", "bronze", "--why", "x"])
     assert isinstance(result.exception, ConfigError)
 
 
 def test_a_replay_that_would_miss_what_a_person_discarded_is_held_back(filled: World, tmp_path: Path) -> None:
-    discard(Filter(reason="short_row"), "test lines")
+    discard(Filter(reason="short_row"), by("test lines"))
     rule = '  - {property: dialect, value: {quote: "\'"}}\n'
     with other_contract(filled, tmp_path, "transactions", lambda text: text + rule):
-        replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", "other quotes")
+        replay(batch_of(filled, "ecommerce.transactions.bronze", "01.csv"), "", by("other quotes"))
         before = tables(filled)
         filled.flow()
         for name, table in tables(filled).items():

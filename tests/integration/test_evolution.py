@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.core.errors import ContractError, NotApplied
-from common.pipelines.apply import apply
+from common.upkeep.apply import apply
 from devstack.folder import INCLUDE
 from tests.world import forget, new_world
 

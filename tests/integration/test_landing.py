@@ -12,6 +12,7 @@ import yaml
 from sqlalchemy import event
 
 from common.core.assets import Zone
+from common.core.caches import forget
 from common.core.errors import StoreUnavailable
 from common.core.nouns import Counts
 from common.core.settings import settings
@@ -365,7 +366,7 @@ def land_many(world: World, numbers: range) -> None:
 def test_thousands_of_files_cost_no_more_each_than_a_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     few, many = FILES // 4, FILES
     monkeypatch.setenv("WATERSHED_HOP_MAX_BATCHES", str(FILES // 8))
-    settings.cache_clear()
+    forget()
     with psycopg.connect(settings().ledger_url.replace("+psycopg", "")) as connection:
         connection.execute("UPDATE consumer SET width = %s", [FILES // 8])
     with Work() as of_few:

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 
 from common.ledger.database import engine, migrate
 from common.ledger.tables import metadata
-from common.pipelines.apply import apply
+from common.upkeep.apply import apply
 from tests.world import World
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from common.core.errors import ConservationError, ModelError, StoreUnavailable
-from common.pipelines.apply import apply
 from common.pipelines.hop import drain
 from common.pipelines.landing import LandingStep
+from common.upkeep.apply import apply
 from common.zones.store import ZoneStore, client
 from devstack.folder import INCLUDE
 from tests.fake_step import FakeStep, arrive, incidents

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.pipelines.verify import verify
+from common.upkeep.verify import verify
 from tests.world import World, new_world, other_contract
 
 RUN = CliRunner()

@@ -15,10 +15,10 @@ from common.core.errors import ConfigError, DataError
 from common.ledger import journal
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
-from common.pipelines import decide
-from common.pipelines.decide import discard, exported, redrive
-from common.pipelines.verify import verify
-from tests.world import World, other_contract
+from common.repair import decide
+from common.repair.decide import discard, exported, redrive
+from common.upkeep.verify import verify
+from tests.world import World, by, other_contract
 
 RUN = CliRunner()
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -51,7 +51,7 @@ def spoiled(world: World) -> World:
 def test_rows_are_mended_and_sent_again_once(spoiled: World, tmp_path: Path) -> None:
     before = spoiled.silver("transactions").select("_file", "_record")
     file = tmp_path / "mend.csv"
-    assert exported(Filter(consumer="ecommerce.transactions"), file) == (3, "rows")
+    assert exported(Filter(consumer="ecommerce.transactions"), file, "tester") == (3, "rows")
     frame = pl.read_csv(file, infer_schema=False)
     assert frame.sort("record")["line"].to_list() == ["3", "4", "5"]
     assert frame.filter(pl.col("line") == "3")["text"].item() == "short"
@@ -71,7 +71,7 @@ def test_rows_are_mended_and_sent_again_once(spoiled: World, tmp_path: Path) -> 
     states = {(r["reason"], r["state"]) for r in listed()}
     assert states == {("short_row", "redriven"), ("type", "redriven"), ("minimum", "redriven"), ("type", "open")}
     with pytest.raises(ConfigError, match=r"was redriven by .* already; nothing was changed"):
-        redrive(Filter(), "again", rows=file)
+        redrive(Filter(), by("again"), rows=file)
     assert not any(counts.taken for counts in spoiled.flow().values())
     assert list(verify()) == []
 
@@ -79,7 +79,7 @@ def test_rows_are_mended_and_sent_again_once(spoiled: World, tmp_path: Path) -> 
 def test_a_mended_contract_takes_what_it_refused(spoiled: World, tmp_path: Path) -> None:
     (negative,) = listed("--reason", "minimum")
     with other_contract(spoiled, tmp_path, "transactions", lambda text: text.replace("minimum: 0,", "minimum: -100,")):
-        redrive(Filter(ids=(str(negative["id"]),)), "refunds are allowed now")
+        redrive(Filter(ids=(str(negative["id"]),)), by("refunds are allowed now"))
         spoiled.flow()
         assert [amount for _, amount in rows(spoiled)] == ["1.00", "-4.00"]
         assert {(r["reason"], r["state"]) for r in listed()} == {
@@ -91,7 +91,7 @@ def test_a_mended_contract_takes_what_it_refused(spoiled: World, tmp_path: Path)
 
 
 def test_what_is_still_wrong_is_refused_again_and_counted_once(spoiled: World) -> None:
-    redrive(Filter(consumer="ecommerce.transactions"), "try")
+    redrive(Filter(consumer="ecommerce.transactions"), by("try"))
     done = spoiled.flow()["ecommerce.transactions.silver"]
     assert (done.taken, done.good, done.refused) == (3, 0, 3)
     assert sorted(str(r["state"]) for r in listed()) == ["open"] * 3 + ["redriven"] * 3
@@ -100,7 +100,7 @@ def test_what_is_still_wrong_is_refused_again_and_counted_once(spoiled: World) -
 
 def test_an_import_that_does_not_fit_changes_nothing(spoiled: World, tmp_path: Path) -> None:
     file = tmp_path / "mend.csv"
-    exported(Filter(consumer="ecommerce.transactions"), file)
+    exported(Filter(consumer="ecommerce.transactions"), file, "tester")
     frame = pl.read_csv(file, infer_schema=False)
     for wrong, why in (
         (frame.with_columns(pl.lit("99").alias("record")), "lacks 1 of them and has 1 others"),
@@ -110,23 +110,23 @@ def test_an_import_that_does_not_fit_changes_nothing(spoiled: World, tmp_path: P
     ):
         wrong.write_csv(file)
         with pytest.raises(ConfigError, match=why):
-            redrive(Filter(), "x", rows=file)
+            redrive(Filter(), by("x"), rows=file)
     file.write_text("what,is,this\n")
     with pytest.raises(ConfigError, match="is not a file of"):
-        redrive(Filter(), "x", rows=file)
+        redrive(Filter(), by("x"), rows=file)
     assert {r["state"] for r in listed()} == {"open"}
     assert not any(counts.taken for counts in spoiled.flow().values())
 
 
 def test_discarded_rows_end_with_who_and_why_and_stay_discarded(spoiled: World) -> None:
-    assert discard(Filter(reason="short_row"), "a test line") == 1
+    assert discard(Filter(reason="short_row"), by("a test line")) == 1
     (ended,) = listed("--state", "discarded")
     assert ended["why"] == "a test line"
     assert ended["who"]
     with pytest.raises(ConfigError, match="was discarded by"):
-        redrive(Filter(ids=(str(ended["id"]),)), "no")
+        redrive(Filter(ids=(str(ended["id"]),)), by("no"))
     with pytest.raises(ConfigError, match="No open refusal is meant"):
-        discard(Filter(reason="short_row"), "again")
+        discard(Filter(reason="short_row"), by("again"))
     assert "quarantine.discard" in told("audit", "ls")
     assert "whole" in told("audit", "verify")
 
@@ -136,14 +136,14 @@ def test_files_are_sent_again_after_a_mend_or_to_a_new_dataset(world: World, tmp
     world.land("purchases/x.csv", f"{HEAD}00007,19970107,1,7.00\n".encode())
     world.flow()
     assert {r["reason"] for r in listed()} == {"schema", "unrouted"}
-    assert exported(Filter(reason="schema"), tmp_path / "files") == (1, "files")
+    assert exported(Filter(reason="schema"), tmp_path / "files", "tester") == (1, "files")
     assert [path.read_bytes() for path in (tmp_path / "files").iterdir()] == [b"a,b\n1,2\n"]
     fixed = tmp_path / "fixed.csv"
     fixed.write_text(f"{HEAD}00008,19970108,1,8.00\n")
-    redrive(Filter(reason="schema"), "sent by mail", file=fixed)
+    redrive(Filter(reason="schema"), by("sent by mail"), file=fixed)
     with pytest.raises(ConfigError, match="No dataset of domain 'ecommerce' has the folder"):
-        redrive(Filter(reason="unrouted"), "where to")
-    redrive(Filter(reason="unrouted"), "these are purchases", to="ecommerce.transactions")
+        redrive(Filter(reason="unrouted"), by("where to"))
+    redrive(Filter(reason="unrouted"), by("these are purchases"), to="ecommerce.transactions")
     world.flow()
     assert rows(world) == [("00007", "7.00"), ("00008", "8.00")]
     assert {r["state"] for r in listed()} == {"redriven"}
@@ -167,8 +167,8 @@ def test_personal_data_is_masked_wherever_it_is_listed(world: World) -> None:
 
 
 def test_a_tampered_audit_log_is_found(spoiled: World) -> None:
-    discard(Filter(reason="short_row"), "one")
-    discard(Filter(reason="minimum"), "two")
+    discard(Filter(reason="short_row"), by("one"))
+    discard(Filter(reason="minimum"), by("two"))
     assert RUN.invoke(app, ["audit", "verify"]).exit_code == 0
     for change, found in (
         ("UPDATE audit_log SET who = 'nobody' WHERE n = 1", "entry 1 .* was changed after it was written"),
@@ -189,13 +189,13 @@ def test_two_people_who_decide_at_once_end_a_refusal_once(
     from threading import Thread
 
     file = tmp_path / "mend.csv"
-    exported(Filter(reason="minimum"), file)
+    exported(Filter(reason="minimum"), file, "tester")
     file.write_text(file.read_text().replace("-4.00", "4.00"))
     outcomes: list[str] = []
 
     def second() -> None:
         try:
-            discard(Filter(reason="minimum"), "rubbish")
+            discard(Filter(reason="minimum"), by("rubbish"))
             outcomes.append("discarded")
         except ConfigError as error:
             outcomes.append(str(error))
@@ -210,7 +210,7 @@ def test_two_people_who_decide_at_once_end_a_refusal_once(
 
     monkeypatch.setattr(decide, "mended_carriers", slowly)
     try:
-        redrive(Filter(), "mended", rows=file)
+        redrive(Filter(), by("mended"), rows=file)
         outcomes.append("redriven")
     except ConfigError as error:
         outcomes.append(str(error))
@@ -226,7 +226,7 @@ def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time
 ) -> None:
     """The journal has the first mend, the ledger does not know it yet; a second mend of the same rows is refused."""
     file = tmp_path / "mend.csv"
-    exported(Filter(reason="minimum"), file)
+    exported(Filter(reason="minimum"), file, "tester")
     file.write_text(file.read_text().replace("-4.00", "4.00"))
     with monkeypatch.context() as patch:
 
@@ -235,11 +235,11 @@ def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time
 
         patch.setattr(journal, "_enter", die)
         with pytest.raises(KeyboardInterrupt):
-            redrive(Filter(), "first", rows=file)
+            redrive(Filter(), by("first"), rows=file)
     assert {r["state"] for r in listed("--reason", "minimum")} == {"open"}
     file.write_text(file.read_text().replace(",4.00", ",5.00"))
     with pytest.raises(ConfigError, match=r"was redriven by .* already"):
-        redrive(Filter(), "second", rows=file)
+        redrive(Filter(), by("second"), rows=file)
     spoiled.flow()
     assert [amount for _, amount in rows(spoiled)] == ["1.00", "4.00"]
     assert list(verify()) == []
@@ -249,7 +249,7 @@ def test_a_file_sent_to_a_dataset_that_there_is_not_stays_refused(world: World) 
     world.land("purchases/x.csv", f"{HEAD}00007,19970107,1,7.00\n".encode())
     world.flow()
     with pytest.raises(ConfigError, match="transacions"):
-        redrive(Filter(reason="unrouted"), "a slip", to="ecommerce.transacions")
+        redrive(Filter(reason="unrouted"), by("a slip"), to="ecommerce.transacions")
     assert {r["state"] for r in listed()} == {"open"}
 
 
@@ -262,7 +262,7 @@ def test_a_decision_about_nothing_in_particular_is_refused(spoiled: World, tmp_p
 
 def test_wrong_files_are_answered_with_a_sentence(spoiled: World, tmp_path: Path) -> None:
     file = tmp_path / "mend.csv"
-    exported(Filter(consumer="ecommerce.transactions"), file)
+    exported(Filter(consumer="ecommerce.transactions"), file, "tester")
     file.write_bytes(file.read_bytes().replace(b"00004", "0000\u00e9".encode("cp1252")))
     for why, wrong in (
         ("redrive", ["--rows", str(file)]),
@@ -278,18 +278,18 @@ def test_wrong_files_are_answered_with_a_sentence(spoiled: World, tmp_path: Path
     spoiled.flow()
     for wrong_file in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(ConfigError):
-            redrive(Filter(reason="schema"), "x", file=wrong_file)
+            redrive(Filter(reason="schema"), by("x"), file=wrong_file)
     assert {r["state"] for r in listed()} == {"open"}
 
 
 def test_rows_mended_in_a_spreadsheet_come_back(spoiled: World, tmp_path: Path) -> None:
     """With a byte order mark, CRLF, columns in another order, and a newline inside quotes."""
     file = tmp_path / "mend.csv"
-    exported(Filter(reason="minimum"), file)
+    exported(Filter(reason="minimum"), file, "tester")
     frame = pl.read_csv(file, infer_schema=False).with_columns(pl.lit("4.00").alias("dollar_value"))
     frame = frame.with_columns(pl.lit("line\nbroken").alias("text"))
     frame.select(sorted(frame.columns)).write_csv(file, include_bom=True, line_terminator="\r\n", quote_style="always")
-    redrive(Filter(), "by hand", rows=file)
+    redrive(Filter(), by("by hand"), rows=file)
     spoiled.flow()
     assert rows(spoiled) == [("00001", "1.00"), ("00004", "4.00")]
 
@@ -342,11 +342,11 @@ def test_rows_whose_columns_are_named_like_the_platforms_own_are_mended_too(worl
         world.land("transactions/a.csv", b"customer_id,record,number_of_cds,value\n00004,19970104,1,-4.00\nshort\n")
         world.flow()
         file = tmp_path / "mend.csv"
-        exported(Filter(reason="minimum"), file)
+        exported(Filter(reason="minimum"), file, "tester")
         frame = pl.read_csv(file, infer_schema=False)
         assert (frame["value"].item(), frame["_record"].item(), frame["record"].item()) == ("-4.00", "1", "19970104")
         frame.with_columns(pl.lit("4.00").alias("value")).write_csv(file)
-        redrive(Filter(), "mended", rows=file)
+        redrive(Filter(), by("mended"), rows=file)
         world.flow()
         assert rows(world) == [("00004", "4.00")]
         assert list(verify()) == []

@@ -11,8 +11,8 @@ from common.core.errors import CommitConflict
 from common.core.settings import settings
 from common.lake import upkeep as lake
 from common.lake.table import current_version
-from common.pipelines import upkeep
-from common.pipelines.verify import verify
+from common.upkeep import retain as upkeep
+from common.upkeep.verify import verify
 from common.zones.store import ZoneStore, client
 from tests.world import World
 

@@ -19,13 +19,13 @@ from common.ledger.database import engine, forget, transaction
 from common.ledger.decisions import recover
 from common.ledger.incidents import PARKED, open_incident
 from common.ledger.refusals import Filter
-from common.pipelines.apply import apply
-from common.pipelines.decide import backfill, discard, end_parked, redrive
-from common.pipelines.rebuild import rebuild
-from common.pipelines.verify import verify
+from common.repair.decide import backfill, discard, end_parked, redrive
+from common.upkeep.apply import apply
+from common.upkeep.rebuild import rebuild
+from common.upkeep.verify import verify
 from common.zones.store import client
 from devstack.tour import wait_for
-from tests.world import World
+from tests.world import World, by
 
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
 LEDGER = (
@@ -105,12 +105,12 @@ def test_verify_says_exactly_what_differs(busy: World) -> None:
 
 
 def test_a_lost_ledger_is_rebuilt_with_every_decision(busy: World) -> None:
-    redrive(Filter(ids=(busy.rows("SELECT min(id) FROM refusal", "ledger")[0][0],)), "try again")
-    discard(Filter(ids=(busy.rows("SELECT max(id) FROM refusal", "ledger")[0][0],)), "a test line")
+    redrive(Filter(ids=(busy.rows("SELECT min(id) FROM refusal", "ledger")[0][0],)), by("try again"))
+    discard(Filter(ids=(busy.rows("SELECT max(id) FROM refusal", "ledger")[0][0],)), by("a test line"))
     busy.flow()
     before = remembered(busy)
     busy.land("transactions/4.csv", file(4))
-    done = rebuild(from_nothing=True)
+    done = rebuild("tester", from_nothing=True)
     assert done.decisions == 2
     after = remembered(busy)
     raw = {row[0] for row in after[3]} - {row[0] for row in before[3]}
@@ -125,27 +125,29 @@ def test_a_lost_ledger_is_rebuilt_with_every_decision(busy: World) -> None:
 def test_decisions_that_a_lost_ledger_learns_of_before_its_hops_are_kept(busy: World) -> None:
     """Somebody decides after the loss, before consumers have caught up: the journal is taken over first."""
     (first, second, _) = [row[0] for row in busy.rows("SELECT id FROM refusal ORDER BY id", "ledger")]
-    redrive(Filter(ids=(first,)), "try again")
-    discard(Filter(ids=(second,)), "a test line")
+    redrive(Filter(ids=(first,)), by("try again"))
+    discard(Filter(ids=(second,)), by("a test line"))
     busy.flow()
     before = remembered(busy)
     forget()
     apply()
     with transaction() as connection:
         assert recover(connection) == 2
-    rebuild()
+    rebuild("tester")
     after = remembered(busy)
     assert [after[i] for i in (0, 1, 2)] == [before[i] for i in (0, 1, 2)]
     assert list(verify()) == []
-    assert len(backfill(Dataset("ecommerce", "transactions"), "", "", (), "whole files, not what was sent again")) == 3
+    assert (
+        len(backfill(Dataset("ecommerce", "transactions"), "", "", (), by("whole files, not what was sent again"))) == 3
+    )
 
 
 def test_a_decision_about_a_dataset_that_is_gone_keeps_no_ledger_from_its_rebuild(busy: World) -> None:
     with transaction() as connection:
         apply_consumer(connection, Consumer("old.one.silver", "silver", ("old.one.bronze",), "x", "", False), 1)
         open_incident(connection, PARKED, "old.one.silver", "why", "batch")
-    end_parked("old.one.silver", "batch", "released", "try")
-    assert rebuild(from_nothing=True).decisions == 1
+    end_parked("old.one.silver", "batch", "released", by("try"))
+    assert rebuild("tester", from_nothing=True).decisions == 1
     assert list(verify()) == []
 
 
@@ -159,7 +161,7 @@ def test_a_ledger_from_a_backup_catches_up(busy: World, tmp_path: Path) -> None:
     for n in (4, 5):
         busy.land(f"transactions/{n}.csv", file(n))
         busy.flow()
-    discard(Filter(reason="short_row"), "after the backup")
+    discard(Filter(reason="short_row"), by("after the backup"))
     before = remembered(busy)
     engine().dispose()
     with psycopg.connect(f"{address.rpartition('/')[0]}/postgres", autocommit=True) as connection:
@@ -167,7 +169,7 @@ def test_a_ledger_from_a_backup_catches_up(busy: World, tmp_path: Path) -> None:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
         connection.execute(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')  # type: ignore[call-overload]
     assert remembered(busy)[0] == backup[LEDGER[0]]
-    done = rebuild()
+    done = rebuild("tester")
     assert (done.decisions, done.ahead) == (1, [])
     assert sum(done.hops.values()) > 0
     assert remembered(busy) == before
@@ -201,7 +203,7 @@ def test_a_rebuild_in_the_middle_of_traffic_loses_and_doubles_nothing(world: Wor
                 wait_for(lambda: not world.keys("raw/"), lambda: None, "the workers to land what there is")
             world.land(f"transactions/{n}.csv", file(n))
             if n in (4, 7):
-                rebuild(from_nothing=True)
+                rebuild("tester", from_nothing=True)
         wait_for(lambda: not world.keys("raw/"), lambda: None, "the workers to land the rest")
     finally:
         over.touch()
@@ -209,7 +211,7 @@ def test_a_rebuild_in_the_middle_of_traffic_loses_and_doubles_nothing(world: Wor
             worker.wait(600)
     with engine().begin() as connection:
         connection.exec_driver_sql("UPDATE hop SET lease_until = now() WHERE state = 'open'")
-    rebuild()
+    rebuild("tester")
     world.flow()
     world.flow()
     assert world.rows("SELECT count(*), sum(amount)::int FROM ecommerce.fact_transactions") == [(9, 45)]

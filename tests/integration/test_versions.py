@@ -12,11 +12,11 @@ from common.ledger.database import migrate, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.journal import entries, tampered
 from common.ledger.refusals import Filter
-from common.pipelines.decide import redrive
-from common.pipelines.rebuild import rebuild
-from common.pipelines.verify import verify
+from common.repair.decide import redrive
+from common.upkeep.rebuild import rebuild
+from common.upkeep.verify import verify
 from common.zones.store import client
-from tests.world import World
+from tests.world import World, by
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -54,7 +54,7 @@ def busy(world: World) -> World:
         world.land(f"transactions/{n}.csv", f"{HEAD}0000{n},1997010{n},1,{n}.00\nshort {n}\n".encode())
         world.land(f"transactions/empty{n}.csv", b"")
         world.flow()
-    redrive(Filter(reason="short_row"), "try")
+    redrive(Filter(reason="short_row"), by("try"))
     world.flow()
     return world
 
@@ -64,7 +64,7 @@ def test_a_ledger_is_rebuilt_from_objects_of_mixed_versions(busy: World) -> None
     keys = [key for key in busy.keys("manifests/") if "/audit/" not in key]
     for key in keys[::2]:
         as_version_1(key)
-    assert rebuild(from_nothing=True).ahead == []
+    assert rebuild("tester", from_nothing=True).ahead == []
     assert [busy.rows(query, "ledger") for query in LEDGER] == before
     assert list(verify()) == []
     busy.land("transactions/4.csv", f"{HEAD}00004,19970104,1,4.00\n".encode())
@@ -86,12 +86,12 @@ def test_an_object_of_a_newer_version_stops_its_reader_and_changes_nothing(
     said = written(key)
     write(key, json.dumps((said if "inputs" in said else {}) | wrong))
     with pytest.raises(NewerVersion, match=r"of version 99.* written by a newer Watershed"):
-        rebuild(from_nothing=True)
+        rebuild("tester", from_nothing=True)
     with pytest.raises(NewerVersion):
         busy.flow()
     assert busy.rows("SELECT count(*) FROM incident WHERE kind = 'parked'", "ledger") == [(0,)]
     write(key, json.dumps(said))
-    rebuild()
+    rebuild("tester")
     busy.flow()
     assert list(verify()) == []
 
@@ -104,7 +104,7 @@ def test_the_first_versions_audit_log_goes_on_with_new_entries(world: World) -> 
     migrate()
     with transaction() as connection:
         assert recover(connection) == len(old)
-        assert note(connection, "quarantine.export", {"to": "x"}).detail == {"v": 1, "to": "x"}
+        assert note(connection, "quarantine.export", {"to": "x"}, "tester").detail == {"v": 1, "to": "x"}
         assert [entry.n for entry in entries(connection)] == list(range(1, len(old) + 2))
         assert tampered(connection) == []
     carried = [c["batch"] for text in old.values() for c in json.loads(text)["detail"].get("carriers", [])]
@@ -114,10 +114,10 @@ def test_the_first_versions_audit_log_goes_on_with_new_entries(world: World) -> 
 
 def test_a_decision_of_a_newer_version_is_not_half_understood(world: World) -> None:
     with transaction() as connection:
-        note(connection, "quarantine.export", {"to": "x"})
+        note(connection, "quarantine.export", {"to": "x"}, "tester")
     (key,) = world.keys("manifests/audit/")
     entry = written(key)
     write(key.replace("1.json", "2.json"), json.dumps(entry | {"n": 2, "detail": {"v": 99}, "previous": entry["hash"]}))
     with pytest.raises(NewerVersion, match="Entry 2 of the audit log"), transaction() as connection:
-        note(connection, "quarantine.export", {"to": "y"})
+        note(connection, "quarantine.export", {"to": "y"}, "tester")
     assert world.rows("SELECT count(*) FROM audit_log", "ledger") == [(1,)]

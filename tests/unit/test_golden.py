@@ -15,8 +15,8 @@ from common.core.places import BronzeFile, RawFile, TableVersion, WarehouseTable
 from common.ledger.journal import Entry
 from common.ledger.manifests import parse_manifest
 from common.ledger.refusals import refusal_id
+from common.pipelines.commit_objects import committed_attempt
 from common.pipelines.kinds import all_consumers, step_of
-from common.pipelines.landing import committed_attempt
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 pytestmark = pytest.mark.usefixtures("fresh_settings")

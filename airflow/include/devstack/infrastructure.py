@@ -18,7 +18,7 @@ def apply_infrastructure(wanted: Settings) -> None:
     """Make every bucket, and one queue for each domain."""
     for bucket in sorted({wanted.bucket, *wanted.zone_buckets.values()}):
         _make_bucket(bucket)
-    apply_queues(domains(wanted.domains_dir), wanted)
+    apply_queues(domains(), wanted)
 
 
 def _make_bucket(bucket: str) -> None:

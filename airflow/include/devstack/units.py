@@ -58,7 +58,7 @@ UNITS = (
         after=("guardian",),
         probe=health.answers("s3", objectstore.ENDPOINT, objectstore.HEALTH),
     ),
-    Unit("slack", "Slack stand-in", ("devstack.slack", "{state}"), after=("guardian",), probe=health.slack),
+    Unit("slack", "Slack stand-in", ("devstack.standins.slack", "{state}"), after=("guardian",), probe=health.slack),
     Unit("databases", "Databases", ("devstack.databases",), after=("postgres",), part_of="postgres"),
     Unit(
         "infrastructure",

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from devstack import standins
-from devstack.slack import Mailbox, channel_id, create_app
-from devstack.slack_page import mrkdwn, page
+from devstack.standins.app import app as standins
+from devstack.standins.slack import Mailbox, channel_id, create_app
+from devstack.standins.slack_page import mrkdwn, page
 
 Call = Callable[..., httpx.Response]
 

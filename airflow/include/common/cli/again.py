@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, domain_of, sweep_now, then
+from common.cli.options import Json, Now, Why, because, domain_of, sweep_now, then
 from common.cli.show import console, show
 from common.core.errors import ConfigError
 
@@ -39,9 +39,9 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Do a batch again: its rows replace what they gave before, so that an unchanged contract gives the same table."""
-    from common.pipelines.decide import replay as again
+    from common.repair.decide import replay as again
 
-    done = again(batch, to, why)
+    done = again(batch, to, because(why))
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
     then({domain_of(one.batch.asset) for one in done}, now, as_json)
@@ -51,9 +51,9 @@ def replay(
 def backfill_plan(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
     """Show how each partition stands and what doing it again would give; nothing is written."""
     from common.ledger.database import transaction
-    from common.pipelines.backfill import backfilled
-    from common.pipelines.decide import chosen
-    from common.pipelines.origins import table_named
+    from common.repair.backfill import backfilled
+    from common.repair.decide import chosen
+    from common.repair.origins import table_named
 
     with transaction() as connection:
         states = chosen(connection, table_named(table), first, last, only or [])
@@ -69,10 +69,10 @@ def backfill_run(
     table: Table, why: Why, first: First = "", last: Last = "", only: Only = None, now: Now = False
 ) -> None:
     """Do partitions again: the files of a silver table, the slices of a gold one."""
-    from common.pipelines.decide import backfill as again
-    from common.pipelines.origins import table_named
+    from common.repair.decide import backfill as again
+    from common.repair.origins import table_named
 
-    done = again(table_named(table), first, last, only or [], why)
+    done = again(table_named(table), first, last, only or [], because(why))
     console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} to be done again.")
     if done:
         then({table_named(table).domain}, now)
@@ -82,8 +82,8 @@ def backfill_run(
 def backfill_status(table: Table, first: First = "", last: Last = "", as_json: Json = False) -> None:
     """Show how each partition stands: done, stale, failed, waiting, waived or missing."""
     from common.ledger.database import transaction
-    from common.pipelines.origins import table_named
-    from common.pipelines.partitions import partitions
+    from common.repair.origins import table_named
+    from common.repair.partitions import partitions
 
     with transaction() as connection:
         states = partitions(connection, table_named(table), first, last)
@@ -93,10 +93,10 @@ def backfill_status(table: Table, first: First = "", last: Last = "", as_json: J
 @backfill.command()
 def waive(table: Table, partition: Annotated[str, typer.Argument(help="The partition.")], why: Why) -> None:
     """Say that a partition of a dataset will never come, so that gold goes on without it."""
-    from common.pipelines.decide import waive as give_up
-    from common.pipelines.origins import table_named
+    from common.repair.decide import waive as give_up
+    from common.repair.origins import table_named
 
-    give_up(table_named(table), partition, why)
+    give_up(table_named(table), partition, because(why))
     console.print(f"Partition {partition} of {table} is waived; models that waited for it are due.")
 
 
@@ -127,7 +127,7 @@ def plan_load(
 def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
     """Tell what doing a batch again would give."""
     from common.ledger.database import transaction
-    from common.pipelines.decide import planned_replay
+    from common.repair.decide import planned_replay
 
     with transaction() as connection:
         carriers = planned_replay(connection, batch, to)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from common.cli.options import Json, Limit
+from common.cli.options import Json, Limit, who
 from common.cli.show import console, print_json, show
 
 ledger = typer.Typer(no_args_is_help=True, help="Verify the ledger against what it speaks of, or rebuild it.")
@@ -14,7 +14,7 @@ audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; 
 
 def apply(as_json: Json = False) -> None:
     """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat."""
-    from common.pipelines.apply import apply as make
+    from common.upkeep.apply import apply as make
 
     done: dict[str, list[str]] = {}
     for consumer in make():
@@ -96,7 +96,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare the ledger with heads, manifests, Delta logs, load tokens and objects; exit code 1 where they differ."""
-    from common.pipelines.verify import verify as differences
+    from common.upkeep.verify import verify as differences
 
     rows = [{"consumer": name, "difference": said} for name, said in differences(consumer)]
     show(rows, ["consumer", "difference"], as_json=as_json, empty="The ledger agrees with everything it speaks of.")
@@ -111,11 +111,11 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """Bring a lost ledger, or one from a backup, to what targets, manifests and the journal say."""
-    from common.pipelines.rebuild import rebuild as again
+    from common.upkeep.rebuild import rebuild as again
 
     if from_nothing and not yes:
         typer.confirm("Drop every table of the ledger and rebuild it from the targets?", abort=True)
-    done = again(from_nothing=from_nothing)
+    done = again(who(), from_nothing=from_nothing)
     if as_json:
         print_json(asdict(done))
     else:

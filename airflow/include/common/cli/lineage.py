@@ -25,7 +25,7 @@ def up(
 ) -> None:
     """Show what something was made of; with --where, the files and lines that rows of a table came from."""
     if where:
-        from common.pipelines.origins import origins, table_named
+        from common.repair.origins import origins, table_named
 
         rows = [asdict(origin) for origin in origins(table_named(what), where, limit)]
         show(rows, ["dataset", "file", "line", "record", "offset", "bronze"], as_json=as_json, empty="No record.")
@@ -56,7 +56,7 @@ def _show(what: str, direction: Any, limit: int, as_json: bool) -> None:
 def _asset(what: str) -> str:
     """Give the asset that a table's name means."""
     from common.pipelines.consumers import zone_of
-    from common.pipelines.origins import table_named
+    from common.repair.origins import table_named
 
     try:
         table = table_named(what)

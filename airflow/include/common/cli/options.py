@@ -1,16 +1,29 @@
 """Options that several commands share."""
 
+import getpass
 import os
 from typing import Annotated
 
 import typer
 
 from common.cli.show import console, print_json, show
+from common.core.nouns import Reason
+from common.core.settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many rows at most.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the audit log.")]
 Now = Annotated[bool, typer.Option("--now", help="Do the hops here and now, instead of leaving them to Airflow.")]
+
+
+def who() -> str:
+    """Return who acts: `WATERSHED_ACTOR` where a service acts for somebody, else the system's user."""
+    return settings().actor or getpass.getuser()
+
+
+def because(why: str) -> Reason:
+    """Return the reason of a decision of whoever runs the command."""
+    return Reason(who(), why)
 
 
 def owner() -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, domain_of, then
+from common.cli.options import Json, Now, Why, because, domain_of, then
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
@@ -53,10 +53,10 @@ def refuse(batch: Batch, why: Why, consumer: For = "", now: Now = False) -> None
 
 
 def _end(batch: str, consumer: str, resolution: str, why: str, now: bool) -> None:
-    from common.pipelines.decide import end_parked
+    from common.repair.decide import end_parked
 
     found = _found(batch, consumer)
-    end_parked(found["consumer"], batch, resolution, why)
+    end_parked(found["consumer"], batch, resolution, because(why))
     console.print(f"Batch {batch} of {found['consumer']} is {resolution}.")
     then({domain_of(found["consumer"])}, now)
 

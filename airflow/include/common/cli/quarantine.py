@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Limit, Now, Why, domain_of, then
+from common.cli.options import Json, Limit, Now, Why, because, domain_of, then, who
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
@@ -55,7 +55,7 @@ def show_refusal(
     """Show one refusal with its rows: line, record, rule, column, value, text. Personal data is masked."""
     from common.ledger.database import transaction
     from common.ledger.refusals import Filter, matching
-    from common.pipelines.mend import masked
+    from common.repair.mend import masked
 
     with transaction() as connection:
         found = matching(connection, Filter(ids=(refusal,)))
@@ -86,9 +86,9 @@ def export(
 
     The file shows personal data: mend it where that is allowed. Send it back with `redrive --rows FILE`.
     """
-    from common.pipelines.decide import exported
+    from common.repair.decide import exported
 
-    number, what = exported(_filter(ids, dataset, reason, column, batch), to)
+    number, what = exported(_filter(ids, dataset, reason, column, batch), to, who())
     console.print(f"Wrote {number} {what} to {to}.")
 
 
@@ -112,9 +112,9 @@ def redrive(
 
     What is refused again is a new refusal; sending a refusal twice changes nothing.
     """
-    from common.pipelines.decide import redrive as send
+    from common.repair.decide import redrive as send
 
-    sent = send(_filter(ids, dataset, reason, column, batch), why, rows=rows, file=file, to=to)
+    sent = send(_filter(ids, dataset, reason, column, batch), because(why), rows=rows, file=file, to=to)
     told = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
     show(told, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
     then({domain_of(again.batch.asset) for again in sent}, now, as_json)
@@ -130,7 +130,7 @@ def discard(
     batch: Batch = "",
 ) -> None:
     """End open refusals for good: nobody will look at them again. What was refused stays in quarantine."""
-    from common.pipelines.decide import discard as end
+    from common.repair.decide import discard as end
 
-    number = end(_filter(ids, dataset, reason, column, batch), why)
+    number = end(_filter(ids, dataset, reason, column, batch), because(why))
     console.print(f"Discarded {number} refusal{'s' if number > 1 else ''}.")

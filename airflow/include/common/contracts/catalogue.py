@@ -1,18 +1,18 @@
 """Find the contracts: one file a dataset, one folder a domain, no list anywhere."""
 
-from functools import cache
 from pathlib import Path
 
 from common.contracts.contract import Contract
 from common.contracts.read import read_contract
+from common.core.caches import per_files
 from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Dataset
-from common.core.settings import settings
+from common.core.settings import domains_dir
 
 
 def domains(root: Path | None = None) -> list[str]:
     """Name the domains: the folders that hold a `contracts` folder."""
-    return sorted(folder.parent.name for folder in (root or settings().domains_dir).glob("*/contracts"))
+    return sorted(folder.parent.name for folder in (root or domains_dir()).glob("*/contracts"))
 
 
 def contracts(domain: str, root: Path | None = None) -> dict[str, Contract]:
@@ -20,16 +20,20 @@ def contracts(domain: str, root: Path | None = None) -> dict[str, Contract]:
 
     Raises ConfigError for an unknown domain, ContractError for a contract that stands under another name.
     """
-    top = root or settings().domains_dir
+    top = root or domains_dir()
     if domain not in domains(top):
         raise ConfigError(f"No domain '{domain}' in {top}. Known: {', '.join(domains(top)) or 'none'}.")
     return _read_all(top, domain)
 
 
-@cache
+def _files(top: Path, domain: str) -> list[Path]:
+    return sorted((top / domain / "contracts").glob("*.yaml"))
+
+
+@per_files(_files)
 def _read_all(top: Path, domain: str) -> dict[str, Contract]:
     found = {}
-    for path in sorted((top / domain / "contracts").glob("*.yaml")):
+    for path in _files(top, domain):
         contract = read_contract(path)
         if contract.dataset != Dataset(domain, path.stem):
             raise ContractError(f"{path}: describes {contract.dataset}; its place says {domain}.{path.stem}.")

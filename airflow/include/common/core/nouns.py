@@ -114,6 +114,14 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Who decides something, and why."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Refused rows or one refused file of a batch, by cause, and where they were put."""
 

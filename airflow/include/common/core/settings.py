@@ -1,13 +1,13 @@
 """Every setting of Watershed, read once from the environment into a frozen object."""
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common.core.caches import per_process
 from common.core.errors import ConfigError
 
 OFF = "off"
@@ -22,7 +22,6 @@ class Settings(BaseSettings):
     bucket: str = Field(min_length=3)
     zone_buckets: dict[str, str] = {}
     ledger_url: str = Field(pattern=r"^postgresql(\+psycopg)?://")
-    domains_dir: Path = BESIDE_US
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
@@ -59,11 +58,11 @@ class Settings(BaseSettings):
 
 
 def domains_dir() -> Path:
-    """Tell where the contracts are, for commands that need no other setting."""
-    return Path(os.environ.get("WATERSHED_DOMAINS_DIR", BESIDE_US))
+    """Return where the contracts are; unlike the other settings it is needed by commands that reach nothing."""
+    return Path(os.environ.get("WATERSHED_DOMAINS_DIR") or BESIDE_US)
 
 
-@cache
+@per_process
 def settings() -> Settings:
     """Read the settings of this process.
 

@@ -84,7 +84,7 @@ def upkeep(name: str, cron: str, what: str) -> DAG:
     def build() -> None:
         @task(task_id=what)
         def keep() -> dict[str, int]:
-            from common.pipelines import upkeep as work
+            from common.upkeep import retain as work
 
             return {done.where: done.removed for done in getattr(work, what)()}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from common.core.caches import per_process
 from common.core.errors import NotApplied, TargetUnavailable
 from common.core.settings import settings
 
@@ -19,13 +19,15 @@ OPTIONS = "-c timezone=UTC -c lock_timeout=60s -c idle_in_transaction_session_ti
 APPLY_LOCK, MIGRATE_LOCK = 0x57A7E2540, 0x57A7E2541
 
 
-@cache
-def engine(url: str | None = None) -> Engine:
+def _engine() -> Engine:
     """Open the pool of connections to the ledger; one a process."""
-    address = (url or settings().ledger_url).replace("postgresql://", "postgresql+psycopg://", 1)
+    address = settings().ledger_url.replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(
         address, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 5, "options": OPTIONS}
     )
+
+
+engine = per_process(_engine, on_forget=Engine.dispose)
 
 
 @contextmanager
@@ -81,7 +83,7 @@ def migrate(revision: str = "head") -> None:
 @retry(
     retry=retry_if_exception_type(TargetUnavailable), stop=stop_after_attempt(10), wait=wait_fixed(0.5), reraise=True
 )
-def forget() -> None:
+def drop_tables() -> None:
     """Drop every table of the ledger; `rebuild` makes them anew from what the targets say.
 
     Whoever is at work on the tables is waited for; where both wait for each other, it is tried again.

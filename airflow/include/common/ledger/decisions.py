@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Connection, Text, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 
 from common.core.errors import ConfigError
-from common.core.nouns import Batch
+from common.core.nouns import Batch, Reason
 from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, close_incidents
@@ -37,7 +37,7 @@ class Again:
         return {"batch": self.batch.json, "refusals": list(self.refusals)}
 
 
-def end_parked(connection: Connection, consumer: str, batch_id: str, resolution: str, why: str) -> Entry:
+def end_parked(connection: Connection, consumer: str, batch_id: str, resolution: str, by: Reason) -> Entry:
     """Release a parked batch (it is tried again, and batch rules let it pass) or refuse it (it goes to quarantine).
 
     Raises ConfigError where it is not parked.
@@ -49,29 +49,29 @@ def end_parked(connection: Connection, consumer: str, batch_id: str, resolution:
             "See `watershed parked ls`."
         )
     what = {RELEASED: "parked.release", REFUSED: "parked.refuse"}[resolution]
-    return decide(connection, what, {"consumer": consumer, "batch": batch_id, "why": why}, EFFECTS)
+    return decide(connection, what, {"consumer": consumer, "batch": batch_id, "why": by.why}, by.who, EFFECTS)
 
 
-def discard(connection: Connection, refusals: Sequence[str], why: str) -> Entry:
+def discard(connection: Connection, refusals: Sequence[str], by: Reason) -> Entry:
     """End open refusals for good."""
-    return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": why}, EFFECTS)
+    return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": by.why}, by.who, EFFECTS)
 
 
-def send_again(connection: Connection, what: str, carriers: Sequence[Again], why: str) -> Entry:
+def send_again(connection: Connection, what: str, carriers: Sequence[Again], by: Reason) -> Entry:
     """Record batches that carry records again (`quarantine.redrive`, `replay`), and end the refusals they stand for."""
-    detail = {"carriers": [carrier.json for carrier in carriers], "why": why}
-    return decide(connection, what, detail, EFFECTS)
+    detail = {"carriers": [carrier.json for carrier in carriers], "why": by.why}
+    return decide(connection, what, detail, by.who, EFFECTS)
 
 
-def waive(connection: Connection, dataset: str, partition: str, carriers: Sequence[Again], why: str) -> Entry:
+def waive(connection: Connection, dataset: str, partition: str, carriers: Sequence[Again], by: Reason) -> Entry:
     """Let gold go on without a partition of a dataset; the carriers make the waiting models look at it."""
-    detail = {"dataset": dataset, "partition": partition, "carriers": [c.json for c in carriers], "why": why}
-    return decide(connection, "waive", detail, EFFECTS)
+    detail = {"dataset": dataset, "partition": partition, "carriers": [c.json for c in carriers], "why": by.why}
+    return decide(connection, "waive", detail, by.who, EFFECTS)
 
 
-def note(connection: Connection, what: str, detail: dict[str, Any]) -> Entry:
+def note(connection: Connection, what: str, detail: dict[str, Any], who: str) -> Entry:
     """Enter what somebody did that changes nothing in the ledger."""
-    return decide(connection, what, detail, EFFECTS)
+    return decide(connection, what, detail, who, EFFECTS)
 
 
 def recover(connection: Connection) -> int:

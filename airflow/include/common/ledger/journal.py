@@ -4,7 +4,6 @@ An entry is written to the store before its transaction commits: so a lost ledge
 changes or removes rows of the table is found out by the copy.
 """
 
-import getpass
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +15,6 @@ from sqlalchemy import Connection, func, insert, select
 
 from common.core.assets import Zone
 from common.core.clock import now
-from common.core.settings import settings
 from common.core.versions import read_versioned
 from common.ledger.tables import audit_log
 from common.zones.store import ZoneStore
@@ -48,19 +46,14 @@ class Entry:
 Effects = Mapping[str, Callable[[Connection, Entry], None]]
 
 
-def who_am_i() -> str:
-    """Name who acts: the setting `actor` where a service acts for somebody, else the system's user."""
-    return settings().actor or getpass.getuser()
-
-
-def decide(connection: Connection, what: str, detail: dict[str, Any], effects: Effects) -> Entry:
+def decide(connection: Connection, what: str, detail: dict[str, Any], who: str, effects: Effects) -> Entry:
     """Enter a decision and do what follows from it, in the caller's transaction."""
     adopt(connection, effects)
     last = _last(connection)
     fresh = Entry(
         n=last.n + 1 if last else 1,
         at=now().isoformat(),
-        who=who_am_i(),
+        who=who,
         what=what,
         detail={"v": VERSION, **json.loads(json.dumps(detail, default=str))},
         previous=last.hash if last else "",
@@ -68,7 +61,7 @@ def decide(connection: Connection, what: str, detail: dict[str, Any], effects: E
     entry = Entry(**asdict(fresh) | {"hash": fresh.computed})
     if not ZoneStore(Zone.MANIFESTS).put_json(_key(entry.n), asdict(entry)) and stored(entry.n) != entry:
         adopt(connection, effects)  # somebody else's entry was written while its ledger was lost
-        return decide(connection, what, detail, effects)
+        return decide(connection, what, detail, who, effects)
     _enter(connection, entry, effects)
     return entry
 

@@ -3,16 +3,16 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from common.contracts.contract import LoadSpec
+from common.core.caches import per_files
 from common.core.errors import ConfigError, ModelError
 from common.core.nouns import Dataset
-from common.core.settings import settings
+from common.core.settings import domains_dir
 
 HEADER = re.compile(r"\A\s*/\*(.*?)\*/(.*)\Z", re.DOTALL)
 KNOWN = {"description", "key", "slice", "partition", "inputs", "controls", "load", "complete"}
@@ -94,12 +94,16 @@ def _control(item: dict[str, str]) -> Control:
 
 def models(domain: str, root: Path | None = None) -> dict[str, Model]:
     """Read all models of a domain, by name; a domain without any has an empty dict."""
-    return _read_all(root or settings().domains_dir, domain)
+    return _read_all(root or domains_dir(), domain)
 
 
-@cache
+def _files(top: Path, domain: str) -> list[Path]:
+    return sorted((top / domain / "gold").glob("*.sql"))
+
+
+@per_files(_files)
 def _read_all(top: Path, domain: str) -> dict[str, Model]:
-    return {path.stem: read_model(path, domain) for path in sorted((top / domain / "gold").glob("*.sql"))}
+    return {path.stem: read_model(path, domain) for path in _files(top, domain)}
 
 
 def model_of(dataset: Dataset) -> Model:

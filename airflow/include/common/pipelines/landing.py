@@ -1,7 +1,6 @@
 """Raw to bronze: every file that landed is copied byte for byte, recorded as a duplicate, or quarantined."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -12,18 +11,18 @@ from tempfile import TemporaryDirectory
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
-from common.core.errors import CommitConflict, UnreadableFile
+from common.core.errors import UnreadableFile
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, RawFile, StoredAt, to_json
 from common.core.shape import Shape
-from common.core.versions import read_versioned
 from common.ledger.batches import known_checksums, places_of
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
-from common.ledger.manifests import Manifest, commit_key
+from common.ledger.manifests import Manifest
 from common.observe.verbs import passed
+from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.step import Published, Staged
 from common.refine.inspect import inspect_file
@@ -32,7 +31,7 @@ from common.zones.zone import folder
 
 TRANSFERS = 8
 KEY_BYTES = 1024
-COMMIT_VERSION, REASON_VERSION = 2, 1
+REASON_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -77,30 +76,14 @@ class LandingStep:
         self.contract = None if self.dataset.name == UNROUTED else contract_of(self.dataset)
         self.consumer = replace(consumer, contract=self.contract.hash if self.contract else "")
         self.raw, self.bronze = ZoneStore(Zone.RAW), ZoneStore(Zone.BRONZE)
-        self.quarantine, self.manifests = ZoneStore(Zone.QUARANTINE), ZoneStore(Zone.MANIFESTS)
-        self._head = Head()
+        self.quarantine, self.commits = ZoneStore(Zone.QUARANTINE), CommitObjects(consumer.name)
 
     def apply(self) -> None:
         """Nothing is to be made: objects need no place before they are written."""
 
-    def _commit_key(self, hop: int) -> str:
-        return commit_key(self.consumer.name, hop)
-
     def head(self) -> Head:
-        """Find the last write-once commit object; hops have no gaps, so doubling steps find it."""
-        low, step = self._head.hop, 1
-        while self._exists(low + step):
-            low, step = low + step, step * 2
-        while step > 1:
-            step //= 2
-            if self._exists(low + step):
-                low += step
-        content = self.manifests.read(self._commit_key(low)) if low else None
-        self._head = Head(low, committed_attempt(content, self._commit_key(low))) if content else Head()
-        return self._head
-
-    def _exists(self, hop: int) -> bool:
-        return self.manifests.head(self._commit_key(hop)) is not None
+        """Read the last commit object."""
+        return self.commits.head()
 
     def place_of(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is: an object's place is known before the commit."""
@@ -115,7 +98,7 @@ class LandingStep:
                 counts=found.counts,
                 outputs=tuple(pool.map(self._copy, found.fresh)),
                 refusals=tuple(pool.map(lambda arrival: self._refuse(arrival, held), found.refused)),
-                commit=partial(self._commit, held),
+                commit=partial(self.commits.commit, held),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
@@ -204,12 +187,6 @@ class LandingStep:
         )
         return Refusal(arrival.batch.id, arrival.reason, 1, place=self.quarantine.uri(key))
 
-    def _commit(self, held: Claim) -> None:
-        """Write the commit object of this hop, once; raises CommitConflict where somebody else has."""
-        commit = {"v": COMMIT_VERSION, "attempt": held.attempt}
-        if not self.manifests.put_json(self._commit_key(held.hop), commit):
-            raise CommitConflict(f"Hop {held.hop} of {held.consumer} was committed by another attempt.")
-
     def settle(self, done: Manifest) -> None:
         """Delete the raw files that the recorded hop has read, unless they were overwritten since.
 
@@ -233,14 +210,6 @@ class LandingStep:
             if found is None or (found.etag, found.size) != (place.etag, place.size):
                 what = "gone" if found is None else "not the object that was recorded"
                 yield f"{self.bronze.uri(place.key)} is {what}"
-
-
-def committed_attempt(content: bytes, where: str) -> int:
-    """Read which attempt a commit object names: version 1 was its bare digits. Raises NewerVersion."""
-    said = json.loads(content)
-    if isinstance(said, int):
-        return said
-    return int(read_versioned(said, {COMMIT_VERSION: dict}, where)["attempt"])
 
 
 def raw_file(batch: Batch) -> RawFile:

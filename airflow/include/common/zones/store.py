@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 from common.core.assets import Zone
+from common.core.caches import per_process
 from common.core.clock import now
 from common.core.errors import ConfigError, StoreUnavailable
 from common.core.settings import Settings, settings
@@ -40,7 +40,7 @@ class Changed(Exception):
     """The object is gone, or is not the one that was listed."""
 
 
-@cache
+@per_process
 def _session() -> "boto3.session.Session":
     import boto3
 
@@ -53,7 +53,7 @@ def aws_client(service: Literal["s3"]) -> "S3Client": ...
 def aws_client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload
 def aws_client(service: str) -> Any: ...
-@cache
+@per_process
 def aws_client(service: Any) -> Any:
     """Connect to a service as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
     from botocore.config import Config

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.core.caches import forget
 from common.core.errors import ConfigError
 from common.core.ids import attempt_id, batch_id, short_hash
 from common.core.nouns import Counts, Dataset
@@ -23,7 +24,7 @@ def test_bells_and_sweeps_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", "http://q/0/")
     assert settings().watches_queue
     assert settings().queue_url("shop") == "http://q/0/watershed-shop-raw"
-    settings.cache_clear()
+    forget()
     monkeypatch.setenv("WATERSHED_BELLS", "false")
     monkeypatch.setenv("WATERSHED_SWEEP_CRON", "Off")
     assert not settings().watches_queue

@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.zones.store import _session, aws_client, storage_options
+from common.core.caches import forget
+from common.zones.store import storage_options
 
 
 @pytest.fixture(autouse=True)
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    forget = (_session.cache_clear, aws_client.cache_clear)
-    for clear in forget:
-        clear()
+    forget()
     keys = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "eu-central-1"}
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     yield
-    for clear in forget:
-        clear()
+    forget()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from common.core.assets import Zone
+from common.core.caches import forget
 from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.dags.assets import doorbell, landing_asset, zone_asset
@@ -28,7 +29,7 @@ def test_an_asset_is_named_after_dataset_and_zone() -> None:
 
 def test_landing_is_watched_only_where_a_queue_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert landing_asset("shop").watchers == []
-    settings.cache_clear()
+    forget()
     monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/0")
     (watcher,) = landing_asset("shop").watchers
     assert watcher.name == "watershed-shop-raw"

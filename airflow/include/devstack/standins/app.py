@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from devstack.slack import Mailbox, create_app
+from devstack.standins.slack import Mailbox, create_app
 
 
 def app() -> FastAPI:

@@ -18,7 +18,7 @@ from devstack.folder import state_folder
 from devstack.keys import keys_of
 from devstack.plan import read_plan
 from devstack.ports import HOST
-from devstack.slack_page import page
+from devstack.standins.slack_page import page
 
 Arguments = Mapping[str, Any]
 WHO = {"team": "Watershed", "team_id": "T0WATERSHED", "user": "watershed", "user_id": "U0WATERSHED"}

@@ -15,10 +15,10 @@ from common.ledger.decisions import Again
 from common.ledger.places import IS_REPLAY
 from common.ledger.tables import batch
 from common.models.model import Model, models
-from common.pipelines.again import replayed
 from common.pipelines.consumers import declared
 from common.pipelines.kinds import KINDS, Kind, consumer_named, depends_on
-from common.pipelines.partitions import FAILED, MISSING, STALE, PartitionState
+from common.repair.partitions import FAILED, MISSING, STALE, PartitionState
+from common.repair.rerun import replayed
 
 ONLY = (MISSING, FAILED, STALE)
 

@@ -19,10 +19,10 @@ from common.core.shape import Shape
 from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.ledger.refusals import refused_rows_of
-from common.pipelines.again import mended
 from common.pipelines.silver import SilverStep, bronze_file, silver_step
 from common.refine.refused import rows_of
 from common.refine.spool import ORIGIN_RECORD, chunks
+from common.repair.rerun import mended
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
 

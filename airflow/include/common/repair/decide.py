@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import ConfigError
-from common.core.nouns import Dataset
+from common.core.nouns import Dataset, Reason
 from common.core.places import StoredAt
 from common.ledger import decisions
 from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
 from common.ledger.decisions import Again, note, recover, send_again
 from common.ledger.refusals import Filter, still_open
-from common.pipelines.again import mended_file, redriven, stored_at
-from common.pipelines.backfill import ONLY, backfilled, replays, waived_for
-from common.pipelines.mend import export, mended_carriers, refusals_in
-from common.pipelines.partitions import PartitionState, partitions
+from common.repair.backfill import ONLY, backfilled, replays, waived_for
+from common.repair.mend import export, mended_carriers, refusals_in
+from common.repair.partitions import PartitionState, partitions
+from common.repair.rerun import mended_file, redriven, stored_at
 from common.zones.store import ZoneStore
 
 
@@ -38,7 +38,7 @@ def _deciding() -> Iterator[Connection]:
         yield connection
 
 
-def exported(wanted: Filter, to: Path) -> tuple[int, str]:
+def exported(wanted: Filter, to: Path, who: str) -> tuple[int, str]:
     """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what.
 
     It is in the audit log before anything is written, so that nobody reads what nobody entered.
@@ -49,7 +49,7 @@ def exported(wanted: Filter, to: Path) -> tuple[int, str]:
         if files and len(files) < len(found):
             raise ConfigError("These are rows and whole files: export them one after the other, see `--reason`.")
         carriers = [] if files else redriven(connection, found)
-        note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)})
+        note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)}, who)
     with _local(to):
         return (_export_files(files, to), "files") if files else (export(found, carriers, to), "rows")
 
@@ -73,7 +73,7 @@ def _export_files(places: Sequence[str], to: Path) -> int:
 
 
 def redrive(
-    wanted: Filter, why: str, *, rows: Path | None = None, file: Path | None = None, to: str = ""
+    wanted: Filter, by: Reason, *, rows: Path | None = None, file: Path | None = None, to: str = ""
 ) -> list[Again]:
     """Send open refusals again; raises ConfigError where one has ended, or what is sent does not fit it."""
     if rows is not None:
@@ -86,7 +86,7 @@ def redrive(
         if file is not None:
             with _local(file):
                 carriers = [_with_file(carriers, file)]
-        send_again(connection, "quarantine.redrive", carriers, why)
+        send_again(connection, "quarantine.redrive", carriers, by)
     return carriers
 
 
@@ -100,25 +100,25 @@ def _with_file(carriers: list[Again], file: Path) -> Again:
     return mended_file(carriers[0], StoredAt(key, stored.etag, stored.size, Zone.QUARANTINE))
 
 
-def discard(wanted: Filter, why: str) -> int:
+def discard(wanted: Filter, by: Reason) -> int:
     """End open refusals for good; tell how many."""
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        decisions.discard(connection, [row["id"] for row in found], why)
+        decisions.discard(connection, [row["id"] for row in found], by)
     return len(found)
 
 
-def end_parked(consumer: str, batch: str, resolution: str, why: str) -> None:
+def end_parked(consumer: str, batch: str, resolution: str, by: Reason) -> None:
     """Release or refuse a parked batch; without a consumer, of the only one that parked it."""
     with _deciding() as connection:
-        decisions.end_parked(connection, consumer, batch, resolution, why)
+        decisions.end_parked(connection, consumer, batch, resolution, by)
 
 
-def replay(batch: str, to: str, why: str) -> list[Again]:
+def replay(batch: str, to: str, by: Reason) -> list[Again]:
     """Do a batch again, up to the hops that write a zone; raises ConfigError naming what can be replayed."""
     with _deciding() as connection:
         carriers = planned_replay(connection, batch, to)
-        send_again(connection, "replay", carriers, why)
+        send_again(connection, "replay", carriers, by)
     return carriers
 
 
@@ -138,16 +138,16 @@ def chosen(connection: Connection, table: Dataset, first: str, last: str, only: 
     return [state for state in partitions(connection, table, first, last) if not only or state.state in only]
 
 
-def backfill(table: Dataset, first: str, last: str, only: Sequence[str], why: str) -> list[Again]:
+def backfill(table: Dataset, first: str, last: str, only: Sequence[str], by: Reason) -> list[Again]:
     """Do partitions again; those that are missing have nothing to be done with."""
     with _deciding() as connection:
         carriers = backfilled(connection, table, chosen(connection, table, first, last, only))
         if carriers:
-            send_again(connection, "replay", carriers, why)
+            send_again(connection, "replay", carriers, by)
     return carriers
 
 
-def waive(dataset: Dataset, partition: str, why: str) -> None:
+def waive(dataset: Dataset, partition: str, by: Reason) -> None:
     """Let gold go on without a partition of a dataset."""
     with _deciding() as connection:
-        decisions.waive(connection, str(dataset), partition, waived_for(connection, dataset, partition), why)
+        decisions.waive(connection, str(dataset), partition, waived_for(connection, dataset, partition), by)

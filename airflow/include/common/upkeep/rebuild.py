@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from common.contracts.catalogue import domains
 from common.core.errors import LedgerAhead
 from common.ledger.consumers import lock
-from common.ledger.database import forget, transaction
+from common.ledger.database import drop_tables, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.reconcile import reconcile, report_ahead
-from common.pipelines.apply import apply
 from common.pipelines.kinds import all_consumers, step_of
 from common.pipelines.look import look
+from common.upkeep.apply import apply
 
 
 @dataclass
@@ -22,14 +22,14 @@ class Rebuilt:
     ahead: list[str] = field(default_factory=list)
 
 
-def rebuild(*, from_nothing: bool = False) -> Rebuilt:
+def rebuild(who: str, *, from_nothing: bool = False) -> Rebuilt:
     """Bring a lost or an old ledger to what is true: targets first, then decisions, then what waits in raw.
 
     With `from_nothing` every table is dropped first. Runs beside traffic: a hop that is at work loses its lease, or
     publishes by compare and set and is found by the next reconcile.
     """
     if from_nothing:
-        forget()
+        drop_tables()
     apply()
     done = Rebuilt()
     for consumer in all_consumers():
@@ -44,7 +44,7 @@ def rebuild(*, from_nothing: bool = False) -> Rebuilt:
                 report_ahead(connection, name, error)
     with transaction() as connection:
         done.decisions = recover(connection)
-        note(connection, "ledger.rebuild", {"hops": sum(done.hops.values()), "from_nothing": from_nothing})
+        note(connection, "ledger.rebuild", {"hops": sum(done.hops.values()), "from_nothing": from_nothing}, who)
     for domain in domains():
         look(domain)
     return done
