@@ -144,7 +144,11 @@ def test_decisions_that_a_lost_ledger_learns_of_before_its_hops_are_kept(busy: W
 
 def test_a_decision_about_a_dataset_that_is_gone_keeps_no_ledger_from_its_rebuild(busy: World) -> None:
     with transaction() as connection:
-        apply_consumer(connection, Consumer("old.one.silver", "silver", ("old.one.bronze",), "x", "", False), 1)
+        apply_consumer(
+            connection,
+            Consumer("old.one.silver", "silver", ("old.one.bronze",), "x", "", False, Dataset("old", "one")),
+            1,
+        )
         open_incident(connection, PARKED, "old.one.silver", "why", "batch")
     end_parked("old.one.silver", "batch", "released", by("try"))
     assert rebuild("tester", from_nothing=True).decisions == 1
