@@ -6,6 +6,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -64,3 +65,33 @@ def save(name: str, found: Mapping[str, Any]) -> Path:
     path = BENCH / f"{name}.json"
     path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
     return path
+
+
+class Anonymous:
+    """The most anonymous memory that this process and its children had at once, sampled for the length of a block."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Anonymous":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+            self.peak = max(self.peak, sum(_anonymous(process.pid) for process in tree))
+
+
+def _anonymous(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:  # ended meanwhile
+        return 0
+    return int(next(line.split()[1] for line in lines if line.startswith("Anonymous:"))) * 1024

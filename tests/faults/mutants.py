@@ -21,6 +21,7 @@ COMMON = Path("airflow/include/common")
 PATIENCE = 300
 GRAMMAR, FLOW = "tests/integration/test_hop_grammar.py", "tests/integration/test_flow.py"
 RULES, ZOMBIES, POISON = "tests/faults/test_rules.py", "tests/faults/test_zombies.py", "tests/faults/test_poison.py"
+WAREHOUSES = "tests/integration/test_warehouses.py"
 STORE, RACES = "tests/faults/test_store_faults.py", "tests/faults/test_races.py"
 
 
@@ -44,18 +45,39 @@ MUTANTS = (
         (f"{FLOW}::test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse",),
     ),
     Mutant(
-        "1 compare and set on PostgreSQL",
-        "warehouses/postgres.py",
-        "if moved.rowcount != 1:",
-        "if False:",
+        "1 compare and set in a warehouse",
+        "warehouses/warehouse.py",
+        "if talk.run(sql.move_token(token)) != 1:",
+        "if talk.run(sql.move_token(token)) is None:",
         (f"{FLOW}::test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse",),
     ),
     Mutant(
-        "1 compare and set on DuckDB",
-        "warehouses/duckdb.py",
-        "if moved != [(1,)]:",
-        "if False:",
-        (f"{FLOW}::test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse",),
+        "1 compare and set in SQL alone",
+        "warehouses/sql.py",
+        'hop = _require(column("hop").eq(token.hop - 1), token.hop, TAKEN)',
+        "hop = exp.Literal.number(token.hop)",
+        (f"{WAREHOUSES}::test_only_the_hop_after_the_head_commits",),
+    ),
+    Mutant(
+        "1 the guard in a warehouse",
+        "warehouses/warehouse.py",
+        "    if found != staged:",
+        "    if found is None:",
+        (f"{WAREHOUSES}::test_what_was_staged_and_is_gone_is_not_committed",),
+    ),
+    Mutant(
+        "1 the guard in SQL alone",
+        "warehouses/warehouse.py",
+        "guards = [] if staged is None else [sql.guard(token, staged)]",
+        "guards: list[exp.Select] = []",
+        (f"{WAREHOUSES}::test_what_was_staged_and_is_gone_is_not_committed",),
+    ),
+    Mutant(
+        "1 staging tables of closed hops alone go",
+        "warehouses/sql.py",
+        "if hop < token.hop]",
+        "if hop <= token.hop]",
+        (f"{WAREHOUSES}::test_staging_tables_of_closed_hops_go_and_those_of_the_open_one_stay",),
     ),
     Mutant(
         "1 write once",

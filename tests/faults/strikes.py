@@ -24,10 +24,7 @@ PATIENCE = 10.0
 BETWEEN_SERVICES = 65.0  # seconds; the supervisor restarts at once what has been well for a minute
 LOOKS = ("look.before", "look.after", "look.deleted")
 # Where a frozen worker holds no lock that others would wait for.
-FREEZE = {
-    "load": ("claim.after", "stage.before"),
-    "": ("stage.before", "stage.after", "manifest.after", "publish.before"),
-}
+FREEZE = ("stage.before", "stage.after", "manifest.after", "publish.before")
 
 
 @dataclass
@@ -149,7 +146,7 @@ def finish(scene: Scene, consumer: Consumer) -> None:
 def zombie(scene: Scene, consumer: Consumer) -> None:
     """A worker frozen past its lease, which goes on after another has done its work."""
     kind = consumer.kind
-    point = f"{kind}:{scene.chance.choice(FREEZE.get(kind, FREEZE['']))}"
+    point = f"{kind}:{scene.chance.choice(FREEZE)}"
     worker = scene.forks.start(job(consumer.name, "zombie"), scene.world.env, [{"at": point, "do": "stop"}])
     if worker.frozen():
         finish(scene, consumer)

@@ -42,6 +42,8 @@ def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
         ("ecommerce.fact_transactions.gold", "model:publish.before"),
         ("ecommerce.fact_transactions@warehouse", "load:stage.before"),
         ("ecommerce.fact_transactions@duckdb", "load:stage.before"),
+        ("ecommerce.fact_transactions@warehouse", "load:publish.before"),
+        ("ecommerce.fact_transactions@duckdb", "load:publish.before"),
     ],
 )
 def test_a_zombie_writes_nothing(expected: Evidence, world: World, forks: Workers, hop: str, point: str) -> None:

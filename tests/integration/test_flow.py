@@ -19,6 +19,7 @@ from common.pipelines.kinds import consumer_named, step_of
 from common.pipelines.work import check_configuration, drained, mark, work
 from common.quality.split import Split
 from common.refine.latest import Winners
+from common.warehouses.sql import Token
 from common.zones.store import Changed, ZoneStore, client, storage_options
 from tests.world import World
 
@@ -174,8 +175,8 @@ def test_a_second_attempt_cannot_publish_on_delta_or_in_the_warehouse(world: Wor
             step.table.properties(1, 42)  # type: ignore[attr-defined]
     for to in ("warehouse", "duckdb"):
         load = step_of(consumer_named(f"ecommerce.fact_transactions@{to}"))
-        with load.warehouse.session() as session, pytest.raises(CommitConflict):  # type: ignore[attr-defined]
-            session.take_token(load.consumer.name, 1, 42)
+        with pytest.raises(CommitConflict):
+            load.warehouse.commit(Token(load.consumer.name, 1, 42), None, [])  # type: ignore[attr-defined]
 
 
 def test_a_file_that_changes_before_it_is_read_is_superseded_not_mixed(

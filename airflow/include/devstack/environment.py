@@ -9,7 +9,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from common.core.settings import Settings
+from common.core.settings import BESIDE_US, Settings
 from devstack.folder import INCLUDE, REPOSITORY, StateFolder
 from devstack.keys import Keys
 from devstack.ports import HOST
@@ -26,7 +26,7 @@ FOREIGN = ("AIRFLOW", "AWS_", "PG", "PYTHON", PREFIX)
 def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chosen: Mapping[str, str]) -> dict[str, str]:
     """Give everything that reaches the stack; what the user chose wins, but not over its addresses."""
     settings = {**_settings(), **chosen}
-    settings[DOMAINS_DIR] = str(REPOSITORY / settings[DOMAINS_DIR])  # for processes that run elsewhere
+    settings[DOMAINS_DIR] = str(REPOSITORY / (settings.get(DOMAINS_DIR) or BESIDE_US))  # for processes elsewhere
     return {
         **_airflow(folder, ports, keys),
         **_connections(folder, ports, keys),

@@ -62,17 +62,17 @@ def answers() -> dict[str, Any]:
 
 
 def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Count the rows of every table that is loaded, by `table` for the warehouse and `table@duckdb` for DuckDB."""
+    """Count the rows of every table that is loaded, by `table` for the first target and `table@target` for others."""
+    from common.core.targets import TARGETS
     from common.warehouses.registry import warehouse
-    from common.warehouses.warehouse import quoted
+    from common.warehouses.sql import count
 
     found = {}
     for row in rows:
         if row["kind"] == "load":
             table, _, to = row["consumer"].partition("@")
-            with warehouse(to).session() as session:
-                name = table if to == "warehouse" else row["consumer"]
-                found[name] = int(session.scalar(f"SELECT count(*) FROM {quoted(table)}"))
+            name = table if to == next(iter(TARGETS)) else row["consumer"]
+            found[name] = int(warehouse(to).query(count(table))[0][0])
     return found
 
 

@@ -106,7 +106,7 @@ def test_in_a_container_it_is_built_from_the_environment(tmp_path: Path, monkeyp
     monkeypatch.setenv("STANDINS_TOKEN", "xoxb-right")
 
     async def go() -> dict[str, Any]:
-        transport = httpx.ASGITransport(app=standins.app())
+        transport = httpx.ASGITransport(app=standins())
         async with httpx.AsyncClient(transport=transport, base_url="http://slack") as client:
             found: dict[str, Any] = (await client.get("/api/auth.test", params={"token": "xoxb-right"})).json()
             return found

@@ -14,6 +14,7 @@ from common.contracts.read import read_contract
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
 from common.core.settings import domains_dir
+from common.pipelines.kinds import equal_names
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
 
@@ -29,7 +30,7 @@ def find(name: str) -> Contract:
 
 @app.command()
 def lint(paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts without any.")] = None) -> None:
-    """Check contracts; exit code 1 where one has a fault."""
+    """Check contracts, and without paths also that no two datasets load into one table; exit code 1 at a fault."""
     root = domains_dir()
     found = paths or [path for domain in domains(root) for path in sorted((root / domain / "contracts").glob("*.yaml"))]
     bad = 0
@@ -39,8 +40,11 @@ def lint(paths: Annotated[list[Path] | None, typer.Argument(help="Files; all con
         except ContractError as error:
             bad += 1
             console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    clashes = [] if bad or paths else list(equal_names())
+    for clash in clashes:
+        console.print(clash, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(found)} contracts, {bad} with faults.")
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(1 if bad or clashes else 0)
 
 
 @app.command("ls")

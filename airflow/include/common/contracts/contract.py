@@ -23,6 +23,13 @@ class Kind(StrEnum):
     TIMESTAMP = "timestamp"
 
 
+class LoadStrategy(StrEnum):
+    """How a table can be loaded."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its type, how it is cleaned, and the rules its values obey.

@@ -1,9 +1,10 @@
 """What can be wrong with a contract that is well-formed YAML: every fault at once, in plain words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from common.contracts.contract import ARRIVAL, Column, Contract, Kind
+from common.contracts.contract import ARRIVAL, Column, Contract, Kind, LoadSpec, LoadStrategy
+from common.core.targets import TARGETS
 
 BY = ("value", "day", "month", "year")
 CASES = (None, "lower", "upper", "title")
@@ -93,6 +94,16 @@ def _batch(contract: Contract) -> Iterator[str]:
 
 
 def _loads(contract: Contract) -> Iterator[str]:
-    for load in contract.loads:
-        if load.strategy not in ("full", "incremental"):
-            yield f"/customProperties/load: no strategy '{load.strategy}'. Known: full, incremental."
+    yield from (f"/customProperties/load: {fault}" for fault in load_faults(contract.loads))
+
+
+def load_faults(loads: Sequence[LoadSpec]) -> Iterator[str]:
+    """List what is wrong with the loads of a contract or model."""
+    tables = [(load.to, (load.table or "").casefold()) for load in loads]
+    for to, table in sorted({pair for pair in tables if tables.count(pair) > 1}):
+        yield f"two loads write one table of '{to}'{f', {table}' if table else ''}: give each a `table` of its own."
+    for load in loads:
+        if load.strategy not in list(LoadStrategy):
+            yield f"no strategy '{load.strategy}'. Known: {', '.join(LoadStrategy)}."
+        if load.to not in TARGETS:
+            yield f"no warehouse '{load.to}'. Known: {', '.join(TARGETS)}."

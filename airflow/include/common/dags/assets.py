@@ -11,6 +11,7 @@ from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
 from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
+from common.core.targets import target
 from common.zones.zone import folder, place
 
 Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
@@ -59,10 +60,8 @@ def output_asset(consumer: Consumer) -> Asset:
     if not consumer.to:
         written = LakeAsset.parse(consumer.output)
         return zone_asset(written.dataset, written.zone)
-    config = settings()
-    base = config.duckdb_uri if consumer.to == "duckdb" else config.warehouse_uri
     table = consumer.output.rpartition("@")[0].replace(".", "/")
-    return Asset(name=consumer.name, uri=f"{base}/{table}", group=consumer.to)
+    return Asset(name=consumer.name, uri=f"{target(consumer.to).uri}/{table}", group=consumer.to)
 
 
 def doorbell(assets: Sequence[Asset]) -> Schedule:

@@ -1,8 +1,12 @@
-"""Full load: the table's rows are replaced by the staged ones, at once for every reader."""
+"""Full load: the table's rows are replaced by those given, at once for every reader."""
+
+from sqlglot import exp
 
 from common.load.plan import LoadPlan
+from common.warehouses import sql
+from common.warehouses.warehouse import Statement
 
 
-def statements(plan: LoadPlan) -> list[str]:
-    """Give the statements; DELETE rather than TRUNCATE, which a reader with an older snapshot would see."""
-    return [f"DELETE FROM {plan.target}", plan.insert]  # noqa: S608 - the name is quoted
+def statements(plan: LoadPlan) -> list[Statement]:
+    """Return the statements; DELETE rather than TRUNCATE, which a reader with an older snapshot would see."""
+    return [exp.delete(sql.table(plan.table)), plan.insert]

@@ -1,43 +1,50 @@
-"""What a load strategy is told."""
+"""What a load strategy is told, and what its statements are made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.warehouses.warehouse import quoted
+from sqlglot import exp
 
-DELETED = "_deleted"
+from common.lake.changes import DELETED
+from common.warehouses import sql
+from common.warehouses.warehouse import Copy, Rows, Statement
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One load: staged rows into a table, identified by key; staged rows marked `_deleted` only remove theirs."""
+    """One load: rows into a table, identified by key; staged rows marked `_deleted` only remove theirs.
+
+    `direct` are the rows themselves, where all of them go straight into the table and none is staged.
+    """
 
     table: str
     staging: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    direct: Rows | None = None
 
     @property
-    def target(self) -> str:
-        """Give the quoted name of the table."""
-        return quoted(self.table)
+    def same_key(self) -> exp.Expr:
+        """Return the condition that a staged row has the key of the table's row; keys never hold NULL."""
+        pairs = [sql.column(name, self.staging).eq(sql.column(name, self.table)) for name in self.key]
+        return exp.and_(*pairs)
 
     @property
-    def matches(self) -> str:
-        """Give the condition that a staged row `s` has the key of a row `t` of the table."""
-        return " AND ".join(f't."{name}" = s."{name}"' for name in self.key)
+    def touched(self) -> exp.Expr:
+        """Return the condition that a row of the table has the key of a staged row.
+
+        By EXISTS: not every engine knows an alias for the target of DELETE.
+        """
+        return exp.Exists(this=exp.select("1").from_(sql.table(self.staging)).where(self.same_key))
 
     @property
-    def insert(self) -> str:
-        """Give the statement that inserts every staged row that is not marked as deleted."""
-        names = ", ".join(f'"{name}"' for name in self.columns)
-        return (
-            f"INSERT INTO {self.target} ({names}) "  # noqa: S608 - names come from contracts and are quoted
-            f'SELECT {names} FROM "{self.staging}" WHERE NOT "{DELETED}"'
-        )
+    def insert(self) -> Statement:
+        """Return the statement that inserts the rows, but those that are marked as deleted."""
+        if self.direct is not None:
+            return Copy(self.table, self.direct)
+        staged = exp.select(*map(sql.column, self.columns)).from_(sql.table(self.staging))
+        stays = staged.where(exp.Not(this=sql.column(DELETED)))
+        return exp.insert(stays, sql.table(self.table), columns=[sql.name(name) for name in self.columns])
 
-    @property
-    def count_known(self) -> str:
-        """Give the query that counts the staged rows whose key the table has already."""
-        return (
-            f'SELECT count(*) FROM "{self.staging}" s WHERE EXISTS (SELECT 1 FROM {self.target} t WHERE {self.matches})'  # noqa: S608
-        )
+
+Strategy = Callable[[LoadPlan], list[Statement]]

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from common.contracts.contract import LoadSpec
+from common.contracts.lint import load_faults
 from common.core.caches import per_files
 from common.core.errors import ConfigError, ModelError
 from common.core.nouns import Dataset
@@ -55,7 +56,8 @@ def read_model(path: Path, domain: str) -> Model:
     header = yaml.safe_load(found[1]) if found else None
     if not isinstance(header, dict) or not found:
         raise ModelError(f"{path}: must begin with a /* YAML header */ that has {', '.join(sorted(KNOWN))}.")
-    if faults := _faults(header):
+    loads = tuple(LoadSpec(**load) for load in header.get("load", []))
+    if faults := [*_faults(header), *load_faults(loads)]:
         raise ModelError(f"{path}: " + "; ".join(faults))
     return Model(
         dataset=Dataset(domain, path.stem),
@@ -67,7 +69,7 @@ def read_model(path: Path, domain: str) -> Model:
         inputs={Dataset.parse(name): expression for name, expression in header["inputs"].items()},
         partition=tuple(header.get("partition", [])),
         controls=tuple(_control(item) for item in header.get("controls", [])),
-        loads=tuple(LoadSpec(**load) for load in header.get("load", [])),
+        loads=loads,
         complete=tuple(Dataset.parse(name) for name in header.get("complete", [])),
     )
 

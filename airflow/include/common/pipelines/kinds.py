@@ -112,7 +112,7 @@ the load token, so that a load happens once or not at all.
 means that `watershed apply` was not run after a change of contracts.""",
         redoes=Zone.GOLD,
         writes="warehouse",
-        inside=("stage.token", "stage.rows", "publish.commit"),
+        inside=("stage.rows", "publish.token", "publish.commit"),
     ),
 }
 

@@ -1,4 +1,7 @@
-"""Silver or gold to a warehouse: the net change between two versions, in one transaction with the token."""
+"""Silver or gold to a warehouse: staged outside of any transaction, then one commit with the token.
+
+What is carried and how it counts follows from the claim's pins alone, so nothing is kept between stage and publish.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +10,16 @@ from functools import partial
 
 import polars as pl
 
-from common.contracts.contract import LoadSpec
+from common.contracts.contract import LoadSpec, LoadStrategy
 from common.core.assets import Zone
-from common.core.errors import ConservationError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
 from common.core.places import WarehouseTable
-from common.lake.table import CHANGE, changes, current_version, read_at, reading
+from common.lake.changes import DELETED, net_changes
+from common.lake.table import changes, current_version, read_at, reading, row_count
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
-from common.load.plan import DELETED, LoadPlan
+from common.load.plan import LoadPlan
 from common.load.strategies import strategy
 from common.models.model import Model
 from common.observe.verbs import passed
@@ -25,12 +28,12 @@ from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
 from common.refine.clean import silver_schema
 from common.warehouses.registry import warehouse
-from common.warehouses.warehouse import Session
+from common.warehouses.sql import Token, count
+from common.warehouses.warehouse import Rows, Statement, create, create_token, head
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
 
-STAGING = "watershed_staging"
-CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
+FRAME_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,10 @@ class LakeSource:
     key: tuple[str, ...]
     contract: str
 
-
-def _source(dataset: Dataset) -> LakeSource:
-    table = declared(dataset)
-    if isinstance(table, Model):
-        return LakeSource(dataset, Zone.GOLD, model_schema(table), table.key, table.hash)
-    return LakeSource(dataset, Zone.SILVER, silver_schema(table), table.identity, table.hash)
-
-
-def _spec(consumer: Consumer) -> LoadSpec:
-    return next(s for s in declared(consumer.dataset).loads if load_name(consumer.dataset, s) == consumer.name)
+    @property
+    def uri(self) -> str:
+        """Return the address of the table."""
+        return ZoneStore(self.zone).uri(folder(self.dataset))
 
 
 class LoadStep:
@@ -68,72 +65,106 @@ class LoadStep:
 
     def apply(self) -> None:
         """Make the warehouse's table with the columns that it lacks, and the load token."""
-        self.warehouse.create(self.target, self.source.schema, self.source.key)
-        self.warehouse.create_token(self.consumer.name)
+        create(self.warehouse, self.target, self.source.schema, self.source.key)
+        create_token(self.warehouse, self.consumer.name)
 
     def head(self) -> Head:
         """Read the warehouse's load token."""
-        return self.warehouse.head(self.consumer.name)
+        return head(self.warehouse, self.consumer.name)
 
     def place_of(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is."""
         del hop
         return batch
 
-    def _plan(self) -> LoadPlan:
-        return LoadPlan(self.target, STAGING, tuple(self.source.schema), self.source.key)
+    def count_rows(self) -> int:
+        """Return how many rows the warehouse table has."""
+        return int(self.warehouse.query(count(self.target))[0][0])
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
-        """Take the token, copy the rows, count what is known: all in a transaction that `publish` commits."""
-        rows = self._rows(held)
-        with self.warehouse.session() as session:
-            session.take_token(held.consumer, held.hop, held.attempt)
-            passed(self.consumer.kind, "stage.token", held.batches)
-            counts = self._counted(session, rows)
-            passed(self.consumer.kind, "stage.rows", held.batches)
-            chosen = "full" if held.replay is not None else self.spec.strategy
-            yield Staged(
-                counts=counts,
-                commit=partial(self._commit, session, chosen),
-                outputs=(self._output(held, rows.height),),
-                bytes=sum(batch.bytes for batch in held.batches),
-            )
+        """Copy the rows into a table of this attempt, unless they go straight into the target at the commit."""
+        with reading(self.source.uri):
+            rows, counts = self._rows(held)
+        if not self._direct(held):
+            self.warehouse.stage(_token(held), rows)
+        passed(self.consumer.kind, "stage.rows", held.batches)
+        yield Staged(
+            counts=counts,
+            commit=partial(self._commit, held, counts.taken),
+            outputs=(self._output(held, counts.taken),),
+            bytes=sum(batch.bytes for batch in held.batches),
+        )
 
     def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing: the rows are staged and rolled back."""
-        with self.warehouse.session() as session:
-            return self._counted(session, self._rows(held))
+        """Return what the claim would come to; the lake knows."""
+        with reading(self.source.uri):
+            return self._rows(held)[1]
 
-    def _counted(self, session: Session, rows: pl.DataFrame) -> Counts:
-        session.stage(STAGING, rows)
-        if (staged := int(session.scalar(f'SELECT count(*) FROM "{STAGING}"'))) != rows.height:  # noqa: S608
-            raise ConservationError(f"{self.consumer.name}: {staged} of {rows.height} rows were staged.")
-        known = int(session.scalar(self._plan().count_known))
-        return Counts(rows.height, rows.height - known, known, 0)
+    def _commit(self, held: Claim, taken: int) -> None:
+        """Run the strategy's statements in one transaction with the token."""
+        guarded = None if self._direct(held) else taken
+        self.warehouse.commit(_token(held), guarded, self._statements(held, taken))
 
-    @property
-    def source_uri(self) -> str:
-        """Give the address of the lake table."""
-        return ZoneStore(self.source.zone).uri(folder(self.source.dataset))
-
-    @property
-    def count_rows(self) -> str:
-        """Give the query that counts the rows of the warehouse table."""
-        return f"SELECT count(*) FROM {self._plan().target}"  # noqa: S608 - the name is quoted
-
-    def _rows(self, held: Claim) -> pl.DataFrame:
-        uri = self.source_uri
-        after, upto = held.pins[self.consumer.inputs[0]]
+    def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
+        """Compare the rows of the warehouse's table with those that the lake had at the version last loaded."""
+        del manifests
+        if not known.hops:
+            return
+        uri, (_, version) = self.source.uri, known.hops[-1].pins[self.consumer.inputs[0]]
         with reading(uri):
-            return self._read(uri, after, upto, whole=self.spec.strategy == "full" or held.replay is not None)
+            expected = row_count(uri, min(version, current_version(uri)))
+        if (found := self.count_rows()) != expected:
+            yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
 
-    def _read(self, uri: str, after: int, upto: int, *, whole: bool) -> pl.DataFrame:
-        columns = list(self.source.schema)
-        if whole:
-            rows = read_at(uri, upto, self.source.schema).select(columns)
-            return rows.collect().with_columns(pl.lit(value=False).alias(DELETED))
-        return net_changes(changes(uri, after, upto, columns), self.source.key)
+    def settle(self, done: Manifest) -> None:
+        """Nothing is left to do."""
+
+    def _statements(self, held: Claim, taken: int) -> Iterator[Statement]:
+        direct = self._whole(held, taken) if self._direct(held) else None
+        plan = LoadPlan(self.target, _token(held).staging, tuple(self.source.schema), self.source.key, direct)
+        passed(self.consumer.kind, "publish.token")
+        yield from strategy(self._strategy(held))(plan)
+        passed(self.consumer.kind, "publish.commit")
+
+    def _strategy(self, held: Claim) -> str:
+        return LoadStrategy.FULL if held.replay is not None else self.spec.strategy
+
+    def _direct(self, held: Claim) -> bool:
+        return self._strategy(held) == LoadStrategy.FULL and self.warehouse.dialect.copies
+
+    def _rows(self, held: Claim) -> tuple[Rows, Counts]:
+        """Find the rows to carry and what they count as: good where the table at `after` lacked their key."""
+        after, upto = held.pins[self.consumer.inputs[0]]
+        if self._strategy(held) == LoadStrategy.FULL or after == 0:  # version 0 is the empty table
+            taken = row_count(self.source.uri, upto)
+            keys = self.source.key
+            good = taken if after == 0 else net_changes(changes(self.source.uri, after, upto, keys), keys).new
+            return self._marked(self._whole(held, taken)), Counts(taken, good, taken - good, 0)
+        net = net_changes(changes(self.source.uri, after, upto, list(self.source.schema)), self.source.key)
+        taken = net.rows.height
+        return Rows(taken, dict(net.rows.schema), lambda: [net.rows]), Counts(taken, net.new, taken - net.new, 0)
+
+    def _whole(self, held: Claim, taken: int) -> Rows:
+        """Return all rows of the table at the pin, read as they are asked for."""
+        uri, schema = self.source.uri, self.source.schema
+        _, upto = held.pins[self.consumer.inputs[0]]
+
+        def frames() -> Iterator[pl.DataFrame]:
+            with reading(uri):
+                rows = read_at(uri, upto, schema).select(list(schema))
+                yield from rows.collect_batches(chunk_size=FRAME_ROWS, maintain_order=False)
+
+        return Rows(taken, schema, frames)
+
+    def _marked(self, rows: Rows) -> Rows:
+        mark = pl.lit(value=False).alias(DELETED)
+        frames = rows.frames
+        return replace(
+            rows,
+            schema={**rows.schema, DELETED: pl.Boolean()},
+            frames=lambda: (frame.with_columns(mark) for frame in frames()),
+        )
 
     def _output(self, held: Claim, rows: int) -> Batch:
         return Batch(
@@ -145,40 +176,17 @@ class LoadStep:
             parents=tuple(batch.id for batch in held.batches),
         )
 
-    def _commit(self, session: Session, chosen: str) -> None:
-        """Run the strategy's statements and commit them with the token."""
-        for statement in strategy(chosen)(self._plan()):
-            session.execute(statement)
-        passed(self.consumer.kind, "publish.commit")
-        session.commit()
 
-    def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
-        """Compare the rows of the warehouse's table with those that the lake had at the version last loaded."""
-        del manifests
-        if not known.hops:
-            return
-        uri, (_, version) = self.source_uri, known.hops[-1].pins[self.consumer.inputs[0]]
-        with reading(uri):
-            expected = read_at(uri, min(version, current_version(uri))).select(pl.len()).collect().item()
-        with self.warehouse.session() as session:
-            found = int(session.scalar(self.count_rows))
-        if found != expected:
-            yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
-
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
+def _source(dataset: Dataset) -> LakeSource:
+    table = declared(dataset)
+    if isinstance(table, Model):
+        return LakeSource(dataset, Zone.GOLD, model_schema(table), table.key, table.hash)
+    return LakeSource(dataset, Zone.SILVER, silver_schema(table), table.identity, table.hash)
 
 
-def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
-    """Reduce a change feed to one row a key: its last state, or `_deleted`; what ends as it began is left out."""
-    columns = [name for name in feed.columns if name not in (CHANGE, "_commit_version")]
-    ordered = feed.sort("_commit_version", pl.col(CHANGE).is_in(CAME), maintain_order=True)
-    last = ordered.unique(subset=list(key), keep="last", maintain_order=True)
-    first = ordered.unique(subset=list(key), keep="first", maintain_order=True)
-    before = first.filter(pl.col(CHANGE).is_in(LEFT)).select(columns)
-    after = last.filter(pl.col(CHANGE).is_in(CAME)).select(columns)
-    upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
-    gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=list(key), how="semi").select(columns)
-    return pl.concat(
-        [upserts.with_columns(pl.lit(value=False).alias(DELETED)), gone.with_columns(pl.lit(value=True).alias(DELETED))]
-    )
+def _spec(consumer: Consumer) -> LoadSpec:
+    return next(s for s in declared(consumer.dataset).loads if load_name(consumer.dataset, s) == consumer.name)
+
+
+def _token(held: Claim) -> Token:
+    return Token(held.consumer, held.hop, held.attempt)

@@ -1,82 +1,106 @@
 """DuckDB: a file that one process at a time opens for writing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
+from sqlglot import exp
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from common.core.arrow import ArrowStream
-from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
+from common.core.errors import ConfigError, DataError, MachineUnavailable, NotApplied, TargetUnavailable
 from common.core.masks import without_values
-from common.core.nouns import Head
-from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, columns_sql, quoted
+from common.warehouses import sql
+from common.warehouses.dialect import Dialect
+from common.warehouses.sql import Token
+from common.warehouses.translation import Meanings, translated
+from common.warehouses.warehouse import Rows, Statement, converse, copied
 
+# No keys: DuckDB's index would refuse one that is deleted and inserted again in one transaction.
+DIALECT = Dialect(sql="duckdb", keys=False)
 LOCK_PATIENCE = 30.0  # seconds
+# Rows stream through: more would only be kept because it is there.
+LIMITS = ("SET memory_limit = '400MB'", "SET preserve_insertion_order = false")
+FRAME = "watershed_frame"
 ABOUT_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)  # these quote them
-
-
-class DuckdbSession:
-    """One transaction on a DuckDB connection."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def take_token(self, consumer: str, hop: int, attempt: int) -> None:
-        """Move the consumer's token from hop - 1 to hop; raises CommitConflict where it stands elsewhere."""
-        moved = self._connection.execute(
-            f"UPDATE {TOKEN_TABLE} SET hop = ?, attempt = ? WHERE consumer = ? AND hop = ?",  # noqa: S608
-            [hop, attempt, consumer, hop - 1],
-        ).fetchall()
-        if moved != [(1,)]:
-            raise CommitConflict(f"The token of {consumer} is not at hop {hop - 1}; it will be read again.")
-
-    def stage(self, table: str, rows: pl.DataFrame) -> None:
-        """Bulk copy rows into a new temporary table."""
-        self._connection.register(f"{table}_rows", ArrowStream(rows))
-        self._connection.execute(f'CREATE TEMPORARY TABLE "{table}" AS FROM "{table}_rows"')
-
-    def execute(self, sql: str) -> int:
-        """Run one statement and tell how many rows it touched."""
-        rows = self._connection.execute(sql).fetchall()
-        return int(rows[0][0]) if rows else 0
-
-    def scalar(self, sql: str) -> Any:
-        """Run one query and give its only value."""
-        rows = self._connection.execute(sql).fetchall()
-        return rows[0][0] if rows else None
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-        self._connection.commit()
-
-
-@retry(
+APPLY = ". Run `watershed apply`."
+MEANINGS: Meanings = (
+    (duckdb.CatalogException, NotApplied, APPLY),
+    (duckdb.BinderException, NotApplied, APPLY),  # a column is missing
+    (duckdb.PermissionException, ConfigError, ". Check the connection's file and its mode."),
+    (duckdb.OutOfMemoryException, MachineUnavailable, ""),
+    (duckdb.OperationalError, TargetUnavailable, ""),
+    (duckdb.InternalError, TargetUnavailable, ""),
+    (duckdb.FatalException, TargetUnavailable, ""),
+    (duckdb.InterruptException, TargetUnavailable, ""),
+    (duckdb.Error, DataError, ""),
+)
+patient = retry(
     retry=retry_if_exception_type(TargetUnavailable),
     wait=wait_random(0.05, 0.3),  # whoever holds the file holds it for a fraction of a second
     stop=stop_after_delay(LOCK_PATIENCE),
     reraise=True,
 )
+
+
+def _wording(error: Exception) -> object:
+    return without_values(error) if isinstance(error, ABOUT_VALUES) else error
+
+
+@patient
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the file for writing; waits while another process or thread has it, then raises TargetUnavailable."""
-    try:
+    with translated(f"{path} cannot be opened for writing now", MEANINGS):
         return duckdb.connect(str(path))
-    except (duckdb.IOException, duckdb.ResourceInUseException) as error:
-        raise TargetUnavailable(f"{path} cannot be opened for writing now: {error}") from error
+
+
+class _Conversation:
+    """One transaction on a DuckDB connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, what: str) -> None:
+        self._connection, self._what = connection, what
+
+    def all(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        with translated(self._what, MEANINGS, _wording):
+            return self._connection.execute(DIALECT.text(query)).fetchall()
+
+    def run(self, statement: exp.Expr) -> int:
+        rows = self.all(statement)
+        return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
+
+    def scalar(self, query: exp.Expr) -> Any:
+        rows = self.all(query)
+        return rows[0][0] if rows else None
+
+    def copy(self, table: str, rows: Rows) -> int:
+        columns = [sql.name(column) for column in rows.schema]
+        insert = exp.insert(exp.select(exp.Star()).from_(sql.table(FRAME)), sql.table(table), columns=columns)
+        arrived = 0
+        for frame in rows.frames():
+            part = frame.select(list(rows.schema)).with_columns(cs.by_dtype(pl.Int128).cast(pl.Decimal(38, 0)))
+            self._connection.register(FRAME, ArrowStream(part))  # of polars' 128-bit integers Arrow knows nothing
+            arrived += self.run(insert)
+        return arrived
 
 
 class Duckdb:
     """A DuckDB file named by the host of an Airflow Connection."""
 
+    dialect = DIALECT
+
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     @property
     def path(self) -> Path:
-        """Tell where the file is; raises ConfigError where the connection names none."""
+        """Return where the file is; raises ConfigError where the connection names none."""
         from airflow.sdk import Connection
 
         connection = Connection.get(self.conn_id)
@@ -85,55 +109,41 @@ class Duckdb:
         return Path(connection.host)
 
     @contextmanager
-    def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _talk(self) -> Iterator[_Conversation]:
         path = self.path
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = _open(path)
-        try:
-            yield connection
-        except duckdb.CatalogException as error:
-            raise NotApplied(f"{path}: {error}. Run `watershed apply`.") from error
-        except (duckdb.IOException, duckdb.TransactionException) as error:
-            raise TargetUnavailable(f"{path}: {error}") from error
-        except duckdb.Error as error:
-            said = without_values(error) if isinstance(error, ABOUT_VALUES) else error
-            raise DataError(f"{path}: {said}") from error
-        finally:
-            connection.close()
+        with translated(str(path), MEANINGS, _wording):
+            try:
+                for limit in LIMITS:
+                    connection.execute(limit)
+                connection.begin()
+                yield _Conversation(connection, str(path))
+                connection.commit()
+            finally:
+                connection.close()
 
-    def head(self, consumer: str) -> Head:
-        """Read the consumer's token; raises NotApplied where it is missing."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                f"SELECT hop, attempt FROM {TOKEN_TABLE} WHERE consumer = ?",  # noqa: S608
-                [consumer],
-            ).fetchall()
-        if not rows:
-            raise NotApplied(f"There is no load token of {consumer} in {self.path}. Run `watershed apply`.")
-        return Head(*rows[0])
+    def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self._talk() as talk:
+            return talk.all(query)
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Open one transaction; what is not committed at the end of the block never happened."""
-        with self._connect() as connection:
-            connection.begin()
-            yield DuckdbSession(connection)
+    @patient
+    def apply(self, statements: Sequence[exp.Expr]) -> None:
+        """Run statements; threads of one process that do the same at once take turns."""
+        with self._talk() as talk:
+            for statement in statements:
+                talk.run(statement)
 
-    def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table, its schema and its columns where they are missing.
+    def stage(self, token: Token, rows: Rows) -> None:
+        """Copy rows into a new table of this attempt, and drop what closed hops have left."""
+        with self._talk() as talk:
+            for statement in sql.stale(token, [found for (found,) in talk.all(sql.staging_tables(token.consumer))]):
+                talk.run(statement)
+            talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
+            copied(token.staging, rows, talk.copy(token.staging, rows))
 
-        No primary key: DuckDB's index would refuse a key deleted and inserted again in one transaction.
-        """
-        del key
-        with self._connect() as connection:
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.split(".")[0]}"')
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns_sql(schema, ())})")
-            for statement in added_columns(table, schema):
-                connection.execute(statement)
-
-    def create_token(self, consumer: str) -> None:
-        """Make the token table and the consumer's row, at hop 0, where they are missing."""
-        with self._connect() as connection:
-            for statement in TOKEN_SQL:
-                connection.execute(statement)
-            connection.execute(f"INSERT INTO {TOKEN_TABLE} VALUES (?, 0, 0) ON CONFLICT DO NOTHING", [consumer])  # noqa: S608
+    def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
+        """Run statements in one transaction with the token."""
+        with self._talk() as talk:
+            converse(talk, token, staged, statements)

@@ -1,93 +1,99 @@
-"""PostgreSQL: COPY into a temporary table, then statements, all in the token's transaction."""
+"""PostgreSQL: COPY into an unlogged table of the attempt, then one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import psycopg
+from psycopg import errors
 from psycopg import sql as psycopg_sql
+from sqlglot import exp
 
-from common.core.errors import CommitConflict, ConfigError, DataError, NotApplied, TargetUnavailable
+from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.masks import without_values
-from common.core.nouns import Head
-from common.warehouses.warehouse import TOKEN_SQL, TOKEN_TABLE, Session, added_columns, column_type, columns_sql, quoted
+from common.warehouses import sql
+from common.warehouses.dialect import Dialect
+from common.warehouses.sql import Token
+from common.warehouses.translation import Meanings, translated
+from common.warehouses.warehouse import Rows, Statement, converse, copied
 
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
+DIALECT = Dialect(sql="postgres", unlogged=True)
 COPY_ROWS = 200_000
 # A load that is frozen while it holds its token must not hold up the next one for ever.
 SESSION = ("SET lock_timeout = '60s'", "SET idle_in_transaction_session_timeout = '15min'")
 APPLY_LOCK = 0x57A7E2
+APPLY, GRANTS = ". Run `watershed apply`.", ". Check the connection's user, database and grants."
+MEANINGS: Meanings = (
+    (errors.UndefinedTable, NotApplied, APPLY),
+    (errors.UndefinedColumn, NotApplied, APPLY),
+    (errors.InvalidSchemaName, NotApplied, APPLY),
+    (errors.InvalidAuthorizationSpecification, ConfigError, GRANTS),  # a wrong password is one
+    (errors.InvalidPassword, ConfigError, GRANTS),
+    (errors.InsufficientPrivilege, ConfigError, GRANTS),
+    (errors.InvalidCatalogName, ConfigError, GRANTS),
+    (psycopg.OperationalError, TargetUnavailable, ""),
+    (psycopg.InterfaceError, TargetUnavailable, ""),  # the connection was closed under us
+    (psycopg.InternalError, TargetUnavailable, ""),
+    (psycopg.Error, DataError, ""),
+)
+# These may quote values.
+ABOUT_VALUES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
 
 
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise NotApplied(f"{what}: {error}. Run `watershed apply`.") from error
-    except (psycopg.errors.InvalidPassword, psycopg.errors.InsufficientPrivilege) as error:
-        raise ConfigError(f"{what}: {error}. Check the connection's user and grants.") from error
-    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
-        raise TargetUnavailable(f"{what}: {error}") from error
-    except psycopg.Error as error:
-        raise DataError(f"{what}: {_told(error)}") from error
-
-
-def _told(error: psycopg.Error) -> str:
+def _wording(error: Exception) -> object:
     """Say what is wrong, and of which constraint or column, but not with which values: those are in the detail."""
+    if not isinstance(error, ABOUT_VALUES):
+        return error
     if error.diag.message_primary is None or (error.sqlstate or "").startswith("22"):
         return without_values(error.diag.message_primary or error)
     return error.diag.message_primary
 
 
-class PostgresSession:
+class _Conversation:
     """One transaction on a psycopg connection."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        self._connection = connection
+    def __init__(self, connection: "psycopg.Connection[Any]", what: str) -> None:
+        self._connection, self._what = connection, what
 
-    def take_token(self, consumer: str, hop: int, attempt: int) -> None:
-        """Move the consumer's token from hop - 1 to hop; raises CommitConflict where it stands elsewhere."""
-        moved = self._connection.execute(
-            f"UPDATE {TOKEN_TABLE} SET hop = %s, attempt = %s WHERE consumer = %s AND hop = %s",  # noqa: S608
-            (hop, attempt, consumer, hop - 1),
-        )
-        if moved.rowcount != 1:
-            raise CommitConflict(f"The token of {consumer} is not at hop {hop - 1}; it will be read again.")
+    def _execute(self, statement: exp.Expr) -> "psycopg.Cursor[Any]":
+        with translated(self._what, MEANINGS, _wording):
+            return self._connection.execute(DIALECT.text(statement).encode())
 
-    def stage(self, table: str, rows: pl.DataFrame) -> None:
-        """Bulk copy rows into a new temporary table, dropped at commit."""
-        columns = ", ".join(f'"{name}" {column_type(dtype)}' for name, dtype in rows.schema.items())
-        self._connection.execute(f'CREATE TEMPORARY TABLE "{table}" ({columns}) ON COMMIT DROP')
-        names = psycopg_sql.SQL(", ").join(map(psycopg_sql.Identifier, rows.columns))
-        copy = psycopg_sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(psycopg_sql.Identifier(table), names)
-        with self._connection.cursor() as cursor, cursor.copy(copy) as stream:
-            for part in rows.iter_slices(COPY_ROWS):
-                stream.write(part.write_csv(include_header=False))
-        self._connection.execute(f'ANALYZE "{table}"')
+    def run(self, statement: exp.Expr) -> int:
+        return self._execute(statement).rowcount
 
-    def execute(self, sql: str) -> int:
-        """Run one statement and tell how many rows it touched."""
-        return self._connection.execute(sql).rowcount
-
-    def scalar(self, sql: str) -> Any:
-        """Run one query and give its only value."""
-        row = self._connection.execute(sql).fetchone()
+    def scalar(self, query: exp.Expr) -> Any:
+        row = self._execute(query).fetchone()
         return row[0] if row else None
 
-    def commit(self) -> None:
-        """Commit the transaction."""
-        self._connection.commit()
+    def all(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        return self._execute(query).fetchall()
+
+    def copy(self, table: str, rows: Rows) -> int:
+        names = psycopg_sql.SQL(", ").join(map(psycopg_sql.Identifier, rows.schema))
+        target = psycopg_sql.Identifier(*table.split("."))
+        copy = psycopg_sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names)
+        with translated(self._what, MEANINGS, _wording), self._connection.cursor() as cursor:
+            with cursor.copy(copy) as stream:
+                for frame in rows.frames():
+                    for part in frame.iter_slices(COPY_ROWS):
+                        stream.write(part.select(list(rows.schema)).write_csv(include_header=False))
+            return cursor.rowcount
 
 
 class Postgres:
     """A PostgreSQL database behind an Airflow Connection."""
 
+    dialect = DIALECT
+
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
+
+    def __str__(self) -> str:
+        return f"connection '{self.conn_id}'"
 
     def _hook(self) -> "PostgresHook":
         from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -95,53 +101,40 @@ class Postgres:
         return PostgresHook(postgres_conn_id=self.conn_id)
 
     @contextmanager
-    def _connect(self, what: str) -> Iterator["psycopg.Connection[Any]"]:
-        with _translated(f"{what} by connection '{self.conn_id}'"):
+    def _talk(self, verb: str) -> Iterator[_Conversation]:
+        what = f"{verb} by {self}"
+        with translated(what, MEANINGS, _wording):
             connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
             try:
                 for setting in SESSION:
                     connection.execute(setting)
-                yield connection
+                yield _Conversation(connection, what)
+                connection.commit()
             finally:
                 connection.close()
 
-    def head(self, consumer: str) -> Head:
-        """Read the consumer's token; raises NotApplied where it is missing."""
-        with self._connect("read the load token") as connection:
-            row = connection.execute(
-                f"SELECT hop, attempt FROM {TOKEN_TABLE} WHERE consumer = %s",  # noqa: S608
-                (consumer,),
-            ).fetchone()
-        if row is None:
-            raise NotApplied(f"There is no load token of {consumer} at '{self.conn_id}'. Run `watershed apply`.")
-        return Head(*row)
+    def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self._talk("read") as talk:
+            return talk.all(query)
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Open one transaction; what is not committed at the end of the block never happened."""
-        with self._connect("load") as connection:
-            yield PostgresSession(connection)
-
-    def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table, its schema and its columns where they are missing."""
-        self._apply(
-            f'CREATE SCHEMA IF NOT EXISTS "{table.split(".")[0]}"',
-            f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns_sql(schema, key)})",
-            *added_columns(table, schema),
-        )
-
-    def create_token(self, consumer: str) -> None:
-        """Make the token table and the consumer's row, at hop 0, where they are missing."""
-        row = psycopg_sql.Literal(consumer).as_string(None)
-        self._apply(
-            *TOKEN_SQL,
-            f"INSERT INTO {TOKEN_TABLE} VALUES ({row}, 0, 0) ON CONFLICT DO NOTHING",  # noqa: S608
-        )
-
-    def _apply(self, *statements: str) -> None:
+    def apply(self, statements: Sequence[exp.Expr]) -> None:
         """Run statements one process at a time: IF NOT EXISTS does not keep two from colliding."""
-        with self._connect("apply") as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPLY_LOCK,))
+        with self._talk("apply") as talk:
+            talk.scalar(exp.select(exp.func("pg_advisory_xact_lock", exp.Literal.number(APPLY_LOCK))))
             for statement in statements:
-                connection.execute(statement)
-            connection.commit()
+                talk.run(statement)
+
+    def stage(self, token: Token, rows: Rows) -> None:
+        """Copy rows into a new table of this attempt, and drop what closed hops have left."""
+        with self._talk("stage") as talk:
+            for statement in sql.stale(token, [found for (found,) in talk.all(sql.staging_tables(token.consumer))]):
+                talk.run(statement)
+            talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
+            copied(token.staging, rows, talk.copy(token.staging, rows))
+            talk.run(exp.Analyze(this=sql.table(token.staging)))
+
+    def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
+        """Run statements in one transaction with the token."""
+        with self._talk("load") as talk:
+            converse(talk, token, staged, statements)

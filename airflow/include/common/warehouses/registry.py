@@ -1,21 +1,16 @@
-"""The warehouses by the word that contracts and models use for them."""
+"""The engines by name, and the warehouse that a contract's word means."""
 
 from collections.abc import Callable
 
-from common.core.errors import ConfigError
-from common.core.settings import settings
+from common.core.targets import target
 from common.warehouses.duckdb import Duckdb
 from common.warehouses.postgres import Postgres
 from common.warehouses.warehouse import Warehouse
 
-WAREHOUSES: dict[str, Callable[[], Warehouse]] = {
-    "warehouse": lambda: Postgres(settings().warehouse_conn),
-    "duckdb": lambda: Duckdb(settings().duckdb_conn),
-}
+ENGINES: dict[str, Callable[[str], Warehouse]] = {"postgres": Postgres, "duckdb": Duckdb}
 
 
 def warehouse(name: str) -> Warehouse:
-    """Give the warehouse of a name; raises ConfigError naming the known ones."""
-    if name not in WAREHOUSES:
-        raise ConfigError(f"No warehouse '{name}'. Known: {', '.join(WAREHOUSES)}.")
-    return WAREHOUSES[name]()
+    """Return the warehouse of a name; raises ConfigError naming the known ones."""
+    found = target(name)
+    return ENGINES[found.engine](found.conn)

@@ -1,107 +1,176 @@
-"""What every warehouse offers: its head for a consumer, and one transaction to stage, count and load in."""
+"""What every warehouse offers: rows staged outside of any transaction, and one commit with the token."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
+from sqlglot import exp
 
+from common.core.errors import (
+    CommitConflict,
+    ConfigError,
+    ConservationError,
+    NotApplied,
+    TargetUnavailable,
+    WatershedError,
+)
 from common.core.nouns import Head
+from common.warehouses import sql
+from common.warehouses.dialect import Dialect
+from common.warehouses.sql import Token
 
-TOKEN_TABLE = "watershed.load_token"  # noqa: S105 - a table's name
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows on their way into a table: how many there are, their columns, and how they are read, frame by frame."""
+
+    count: int
+    schema: Mapping[str, pl.DataType]
+    frames: Callable[[], Iterable[pl.DataFrame]]
 
 
-class Session(Protocol):
-    """One transaction of a warehouse; it is rolled back unless `commit` is called."""
+@dataclass(frozen=True)
+class Copy:
+    """A step of a commit where the engine `copies`: all of these rows into a table."""
 
-    def take_token(self, consumer: str, hop: int, attempt: int) -> None:
-        """Move the consumer's token from hop - 1 to hop; raises CommitConflict where it stands elsewhere."""
-        ...
+    table: str
+    rows: Rows
 
-    def stage(self, table: str, rows: pl.DataFrame) -> None:
-        """Bulk copy rows into a new temporary table."""
-        ...
 
-    def execute(self, sql: str) -> int:
-        """Run one statement and tell how many rows it touched."""
-        ...
-
-    def scalar(self, sql: str) -> Any:
-        """Run one query and give its only value."""
-        ...
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-        ...
+Statement = exp.Expr | Copy
 
 
 class Warehouse(Protocol):
     """One kind of warehouse, reached by an Airflow Connection."""
 
-    def head(self, consumer: str) -> Head:
-        """Read the consumer's token."""
+    dialect: Dialect
+
+    def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
         ...
 
-    def session(self) -> AbstractContextManager[Session]:
-        """Open one transaction."""
+    def apply(self, statements: Sequence[exp.Expr]) -> None:
+        """Run statements that define something, outside of any load; safe beside others that do the same."""
         ...
 
-    def create(self, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-        """Make a table, its schema and its columns where they are missing."""
+    def stage(self, token: Token, rows: Rows) -> None:
+        """Copy rows into a new table of this attempt, and drop what closed hops have left.
+
+        Raises ConservationError where other rows arrive than were announced.
+        """
         ...
 
-    def create_token(self, consumer: str) -> None:
-        """Make the token table and the consumer's row, at hop 0, where they are missing."""
+    def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
+        """Run statements in ONE transaction: the token first, then the guard where rows were staged, then they.
+
+        Raises CommitConflict where the token is not at the hop before, TargetUnavailable where the staging table
+        holds other than `staged` rows; then nothing was done.
+        """
         ...
 
 
-def column_type(dtype: pl.DataType) -> str:
-    """Give the SQL type of a polars type, as both engines know it."""
-    if isinstance(dtype, pl.Decimal):
-        return f"DECIMAL({dtype.precision or 38}, {dtype.scale})"
-    names: dict[type[pl.DataType], str] = {
-        pl.String: "VARCHAR",
-        pl.Boolean: "BOOLEAN",
-        pl.Date: "DATE",
-        pl.Float64: "DOUBLE PRECISION",
-        pl.Float32: "REAL",
-        pl.Int8: "SMALLINT",
-        pl.Int16: "SMALLINT",
-        pl.Int32: "INTEGER",
-        pl.Int64: "BIGINT",
-        pl.Int128: "DECIMAL(38, 0)",
-    }
-    if isinstance(dtype, pl.Datetime):
-        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
-    return names[type(dtype)]
+class Conversation(Protocol):
+    """An open transaction in which one can look at what a statement did before the next is sent."""
+
+    def run(self, statement: exp.Expr) -> int:
+        """Run a statement and return how many rows it touched."""
+        ...
+
+    def scalar(self, query: exp.Expr) -> Any:
+        """Return the only value of a query."""
+        ...
+
+    def copy(self, table: str, rows: Rows) -> int:
+        """Copy rows into a table and return how many arrived."""
+        ...
 
 
-def quoted(table: str) -> str:
-    """Quote `schema.table`."""
-    return ".".join(f'"{part}"' for part in table.split("."))
+def converse(talk: Conversation, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
+    """Do what a commit is, up to the word itself, in a transaction that one can talk to."""
+    if talk.run(sql.move_token(token)) != 1:
+        raise CommitConflict(f"The token of {token.consumer} is not at hop {token.hop - 1}; it will be read again.")
+    if staged is not None:
+        _guard(talk, token, staged)
+    for statement in statements:
+        if isinstance(statement, Copy):
+            copied(statement.table, statement.rows, talk.copy(statement.table, statement.rows))
+        else:
+            talk.run(statement)
+    if staged is not None:
+        talk.run(sql.drop(token.staging))
 
 
-def columns_sql(schema: Mapping[str, pl.DataType], key: Sequence[str]) -> str:
-    """Give the column list of CREATE TABLE."""
-    columns = [f'"{name}" {column_type(dtype)}' for name, dtype in schema.items()]
-    return ", ".join([*columns, *_primary_key(key)])
+def _guard(talk: Conversation, token: Token, staged: int) -> None:
+    try:
+        found: Any = talk.scalar(sql.count(token.staging))
+    except NotApplied:  # dropped, which is no fault of whoever has applied
+        found = "no more"
+    if found != staged:
+        raise TargetUnavailable(_incomplete(token, found, staged))
 
 
-def added_columns(table: str, schema: Mapping[str, pl.DataType]) -> list[str]:
-    """Give the statements that add the columns which a table from an older contract lacks."""
-    return [
-        f'ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS "{name}" {column_type(dtype)}'
-        for name, dtype in schema.items()
-    ]
+def _incomplete(token: Token, found: object, staged: int) -> str:
+    return (
+        f"{token.staging} has {found} rows, hop {token.hop} of {token.consumer} staged {staged}: the server lost them "
+        "(a crash empties unlogged tables) or somebody dropped them. Nothing was committed; they are staged again."
+    )
 
 
-def _primary_key(key: Sequence[str]) -> list[str]:
-    names = ", ".join(f'"{name}"' for name in key)
-    return [f"PRIMARY KEY ({names})"] if key else []
+def copied(table: str, rows: Rows, found: int) -> None:
+    """Check that all rows arrived; raises ConservationError."""
+    if found != rows.count:
+        raise ConservationError(f"{found} of {rows.count} rows arrived in {table}. Nothing was committed.")
 
 
-TOKEN_SQL = (
-    "CREATE SCHEMA IF NOT EXISTS watershed",
-    f"CREATE TABLE IF NOT EXISTS {TOKEN_TABLE} "
-    "(consumer VARCHAR PRIMARY KEY, hop BIGINT NOT NULL, attempt BIGINT NOT NULL)",
-)
+def batch(dialect: Dialect, token: Token, staged: int | None, statements: Iterable[exp.Expr]) -> list[exp.Expr]:
+    """Return what a commit is, for engines that take all of a transaction at once; raises ConfigError if too long."""
+    guards = [] if staged is None else [sql.guard(token, staged)]
+    all_of_it = [*sql.take(token), *guards, *statements]
+    if dialect.statements is not None and len(all_of_it) > dialect.statements:
+        raise ConfigError(
+            f"A commit of {dialect.sql} takes {dialect.statements} statements, this load needs {len(all_of_it)}."
+        )
+    return all_of_it
+
+
+def refused(warehouse: Warehouse, token: Token, staged: int | None, error: WatershedError) -> WatershedError:
+    """Return what the refusal of a batch means: token and staging table are asked, its text is no evidence."""
+    if (found := head(warehouse, token.consumer).hop) != token.hop - 1:
+        return CommitConflict(f"The token of {token.consumer} is at hop {found}, not {token.hop - 1}.")
+    if staged is not None:
+        there: Any = "no more"
+        with suppress(NotApplied):
+            there = warehouse.query(sql.count(token.staging))[0][0]
+        if there != staged:
+            return TargetUnavailable(_incomplete(token, there, staged))
+    return error
+
+
+def head(warehouse: Warehouse, consumer: str) -> Head:
+    """Read a consumer's token; raises NotApplied where there is none."""
+    found = warehouse.query(sql.read_token(consumer))
+    if not found:
+        raise NotApplied(f"There is no load token of {consumer} in {warehouse}. Run `watershed apply`.")
+    return Head(*found[0])
+
+
+def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
+    """Make a table, its schema and its columns where they are missing."""
+    dialect = warehouse.dialect
+    for part in (*table.split("."), *schema):
+        dialect.check_name(part)
+    made: list[exp.Expr] = [sql.create_schema(table), sql.create_table(dialect, table, schema, key)]
+    if dialect.adds_missing:
+        warehouse.apply([*made, *(sql.add_column(dialect, table, *column) for column in schema.items())])
+        return
+    warehouse.apply(made)
+    known = {row[0] for row in warehouse.query(sql.columns_of(table))}
+    missing = [(name, dtype) for name, dtype in schema.items() if name not in known]
+    warehouse.apply([sql.add_column(dialect, table, *column) for column in missing])
+
+
+def create_token(warehouse: Warehouse, consumer: str) -> None:
+    """Make the table of tokens and the consumer's, at hop 0, where they are missing."""
+    warehouse.apply([*sql.token_table(), sql.new_token(consumer)])

@@ -82,7 +82,11 @@ def test_compound_keys_keep_their_declared_order() -> None:
         ),
         (
             HEAD + ID + LATEST + "  - {property: load, value: [{to: warehouse, strategy: upsert}]}\n",
-            "no strategy 'upsert'",
+            "/customProperties/load: no strategy 'upsert'. Known: full, incremental.",
+        ),
+        (
+            HEAD + ID + LATEST + "  - {property: load, value: [{to: warehose, strategy: full}]}\n",
+            "/customProperties/load: no warehouse 'warehose'. Known: warehouse, duckdb.",
         ),
         (
             HEAD + "      - {name: a, logicalType: string, quality: [{type: sql, query: SELECT 1}]}\n",

@@ -2,15 +2,17 @@
 
 import polars as pl
 import pytest
+from sqlglot import exp
 
 from common.core.errors import ConfigError
+from common.lake.changes import net_changes
 from common.load.plan import LoadPlan
 from common.load.strategies import strategy
-from common.pipelines.loading import net_changes
 
 
 def feed(*events: tuple[str, str | None, str, int]) -> pl.DataFrame:
-    return pl.DataFrame(events, schema=["k", "v", "_change_type", "_commit_version"], orient="row")
+    types = {"k": pl.String, "v": pl.String, "_change_type": pl.String, "_commit_version": pl.Int64}
+    return pl.DataFrame(events, schema=types, orient="row")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def feed(*events: tuple[str, str | None, str, int]) -> pl.DataFrame:
     ],
 )
 def test_only_the_net_change_remains(events: list[tuple[str, str, str, int]], net: list[tuple[str, str, bool]]) -> None:
-    assert net_changes(feed(*events), ("k",)).rows() == net
+    assert net_changes(feed(*events), ("k",)).rows.rows() == net
 
 
 def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
@@ -38,8 +40,31 @@ def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
         strategy("upsert")
 
 
-def test_names_are_quoted() -> None:
-    plan = LoadPlan("shop.order", "staging", ("select", "b"), ("select", "b"))
-    assert strategy("incremental")(plan)[0] == (
-        'DELETE FROM "shop"."order" t USING "staging" s WHERE t."select" = s."select" AND t."b" = s."b"'
+def test_names_are_quoted_and_the_target_has_no_alias() -> None:
+    plan = LoadPlan("shop.order", "watershed.staging", ("select", "b"), ("select", "b"))
+    delete, insert = strategy("incremental")(plan)
+    assert isinstance(delete, exp.Delete)
+    assert isinstance(insert, exp.Insert)
+    assert delete.sql("postgres") == (
+        'DELETE FROM "shop"."order" WHERE EXISTS(SELECT 1 FROM "watershed"."staging" '
+        'WHERE "staging"."select" = "order"."select" AND "staging"."b" = "order"."b")'
     )
+    assert insert.sql("postgres") == (
+        'INSERT INTO "shop"."order" ("select", "b") SELECT "select", "b" FROM "watershed"."staging" WHERE NOT "_deleted"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "new"),
+    [
+        ([("a", "1", "insert", 1), ("b", "1", "insert", 1)], 2),
+        ([("a", "1", "update_preimage", 2), ("a", "2", "update_postimage", 2), ("b", "1", "insert", 3)], 1),
+        ([("a", "1", "delete", 1), ("a", "2", "insert", 1), ("b", "1", "delete", 2)], 0),
+        ([("a", "1", "insert", 1), ("a", "1", "delete", 2)], 0),
+        ([("a", "1", "insert", 1), ("a", "1", "delete", 2), ("a", "1", "insert", 3)], 1),
+        ([], 0),
+    ],
+)
+def test_a_key_is_new_where_the_feed_has_nothing_from_before(events: list[tuple[str, str, str, int]], new: int) -> None:
+    assert net_changes(feed(*events), ("k",)).new == new
+    assert net_changes(feed(*events).drop("v"), ("k",)).new == new

@@ -71,6 +71,11 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
         (GOOD.replace("slice: day", "slice: day\ncolour: red"), r"unknown \['colour'\]\. Known: complete, controls"),
         (GOOD.replace("slice: day", "slice: day\npartition: [total]"), "partitioned by its slice"),
         (GOOD.replace("equals: sum(amount)", "equal: 1"), "A control needs result, input and equals"),
+        (
+            GOOD.replace("*/", "load: [{to: warehose, strategy: full}]\n*/"),
+            r"no warehouse 'warehose'\. Known: warehouse, ",
+        ),
+        (GOOD.replace("*/", "load: [{to: duckdb, strategy: upsert}]\n*/"), r"no strategy 'upsert'\. Known: full, "),
     ],
 )
 def test_a_header_is_checked(tmp_path: Path, text: str, found: str) -> None:

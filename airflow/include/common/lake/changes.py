@@ -1,0 +1,35 @@
+"""A change feed reduced to what changed between its two ends: one state a key."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from common.lake.table import CHANGE
+
+CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
+DELETED = "_deleted"
+VERSION = "_commit_version"
+
+
+@dataclass(frozen=True)
+class NetChange:
+    """One row a key, its last state or `_deleted`, and how many of the keys are new."""
+
+    rows: pl.DataFrame
+    new: int
+
+
+def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> NetChange:
+    """Reduce a change feed to one row a key; what ends as it began is left out."""
+    columns, on = [name for name in feed.columns if name not in (CHANGE, VERSION)], list(key)
+    ordered = feed.sort(VERSION, pl.col(CHANGE).is_in(CAME), maintain_order=True)
+    last = ordered.unique(subset=on, keep="last", maintain_order=True)
+    first = ordered.unique(subset=on, keep="first", maintain_order=True)
+    before = first.filter(pl.col(CHANGE).is_in(LEFT)).select(columns)
+    after = last.filter(pl.col(CHANGE).is_in(CAME)).select(columns)
+    upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
+    gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=on, how="semi").select(columns)
+    marked = [
+        frame.with_columns(pl.lit(value=deleted).alias(DELETED)) for frame, deleted in ((upserts, False), (gone, True))
+    ]
+    return NetChange(pl.concat(marked), upserts.join(before, on=on, how="anti").height)

@@ -1,0 +1,64 @@
+"""What differs between engines, as data: their SQL, types, limits and abilities."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+from sqlglot import exp
+
+from common.core.errors import ConfigError, ContractError
+
+TYPES: Mapping[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    pl.Float64: "DOUBLE",
+    pl.Float32: "FLOAT",
+    pl.Int8: "SMALLINT",
+    pl.Int16: "SMALLINT",
+    pl.Int32: "INT",
+    pl.Int64: "BIGINT",
+    pl.Int128: "DECIMAL(38, 0)",
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One engine's SQL and what it can do.
+
+    `sql` is sqlglot's name of the language, `types` are the types that differ from the usual ones. `keys`: a
+    table's key may be declared. `adds_missing`: ADD COLUMN knows IF NOT EXISTS. `copies`: rows can be copied into
+    any table inside a transaction. `unlogged`: a table can do without the log that makes it last through a crash.
+    `ddl_commits`: a statement that defines something ends the transaction. `statements`: how many one commit takes.
+    """
+
+    sql: str
+    types: Mapping[type[pl.DataType], str] = field(default_factory=dict)
+    longest_name: int = 63
+    keys: bool = True
+    adds_missing: bool = True
+    copies: bool = True
+    unlogged: bool = False
+    ddl_commits: bool = False
+    statements: int | None = None
+
+    def text(self, statement: exp.Expr) -> str:
+        """Return a statement as the engine reads it."""
+        return statement.sql(dialect=self.sql)
+
+    def column_type(self, dtype: pl.DataType) -> exp.DataType:
+        """Return the SQL type of a polars type; raises ContractError where there is none."""
+        if isinstance(dtype, pl.Decimal):
+            return exp.DataType.build(f"DECIMAL({dtype.precision or 38}, {dtype.scale})")
+        if isinstance(dtype, pl.Datetime):
+            return exp.DataType.build("TIMESTAMPTZ" if dtype.time_zone else "TIMESTAMP")
+        known = {**TYPES, **self.types}
+        if type(dtype) not in known:
+            names = ", ".join(kind.__name__ for kind in known)
+            raise ContractError(f"No column of {self.sql} holds {dtype}. Known: {names}, Decimal, Datetime.")
+        return exp.DataType.build(known[type(dtype)])
+
+    def check_name(self, name: str) -> None:
+        """Refuse a name that the engine would cut; raises ConfigError."""
+        if len(name.encode()) > self.longest_name:
+            raise ConfigError(f"{self.sql} cuts names at {self.longest_name} bytes: '{name}' has {len(name.encode())}.")

@@ -1,0 +1,363 @@
+"""What every warehouse does, whichever it is: a new engine joins by one line in ENGINES."""
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import psycopg
+import pytest
+from sqlglot import exp
+
+from common.core.errors import (
+    CommitConflict,
+    ConfigError,
+    ConservationError,
+    ContractError,
+    DataError,
+    MachineUnavailable,
+    NotApplied,
+    TargetUnavailable,
+    TransientError,
+    WatershedError,
+)
+from common.core.nouns import Head
+from common.lake.changes import DELETED
+from common.load.plan import LoadPlan
+from common.load.strategies import STRATEGIES, strategy
+from common.warehouses import duckdb as duckdb_engine
+from common.warehouses import postgres as postgres_engine
+from common.warehouses import sql
+from common.warehouses.duckdb import Duckdb
+from common.warehouses.postgres import Postgres
+from common.warehouses.sql import Token
+from common.warehouses.translation import translated
+from common.warehouses.warehouse import Rows, Warehouse, create, create_token, head
+from tests.batch_only import BatchOnly
+
+CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
+SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "v": pl.Int64()}
+ENGINES: dict[str, Callable[[str, Path], Warehouse]] = {
+    "postgres": lambda _, __: Postgres("suite_postgres"),
+    "duckdb": lambda _, __: Duckdb("suite_duckdb"),
+    "batch only": lambda address, _: BatchOnly(address),
+}
+
+
+@pytest.fixture(scope="module")
+def address(stack: Mapping[str, str]) -> Iterator[str]:
+    base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
+    name = f"w{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    yield f"{base}/{name}"
+
+
+@pytest.fixture(params=ENGINES)
+def bare(request: pytest.FixtureRequest, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """A warehouse in which nothing has been applied."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS watershed CASCADE; DROP SCHEMA IF EXISTS shop CASCADE")
+    found = psycopg.conninfo.conninfo_to_dict(address)
+    login = {"login": found["user"], "password": found["password"], "host": found["host"], "port": found["port"]}
+    monkeypatch.setenv("AIRFLOW_CONN_SUITE_POSTGRES", json.dumps({"conn_type": "postgres", "schema": found["dbname"], **login}))  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_SUITE_DUCKDB", json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}))  # fmt: skip
+    return ENGINES[request.param](address, tmp_path)
+
+
+@pytest.fixture
+def target(bare: Warehouse) -> Warehouse:
+    """A warehouse with the table and the token of one consumer."""
+    create(bare, TABLE, SCHEMA, ["id"])
+    create_token(bare, CONSUMER)
+    return bare
+
+
+def rows_of(*rows: tuple[Any, ...], schema: Mapping[str, pl.DataType] = SCHEMA, gone: tuple[Any, ...] = ()) -> Rows:
+    """Staged rows; those of `gone` are marked as deleted."""
+    marked = [(*row, False) for row in rows] + [(*row, True) for row in gone]
+    columns = {**schema, DELETED: pl.Boolean()}
+    frame = pl.DataFrame(marked, schema=columns, orient="row")
+    return Rows(frame.height, columns, lambda: frame.iter_slices(2))
+
+
+def plan(token: Token, schema: Mapping[str, pl.DataType] = SCHEMA, table: str = TABLE, key: str = "id") -> LoadPlan:
+    return LoadPlan(table, token.staging, tuple(schema), (key,))
+
+
+def load(target: Warehouse, hop: int, rows: Rows, how: str = "incremental", attempt: int = 7, **more: Any) -> Token:
+    token = Token(CONSUMER, hop, attempt)
+    target.stage(token, rows)
+    target.commit(token, rows.count, strategy(how)(plan(token, **more)))
+    return token
+
+
+def contents(target: Warehouse, table: str = TABLE) -> list[tuple[Any, ...]]:
+    return sorted(target.query(exp.select("*").from_(sql.table(table))), key=str)
+
+
+def staged_tables(target: Warehouse) -> list[str]:
+    return [name for (name,) in target.query(sql.staging_tables(CONSUMER))]
+
+
+def test_the_token_begins_at_nothing_and_says_who_committed(target: Warehouse) -> None:
+    assert head(target, CONSUMER) == Head(0, 0)
+    load(target, 1, rows_of(("a", 1)), attempt=2**63 - 1)
+    assert head(target, CONSUMER) == Head(1, 2**63 - 1)
+    with pytest.raises(NotApplied, match=r"no load token of somebody.*watershed apply"):
+        head(target, "somebody")
+
+
+@pytest.mark.parametrize(("hop", "attempt"), [(1, 8), (1, 7), (3, 8)], ids=["late", "sent twice", "too early"])
+def test_only_the_hop_after_the_head_commits(target: Warehouse, hop: int, attempt: int) -> None:
+    load(target, 1, rows_of(("a", 1)), attempt=7)
+    token, rows = Token(CONSUMER, hop, attempt), rows_of(("b", 2))
+    with suppress(DataError):
+        target.stage(token, rows)
+    with pytest.raises(CommitConflict):
+        target.commit(token, rows.count, strategy("full")(plan(token)))
+    assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
+
+
+def test_of_attempts_that_race_one_wins(target: Warehouse) -> None:
+    tokens = [Token(CONSUMER, 1, attempt) for attempt in range(1, 5)]
+    for token in tokens:
+        target.stage(token, rows_of((f"by {token.attempt}", token.attempt)))
+    begin = threading.Barrier(len(tokens))
+
+    def race(token: Token) -> int:
+        begin.wait()
+        target.commit(token, 1, strategy("incremental")(plan(token)))
+        return token.attempt
+
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        ends = [pool.submit(race, token) for token in tokens]
+        lost = [end.exception() for end in ends if end.exception()]
+    assert all(isinstance(error, TransientError) for error in lost), lost
+    (winner,) = [end.result() for end in ends if not end.exception()]
+    assert head(target, CONSUMER) == Head(1, winner)
+    assert contents(target) == [(f"by {winner}", winner)]
+
+
+def test_a_statement_that_fails_takes_everything_back(target: Warehouse) -> None:
+    load(target, 1, rows_of(("a", 1)))
+    token, rows = Token(CONSUMER, 2, 8), rows_of(("b", 2))
+    target.stage(token, rows)
+    broken = exp.delete(sql.table(TABLE), where=exp.cast(sql.text("no number"), "BIGINT").eq(1))
+    with pytest.raises(DataError):
+        target.commit(token, rows.count, [*strategy("full")(plan(token)), broken])
+    assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
+    target.commit(token, rows.count, strategy("full")(plan(token)))
+    assert (head(target, CONSUMER), contents(target)) == (Head(2, 8), [("b", 2)])
+
+
+EMPTIED: dict[str, Callable[[str], exp.Expr]] = {
+    "emptied": lambda staging: exp.delete(sql.table(staging)),
+    "dropped": sql.drop,
+}
+
+
+@pytest.mark.parametrize("how", EMPTIED)
+def test_what_was_staged_and_is_gone_is_not_committed(target: Warehouse, how: str) -> None:
+    load(target, 1, rows_of(("a", 1)))
+    token, rows = Token(CONSUMER, 2, 8), rows_of(("b", 2))
+    target.stage(token, rows)
+    target.apply([EMPTIED[how](token.staging)])
+    with pytest.raises(TargetUnavailable, match=r"staged 1.*Nothing was committed"):
+        target.commit(token, rows.count, strategy("incremental")(plan(token)))
+    assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
+
+
+def test_rows_that_are_not_as_many_as_announced_are_not_staged(target: Warehouse) -> None:
+    two = rows_of(("a", 1), ("b", 2))
+    with pytest.raises(ConservationError, match="2 of 3 rows"):
+        target.stage(Token(CONSUMER, 1, 7), Rows(3, two.schema, two.frames))
+
+
+def test_staging_tables_of_closed_hops_go_and_those_of_the_open_one_stay(target: Warehouse) -> None:
+    for attempt in (1, 2):
+        target.stage(Token(CONSUMER, 1, attempt), rows_of(("a", attempt)))
+    other = Token("another@somewhere", 1, 1)
+    target.stage(other, rows_of(("a", 9)))
+    assert len(staged_tables(target)) == 2
+    load(target, 1, rows_of(("a", 3)), attempt=3)
+    token = Token(CONSUMER, 2, 4)
+    target.stage(token, rows_of(("b", 4)))
+    assert staged_tables(target) == [token.staging.partition(".")[2]]
+    assert target.query(sql.count(other.staging)) == [(1,)]
+
+
+def test_incremental_replaces_by_key_and_removes_what_is_deleted(target: Warehouse) -> None:
+    load(target, 1, rows_of(("a", 1), ("b", 2), ("c", 3)))
+    load(target, 2, rows_of(("b", 20), ("d", 4), gone=(("c", 3), ("never there", 0))))
+    assert contents(target) == [("a", 1), ("b", 20), ("d", 4)]
+
+
+def test_full_replaces_everything(target: Warehouse) -> None:
+    load(target, 1, rows_of(("a", 1), ("b", 2)))
+    load(target, 2, rows_of(("c", 3)), how="full")
+    assert contents(target) == [("c", 3)]
+
+
+def test_rows_go_straight_into_the_table_where_the_engine_copies(target: Warehouse) -> None:
+    if not target.dialect.copies:
+        pytest.skip("this engine cannot copy rows inside a transaction")
+    load(target, 1, rows_of(("a", 1)))
+    frame = pl.DataFrame([("b", 2), ("c", None)], schema=SCHEMA, orient="row")
+    token, rows = Token(CONSUMER, 2, 8), Rows(2, SCHEMA, lambda: frame.iter_slices(1))
+    straight = LoadPlan(TABLE, token.staging, tuple(SCHEMA), ("id",), rows)
+    with pytest.raises(ConservationError, match="2 of 3 rows"):
+        target.commit(token, None, strategy("full")(LoadPlan(TABLE, "", tuple(SCHEMA), ("id",), Rows(3, SCHEMA, rows.frames))))  # fmt: skip
+    assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
+    target.commit(token, None, strategy("full")(straight))
+    assert (head(target, CONSUMER), contents(target)) == (Head(2, 8), [("b", 2), ("c", None)])
+
+
+@pytest.mark.parametrize("how", STRATEGIES)
+def test_an_empty_load_moves_the_token(target: Warehouse, how: str) -> None:
+    load(target, 1, rows_of(("a", 1)))
+    load(target, 2, rows_of(), how=how)
+    assert head(target, CONSUMER) == Head(2, 7)
+    assert contents(target) == ([] if how == "full" else [("a", 1)])
+
+
+MOMENT = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+VALUES: list[tuple[pl.DataType, list[Any]]] = [
+    (pl.String(), ["", " ", 'say "no"', "it's", "a,b", "a\nb", "\\N", "NULL", "é漢😀", "%s {} --"]),
+    (pl.Boolean(), [True, False]),
+    (pl.Date(), [date(1, 1, 1), date(1970, 1, 1), date(9999, 12, 31)]),
+    (pl.Float64(), [0.1, -1e300, 5e-324, float("inf"), float("-inf")]),
+    (pl.Float32(), [0.5, -2.25]),
+    (pl.Int8(), [-128, 127]),
+    (pl.Int16(), [-(2**15), 2**15 - 1]),
+    (pl.Int32(), [-(2**31), 2**31 - 1]),
+    (pl.Int64(), [-(2**63), 2**63 - 1]),
+    (pl.Int128(), [-(10**37), 10**37]),
+    (pl.Decimal(18, 2), [Decimal("-0.01"), Decimal("9999999999999999.99")]),
+    (pl.Decimal(38, 10), [Decimal("1234567890123456789012345678.0123456789")]),
+    (pl.Datetime("us"), [MOMENT.replace(tzinfo=None), datetime(1, 1, 1)]),  # noqa: DTZ001
+    (pl.Datetime("us", "UTC"), [MOMENT, datetime(1970, 1, 1, tzinfo=UTC)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"), VALUES, ids=lambda value: str(value) if isinstance(value, pl.DataType) else ""
+)
+def test_values_come_back_as_they_went_null_included(target: Warehouse, dtype: pl.DataType, values: list[Any]) -> None:
+    schema = {"id": pl.Int32(), "v": dtype}
+    create(target, "shop.typed", schema, ["id"])
+    sent = list(enumerate([*values, None]))
+    load(target, 1, rows_of(*sent, schema=schema), schema=schema, table="shop.typed")
+    asked = exp.select(sql.column("id"), sql.column("v")).from_(sql.table("shop.typed")).order_by(sql.column("id"))
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:  # DuckDB gives these out with pytz alone
+        asked = exp.select(sql.column("id"), exp.cast(sql.column("v"), "TIMESTAMP")).from_(sql.table("shop.typed"))
+        asked, sent = asked.order_by(sql.column("id")), [(n, v and v.replace(tzinfo=None)) for n, v in sent]
+    assert target.query(asked) == sent
+
+
+def test_a_type_that_no_column_holds_is_named(target: Warehouse) -> None:
+    with pytest.raises(ContractError, match=r"holds List\(Int64\)\. Known: String, "):
+        create(target, "shop.lists", {"v": pl.List(pl.Int64)}, [])
+
+
+NAMES = ("Id", "select", "Größe", 'say "no"', "with space", "a'b", "t", "staged")
+
+
+def test_names_may_have_capitals_keywords_and_quotes(bare: Warehouse) -> None:
+    schema: dict[str, pl.DataType] = dict.fromkeys(NAMES, pl.Int64())
+    odd, token = 'shop.Order "x"', Token('it\'s "me"@x', 1, 7)
+    create(bare, odd, schema, ["Id"])
+    create_token(bare, token.consumer)
+    for hop, row in ((1, (1, 2, 3, 4, 5, 6, 7, 8)), (2, (1, 3, 4, 5, 6, 7, 8, 9))):
+        token, rows = Token(token.consumer, hop, 7), rows_of(row, schema=schema)
+        bare.stage(token, rows)
+        bare.commit(token, 1, strategy("incremental")(plan(token, schema, odd, "Id")))
+        assert contents(bare, odd) == [row]
+
+
+def test_a_name_that_would_be_cut_is_refused(bare: Warehouse) -> None:
+    with pytest.raises(ConfigError, match="cuts names at 63 bytes"):
+        create(bare, TABLE, {"x" * 64: pl.Int64()}, [])
+
+
+def test_applying_twice_changes_nothing_and_new_columns_are_added(target: Warehouse) -> None:
+    load(target, 1, rows_of(("a", 1)))
+    wider = {**SCHEMA, "Note": pl.String()}
+    for _ in range(2):
+        create(target, TABLE, wider, ["id"])
+        create_token(target, CONSUMER)
+    assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1, None)])
+    load(target, 2, rows_of(("b", 2, "x"), schema=wider), schema=wider)
+    assert contents(target) == [("a", 1, None), ("b", 2, "x")]
+
+
+def test_many_may_apply_at_once(bare: Warehouse) -> None:
+    def apply(_: int) -> None:
+        create(bare, TABLE, SCHEMA, ["id"])
+        create_token(bare, CONSUMER)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(apply, range(8)))
+    assert bare.query(sql.count(sql.TOKENS)) == [(1,)]
+
+
+def test_what_was_not_applied_says_so_and_is_not_made(bare: Warehouse) -> None:
+    token, rows = Token(CONSUMER, 1, 7), rows_of(("a", 1))
+    with pytest.raises(NotApplied, match="watershed apply"):
+        head(bare, CONSUMER)
+    with pytest.raises(NotApplied, match="watershed apply"):
+        bare.stage(token, rows)
+    create_token(bare, CONSUMER)
+    bare.stage(token, rows)
+    with pytest.raises(NotApplied, match="watershed apply"):
+        bare.commit(token, rows.count, strategy("full")(plan(token)))
+    create(bare, TABLE, {"id": pl.String()}, ["id"])
+    with pytest.raises(NotApplied, match="watershed apply"):
+        bare.commit(token, rows.count, strategy("full")(plan(token)))
+    assert head(bare, CONSUMER) == Head(0, 0)
+
+
+def every(error: type[Exception]) -> list[type[Exception]]:
+    return [error, *(found for child in error.__subclasses__() for found in every(child))]
+
+
+# What is said by more than its branch of the database interface (PEP 249), where only outages are worth a retry.
+EXACT: dict[Any, dict[str, type[WatershedError]]] = {
+    psycopg: {
+        "UndefinedTable": NotApplied,
+        "UndefinedColumn": NotApplied,
+        "InvalidSchemaName": NotApplied,
+        "InvalidAuthorizationSpecification": ConfigError,
+        "InvalidPassword": ConfigError,
+        "InsufficientPrivilege": ConfigError,
+        "InvalidCatalogName": ConfigError,
+        "InterfaceError": TargetUnavailable,
+    },
+    duckdb: {
+        "CatalogException": NotApplied,
+        "BinderException": NotApplied,
+        "PermissionException": ConfigError,
+        "OutOfMemoryException": MachineUnavailable,
+        "FatalException": TargetUnavailable,
+        "InterruptException": TargetUnavailable,
+    },
+}
+MEANINGS = {psycopg: postgres_engine.MEANINGS, duckdb: duckdb_engine.MEANINGS}
+
+
+@pytest.mark.parametrize("driver", EXACT, ids=lambda driver: driver.__name__)
+def test_every_error_of_a_driver_has_a_meaning(driver: Any) -> None:
+    for error in every(driver.Error):
+        outage = issubclass(error, driver.OperationalError | driver.InternalError)
+        wanted = EXACT[driver].get(error.__name__, TargetUnavailable if outage else DataError)
+        with pytest.raises(WatershedError) as told, translated("load", MEANINGS[driver]):
+            raise error("x")
+        assert type(told.value) is wanted, error
