@@ -24,7 +24,7 @@ SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
 # Each has PostgreSQL, an object store and a Slack stand-in of its own; one after the other also a whole Airflow.
 WORKERS = 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS)
 
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 os.environ.setdefault("AIRFLOW_HOME", str(HOMES / "airflow"))
 os.environ.setdefault("WATERSHED_BUCKET", "watershed")
 os.environ.setdefault("WATERSHED_LEDGER_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-SHARING = {"integration/test_stack.py"}  # files whose tests share a fixture that takes long
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
@@ -46,23 +46,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         yield env
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one worker has to do one after the other: those that share what is dear to make."""
-    for item in items:
-        if group := group_of(item.path.relative_to(TESTS).as_posix()):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def group_of(file: str) -> str:
-    """Name the group of a file's tests; none where each may be done by another worker."""
-    if file.startswith("e2e/") or file == "faults/test_airflow_kills.py":
-        return "airflow"  # one whole stack at a time is what two cores can bear
-    if file.startswith("dags/"):
-        return "dags"
-    return file if file.startswith("unit/") or file in SHARING else ""
-
-
 def pytest_report_header() -> str:
     """Say how to make the same random choices again."""
     return f"SEED={SEED}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the workers what belongs together as one, in the order in which it was collected."""
+    from tests.schedule import Together
+
+    config.option.loadscopereorder = False
+    return Together(config, log)

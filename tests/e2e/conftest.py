@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -65,10 +64,3 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         finally:
             forget()
             stack.stop()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give whole stacks the time that a loaded machine of two cores may need."""
-    for item in items:
-        if Path(item.fspath).parent.name == "e2e":
-            item.add_marker(pytest.mark.timeout(1200))

@@ -2,14 +2,13 @@
 
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from common.core.nouns import Dataset
 from common.pipelines.kinds import KINDS, consumer_named, stages
 from tests.fake_step import expire
-from tests.faults.evidence import broken_promises, gather, judge
+from tests.faults.evidence import Evidence, broken_promises, gather, judge
 from tests.faults.traffic import files
 from tests.faults.workers import Workers, job
 from tests.world import World, new_world
@@ -25,6 +24,15 @@ def land(world: World) -> None:
         world.land(key, content)
 
 
+@pytest.fixture(scope="module")
+def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """How the same files end in a world without zombies."""
+    with new_world(stack, tmp_path_factory.mktemp("calm"), "ecommerce") as calm:
+        land(calm)
+        calm.flow()
+        return gather(calm)
+
+
 @pytest.mark.parametrize(
     ("hop", "point"),
     [
@@ -38,9 +46,7 @@ def land(world: World) -> None:
         ("ecommerce.fact_transactions@duckdb", "load:publish.before"),
     ],
 )
-def test_a_zombie_writes_nothing(
-    stack: Mapping[str, str], tmp_path: Path, world: World, forks: Workers, hop: str, point: str
-) -> None:
+def test_a_zombie_writes_nothing(expected: Evidence, world: World, forks: Workers, hop: str, point: str) -> None:
     land(world)
     forks.run({"do": "look", "domain": "ecommerce"}, world.env)
     for stage in stages()[: stages().index(KINDS[consumer_named(hop).kind].stage)]:
@@ -52,11 +58,7 @@ def test_a_zombie_writes_nothing(
     end = zombie.wait()
     assert end.error in {"CommitConflict", "LeaseLost"}, str(end)
     world.flow()
-    found, broken = gather(world), broken_promises(world)
-    with new_world(stack, tmp_path / "calm", "ecommerce") as calm:
-        land(calm)
-        calm.flow()
-        assert judge(gather(calm), found, broken).said == []
+    assert judge(expected, gather(world), broken_promises(world)).said == []
 
 
 def taken_over(world: World, forks: Workers, hop: str) -> None:
