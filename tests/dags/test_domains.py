@@ -15,7 +15,6 @@ from common.pipelines.kinds import consumers, equal_names, stages_of
 from common.pipelines.work import check_stages, require_same
 from tests.mill import CONTRACT, MODEL
 
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's own
 
 

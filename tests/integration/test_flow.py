@@ -189,7 +189,7 @@ def test_rows_that_the_server_loses_after_staging_are_staged_again(
     """A crash of PostgreSQL empties unlogged tables: an outage, which stops nothing and opens no incident."""
     world.land("transactions/1.csv", ONE.encode())
     world.flow("bronze", "silver", "gold")
-    hop, real = Hop("load", Dataset("ecommerce", "fact_transactions"), "warehouse"), Postgres.stage
+    hop, real = "ecommerce.fact_transactions@warehouse", Postgres.stage
 
     def lost(self: Postgres, token: Token, rows: Rows) -> None:
         real(self, token, rows)
