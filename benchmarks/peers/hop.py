@@ -4,10 +4,9 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from measure import finish
@@ -15,13 +14,11 @@ from measure import finish
 from common.core.assets import Zone
 from common.core.nouns import Dataset
 from common.core.settings import settings
-from common.formats import Chunk
 from common.lake.table import current_version, read_at
-from common.pipelines import silver
+from common.observe.verbs import Moment, listening
 from common.pipelines.kinds import consumer_named
 from common.pipelines.look import look
 from common.pipelines.work import work
-from common.refine import spool
 from common.upkeep.apply import apply
 from common.zones.store import ZoneStore, client
 
@@ -49,7 +46,7 @@ def refine(out: Path) -> None:
         began = time.perf_counter()
         done, _ = work(consumer_named(f"{ORDERS}.silver"), "benchmark", "benchmark")
         total = time.perf_counter() - began
-    seconds["ledger, heads and the rest"] = total - sum(seconds.values())
+    seconds["the rest"] = total - sum(seconds.values())
     counts = vars(done.counts) | {"hops": len(done.hops)}
     finish(began, writes="Parquet in Delta Lake on S3", phases=seconds, counts=counts)
     out.mkdir(parents=True)
@@ -59,52 +56,22 @@ def refine(out: Path) -> None:
 
 @contextmanager
 def timed() -> Iterator[dict[str, float]]:
-    """Time the parts of the hop for the length of a block, by wrapping the functions that the hop calls."""
+    """Time the verbs of the hop for the length of a block; one that holds others counts without them."""
     seconds: dict[str, float] = defaultdict(float)
-    wrapped: list[tuple[Any, str, str]] = [
-        (ZoneStore, "download", "download"),
-        (spool, "clean", "clean"),
-        (spool, "apply", "split"),
-        (Chunk, "locate", "locate refused"),
-        (spool.Spool, "keep", "spool"),
-        (spool.Spool, "refuse", "spool"),
-        (silver, "winners", "dedupe"),
-        (silver, "stage_parts", "write and upload"),
-        (silver.SilverStep, "_stage_refused", "write and upload"),
-        (silver.SilverStep, "publish", "commit"),
-    ]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in wrapped]
-    reading = spool.read
-    for owner, name, phase in wrapped:
-        setattr(owner, name, _timing(getattr(owner, name), phase, seconds))
-    spool.read = lambda *asked: _drawn(reading(*asked), seconds)
-    try:
+    running: list[tuple[str, float]] = []
+
+    def listen(moment: Moment) -> None:
+        if moment.when == "before":
+            running.append((moment.verb, time.perf_counter()))
+        elif moment.when in ("after", "failed") and running and running[-1][0] == moment.verb:
+            verb, began = running.pop()
+            spent = time.perf_counter() - began
+            seconds[verb] += spent
+            if running:
+                seconds[running[-1][0]] -= spent
+
+    with listening(listen):
         yield seconds
-    finally:
-        spool.read = reading
-        for owner, name, function in before:
-            setattr(owner, name, function)
-
-
-def _timing(function: Callable[..., Any], phase: str, seconds: dict[str, float]) -> Callable[..., Any]:
-    def call(*args: Any, **words: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return function(*args, **words)
-        finally:
-            seconds[phase] += time.perf_counter() - began
-
-    return call
-
-
-def _drawn(chunks: Iterator[Any], seconds: dict[str, float]) -> Iterator[Any]:
-    while True:
-        began = time.perf_counter()
-        chunk = next(chunks, None)
-        seconds["read"] += time.perf_counter() - began
-        if chunk is None:
-            return
-        yield chunk
 
 
 if __name__ == "__main__":

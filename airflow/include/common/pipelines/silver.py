@@ -22,7 +22,7 @@ from common.lake.table import read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.queries import recent_sizes
-from common.observe.verbs import passed
+from common.observe.verbs import passed, verb
 from common.pipelines.consumers import silver
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
@@ -83,9 +83,11 @@ class SilverStep(LakeStep):
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Refine the files, keep the latest rows, write parts and refused rows."""
         with self._outcome(held) as outcome:
-            change = self._stage_rows(held, outcome)
+            with verb(self.consumer.kind, "write", held.batches):
+                change = self._stage_rows(held, outcome)
             passed(self.consumer.kind, "stage.parts", held.batches)
-            refusals, place = self._stage_refused(held, outcome)
+            with verb(self.consumer.kind, "quarantine", held.batches):
+                refusals, place = self._stage_refused(held, outcome)
             yield Staged(
                 counts=outcome.counts,
                 commit=partial(self._commit, held, change),
@@ -106,10 +108,13 @@ class SilverStep(LakeStep):
         read = tuple(batch for batch in held.batches if batch.id not in held.refused)
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), self.contract)
-            refined = [self._refined(batch, order, spool) for order, batch in enumerate(read)]
+            with verb(self.consumer.kind, "refine", read):
+                refined = [self._refined(batch, order, spool) for order, batch in enumerate(read)]
             self._judge([(b, r) for b, r in zip(read, refined, strict=True) if b.id not in held.released])
             whole = tuple(batch for batch in held.batches if batch.id in held.refused)
-            yield Outcome(spool, whole, self._found(held, refined, spool))
+            with verb(self.consumer.kind, "latest", read):
+                found = self._found(held, refined, spool)
+            yield Outcome(spool, whole, found)
 
     def _refined(self, batch: Batch, order: int, spool: Spool) -> Refined:
         try:
