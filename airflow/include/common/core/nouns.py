@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from common.core.errors import ConfigError
-from common.core.places import Place, Rerun, Unnamed, from_json, to_json
+from common.core.places import BronzeFile, Place, RawFile, Rerun, Unnamed, from_json, to_json
 
 
 @dataclass(frozen=True, order=True)
@@ -77,6 +77,20 @@ class Batch:
         place, rerun = from_json(said["place"])
         rest = {name: value for name, value in said.items() if name != "place"}
         return cls(**rest | {"parents": tuple(said["parents"])}, place=place, rerun=rerun)
+
+    @property
+    def raw(self) -> RawFile:
+        """The file in raw that a batch is; raises TypeError where it is none."""
+        if not isinstance(self.place, RawFile):
+            raise TypeError(f"Batch {self.id} of {self.asset} is no file in raw.")
+        return self.place
+
+    @property
+    def bronze(self) -> BronzeFile:
+        """The file in bronze that a batch is; raises TypeError where it is none."""
+        if not isinstance(self.place, BronzeFile):
+            raise TypeError(f"Batch {self.id} of {self.asset} is no file in bronze.")
+        return self.place
 
     @property
     def json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
 from common.core.places import TableVersion
 from common.lake.publish import append_parts, replace_slices
+from common.lake.schema import silver_schema
 from common.lake.table import CHANGE, changes, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
@@ -22,7 +23,6 @@ from common.models.model import Model, model_of
 from common.models.run import run, schema_of, slices, within
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
-from common.refine.clean import silver_schema
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
 

@@ -14,7 +14,7 @@ from common.core.assets import Zone
 from common.core.errors import UnreadableFile
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
-from common.core.places import BronzeFile, RawFile, StoredAt, to_json
+from common.core.places import BronzeFile, StoredAt, to_json
 from common.core.shape import Shape
 from common.ledger.batches import known_checksums, places_of
 from common.ledger.claims import Claim
@@ -48,7 +48,7 @@ class Arrival:
     @property
     def name(self) -> str:
         """The file's own name."""
-        return raw_file(self.batch).key.rsplit("/", 1)[-1]
+        return self.batch.raw.key.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class LandingStep:
         return fresh, duplicates
 
     def _copy(self, arrival: Arrival) -> Batch:
-        landed, key = raw_file(arrival.batch), bronze_key(self.dataset, arrival)
+        landed, key = arrival.batch.raw, bronze_key(self.dataset, arrival)
         stored = self.bronze.upload(arrival.path, key)
         passed(self.consumer.kind, "stage.copied", [arrival.batch])
         return Batch(
@@ -212,18 +212,11 @@ class LandingStep:
                 yield f"{self.bronze.uri(place.key)} is {what}"
 
 
-def raw_file(batch: Batch) -> RawFile:
-    """Return the landed file that a batch of raw is."""
-    if not isinstance(batch.place, RawFile):
-        raise TypeError(f"Batch {batch.id} of {batch.asset} is no file in raw.")
-    return batch.place
-
-
 def source_of(batch: Batch) -> StoredAt:
     """Return where the bytes of a landed file lie: in raw, or in quarantine where it is sent again."""
     if batch.rerun and batch.rerun.at:
         return batch.rerun.at
-    landed = raw_file(batch)
+    landed = batch.raw
     return StoredAt(landed.key, landed.etag, landed.size, Zone.RAW)
 
 
@@ -239,7 +232,7 @@ def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Bat
 
     def delete(batch: Batch) -> None:
         with suppress(Changed):
-            raw.delete(raw_file(batch).key, raw_file(batch).etag)
+            raw.delete(batch.raw.key, batch.raw.etag)
         gone([batch])
 
     with ThreadPoolExecutor(TRANSFERS) as pool:
@@ -248,7 +241,7 @@ def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Bat
 
 def bronze_key(dataset: Dataset, arrival: Arrival) -> str:
     """Name the bronze copy: dataset, the object's own day, hashes of content and raw key, and its name."""
-    landed = raw_file(arrival.batch)
+    landed = arrival.batch.raw
     key = f"{folder(dataset)}/{landed.modified[:10]}/{arrival.checksum[:12]}-{short_hash(landed.key)}-"
     return key + fitted(f"{Zone.BRONZE}/{key}", arrival.name)
 

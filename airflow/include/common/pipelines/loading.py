@@ -16,6 +16,7 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
 from common.core.places import WarehouseTable
 from common.lake.changes import DELETED, net_changes
+from common.lake.schema import silver_schema
 from common.lake.table import changes, current_version, read_at, reading, row_count
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
@@ -26,7 +27,6 @@ from common.observe.verbs import passed
 from common.pipelines.consumers import declared, load_name
 from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
-from common.refine.clean import silver_schema
 from common.warehouses.registry import warehouse
 from common.warehouses.sql import Token, count
 from common.warehouses.warehouse import Rows, Statement, create, create_token, head

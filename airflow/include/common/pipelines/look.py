@@ -20,7 +20,7 @@ from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
 from common.observe.verbs import passed, verb
 from common.pipelines.consumers import UNROUTED
-from common.pipelines.landing import discard, raw_file
+from common.pipelines.landing import discard
 from common.zones.store import StoredObject, ZoneStore
 
 NUL = "\0"
@@ -60,7 +60,7 @@ def _report_unspeakable(domain: str, found: list[StoredObject]) -> None:
 
 def _record(batches: list[Batch]) -> list[Batch]:
     """Record the batches of one asset, in the order of their landing; give those that are taken already."""
-    ordered = sorted(batches, key=lambda b: (raw_file(b).modified, raw_file(b).key))
+    ordered = sorted(batches, key=lambda b: (b.raw.modified, b.raw.key))
     dataset = Asset.parse(batches[0].asset).dataset
     consumer = asset_name(dataset, Zone.QUARANTINE if dataset.name == UNROUTED else Zone.BRONZE)
     with transaction() as connection:

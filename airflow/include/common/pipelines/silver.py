@@ -1,6 +1,6 @@
 """Bronze to silver: files become typed rows, the latest of each key, what is bad goes to quarantine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,12 +12,12 @@ import polars as pl
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
-from common.core.errors import ConservationError, QualityError, UnreadableFile
+from common.core.errors import ConservationError, UnreadableFile
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Refusal
-from common.core.places import BronzeFile, RefusedRows, Rerun, TableVersion
-from common.core.shape import Shape
+from common.core.places import TableVersion
 from common.lake.publish import Part, append_parts, merge, stage_parts
+from common.lake.schema import partition_columns, silver_schema
 from common.lake.table import read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
@@ -27,12 +27,10 @@ from common.pipelines.consumers import silver
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
-from common.refine.clean import partition_columns, silver_schema
-from common.refine.inspect import inspect_file
 from common.refine.latest import GONE, Redone, Winners, redone, winners
-from common.refine.refused import rows_of
-from common.refine.spool import Refined, Source, Spool, refine
-from common.zones.store import Changed, ZoneStore
+from common.refine.source import fetch
+from common.refine.spool import Refined, Spool, refine
+from common.zones.store import ZoneStore
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
 MOST_PARTITIONS = 20_000
@@ -118,27 +116,10 @@ class SilverStep(LakeStep):
 
     def _refined(self, batch: Batch, order: int, spool: Spool) -> Refined:
         try:
-            return refine(self.source_of(batch, order, spool.folder), spool)
+            return refine(fetch(self.contract, batch, order, spool.folder), spool)
         except UnreadableFile as error:
             error.batches = (batch.id,)
             raise
-
-    def source_of(self, batch: Batch, order: int, folder: Path) -> Source:
-        """Fetch the file of a batch into a folder; raises QualityError, UnreadableFile."""
-        stored, again, path = bronze_file(batch), batch.rerun or Rerun(), folder / f"{order}.source"
-        try:
-            self.bronze.download(stored.key, path, stored.etag)
-        except Changed as error:
-            raise QualityError(f"{self.bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
-        shape = stored.shape or inspect_file(path, stored.name, self.contract)
-        if again.skip and again.was and _records_differ(again.was, shape):
-            raise QualityError(
-                f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "
-                "discarded or mended cannot be told from the others. Land the file again under another name.",
-                [batch.id],
-            )
-        file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
-        return Source(path, shape, file, batch.id, order, only, skip, mended=again.file is not None)
 
     def _judge(self, read: list[tuple[Batch, Refined]]) -> None:
         """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""
@@ -150,11 +131,11 @@ class SilverStep(LakeStep):
         known, shape = self.contract.sources, refined.source.shape
         return BatchFacts(
             batch=batch.id,
-            name=bronze_file(batch).raw,
+            name=batch.bronze.raw,
             records=refined.good + refined.refused,
             refused=refined.refused,
             newest=refined.newest,
-            landed=datetime.fromisoformat(bronze_file(batch).landed),
+            landed=datetime.fromisoformat(batch.bronze.landed),
             strange=tuple(name for name in shape.columns if name not in known),
             absent=tuple(name for name in known if name not in shape.columns or name in shape.absent),
         )
@@ -207,7 +188,7 @@ class SilverStep(LakeStep):
         return Change(tuple(parts))
 
     def _stage_refused(self, held: Claim, outcome: Outcome) -> tuple[tuple[Refusal, ...], str]:
-        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(bronze_file(b).key)) for b in outcome.whole)
+        whole = tuple(Refusal(b.id, REFUSED_WHOLE, 1, place=self.bronze.uri(b.bronze.key)) for b in outcome.whole)
         if not outcome.spool.bad:
             return whole, ""
         refused, local = outcome.spool.refused, outcome.spool.folder / "refused.parquet"
@@ -256,30 +237,6 @@ def silver_step(dataset: Dataset) -> SilverStep:
     """Return the step that refines a dataset."""
     (consumer,) = [found for found in silver(dataset.domain) if found.dataset == dataset]
     return SilverStep(consumer)
-
-
-def bronze_file(batch: Batch) -> BronzeFile:
-    """Return the file in bronze that a batch is."""
-    if not isinstance(batch.place, BronzeFile):
-        raise TypeError(f"Batch {batch.id} of {batch.asset} is no file in bronze.")
-    return batch.place
-
-
-def _records_differ(one: Shape, other: Shape) -> bool:
-    """Tell whether a record's number means another record."""
-    told = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
-    return any(getattr(one, name) != getattr(other, name) for name in told)
-
-
-def _records(chosen: Sequence[RefusedRows] | None) -> pl.Series | None:
-    """Read from quarantine which records of a file are meant: those of certain refusals."""
-    if chosen is None:
-        return None
-    numbers = [pl.Series("record", [], pl.Int64)]
-    for refused in chosen:
-        with reading(refused.place):
-            numbers.append(rows_of(refused).select("record").collect().to_series())
-    return pl.concat(numbers)
 
 
 def _plain(path: Path) -> pl.LazyFrame:

@@ -7,10 +7,10 @@ from urllib.parse import quote
 import polars as pl
 
 from common.contracts.contract import Column, Contract, Kind
+from common.lake.schema import partition_columns
 from common.quality.checks import raw
 
 Parse = Callable[[pl.Series, str], pl.Series]
-PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
 DATE_FORMATS = ("%Y-%m-%d",)
 TIMESTAMP_FORMATS = (
     "%Y-%m-%dT%H:%M:%SZ",  # those without a fraction first: polars reads them seven times as fast
@@ -22,19 +22,6 @@ TIMESTAMP_FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f",
 )
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-
-
-def silver_type(column: Column) -> pl.DataType:
-    """Give the polars type of a column in silver."""
-    types: dict[Kind, pl.DataType] = {
-        Kind.STRING: pl.String(),
-        Kind.INTEGER: pl.Int64(),
-        Kind.DOUBLE: pl.Float64(),
-        Kind.BOOLEAN: pl.Boolean(),
-        Kind.DATE: pl.Date(),
-        Kind.TIMESTAMP: pl.Datetime("us", "UTC"),
-    }
-    return types.get(column.kind) or pl.Decimal(column.precision, column.scale)
 
 
 def clean(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -139,19 +126,6 @@ def _decimal(text: pl.Expr, column: Column) -> pl.Expr:
     fits = text.str.contains(rf"^[+-]?0*\d{{0,{whole}}}(?:\.\d{{0,{scale}}}0*)?$") & text.str.contains(r"\d")
     digits = pl.when(fits).then(text.str.strip_prefix("+"))
     return digits.cast(pl.Decimal(column.precision, scale), strict=False)
-
-
-def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
-    """Give the columns of the dataset's silver table, partition column and origin included."""
-    schema = {column.name: silver_type(column) for column in contract.columns}
-    schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
-    return schema | {"_file": pl.String(), "_record": pl.Int64()}
-
-
-def partition_columns(contract: Contract) -> list[str]:
-    """Name the partition column of the silver table, which is derived from the contract's."""
-    part = contract.partition
-    return [f"{part.column}_{PARTITION_ENDING[part.by]}"] if part.column else []
 
 
 def add_partition(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

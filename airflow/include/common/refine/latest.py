@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from common.contracts.contract import ARRIVAL, Contract
-from common.refine.clean import silver_schema
+from common.lake.schema import silver_schema
 from common.refine.spool import ORDER
 
 CONTENT, KNOWN, GONE = "_content", "_known", "_gone"

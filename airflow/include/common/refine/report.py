@@ -10,7 +10,8 @@ from common.core.nouns import Dataset
 from common.core.shape import Shape
 from common.formats import sniff
 from common.refine.inspect import inspect_file
-from common.refine.spool import Source, Spool, refine
+from common.refine.source import Source
+from common.refine.spool import Spool, refine
 
 
 def report(path: Path, contract: Contract | None) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import Contract
-from common.core.shape import Shape
-from common.formats import Chunk, read
+from common.formats import Chunk
+from common.lake.schema import silver_schema
 from common.quality.checks import Check, contract_checks
 from common.quality.split import Split, apply
-from common.refine.clean import add_partition, clean, silver_schema
+from common.refine.clean import add_partition, clean
+from common.refine.source import Source, chunks
 
 ORDER = "_order"
-ORIGIN_RECORD = "origin_record"  # a file of mended rows tells in this column which record each was
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(),
     "batch": pl.String(),
@@ -30,24 +30,6 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.String(),
     "contract": pl.String(),
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """One bronze file on local disk; `order` is its place in the order of arrival.
-
-    Of a file that is read again only the records in `only` count, where it is given, and none in `skip`. A `mended`
-    one tells itself which record of `file` each of its rows was.
-    """
-
-    path: Path
-    shape: Shape
-    file: str
-    batch: str
-    order: int
-    only: pl.Series | None = None
-    skip: pl.Series | None = None
-    mended: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,23 +90,6 @@ def refine(source: Source, spool: Spool) -> Refined:
         found = _refine_chunk(chunk, source, spool, checks)
         newest = max(filter(None, (newest, found)), default=None)
     return Refined(source, spool.good - good, spool.bad - bad, newest)
-
-
-def chunks(source: Source) -> Iterator[Chunk]:
-    """Read the records of a source that count, chunk by chunk; raises UnreadableFile."""
-    for chunk in read(source.path, source.shape):
-        yield _chosen(chunk, source)
-
-
-def _chosen(chunk: Chunk, source: Source) -> Chunk:
-    if source.mended:
-        chunk.frame = chunk.frame.with_columns(pl.col(ORIGIN_RECORD).cast(pl.Int64).alias("_record"))
-    for wanted, records in ((True, source.only), (False, source.skip)):
-        if records is not None:
-            listed = pl.col("_record").is_in(records.implode())
-            keep = listed if wanted else ~listed
-            chunk.frame, chunk.malformed = chunk.frame.filter(keep), chunk.malformed.filter(keep)
-    return chunk
 
 
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:

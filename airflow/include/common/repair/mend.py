@@ -19,9 +19,9 @@ from common.core.shape import Shape
 from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.ledger.refusals import refused_rows_of
-from common.pipelines.silver import SilverStep, bronze_file, silver_step
+from common.pipelines.silver import SilverStep, silver_step
 from common.refine.refused import rows_of
-from common.refine.spool import ORIGIN_RECORD, chunks
+from common.refine.source import ORIGIN_RECORD, chunks, fetch
 from common.repair.rerun import mended
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
@@ -91,7 +91,7 @@ def _values(step: SilverStep, carrier: Again, spool: Path) -> pl.DataFrame:
     columns = step.contract.sources
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
-    for chunk in chunks(step.source_of(carrier.batch, 0, spool)):
+    for chunk in chunks(fetch(step.contract, carrier.batch, 0, spool)):
         there = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
         found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *there))
     return pl.concat(found, how="diagonal_relaxed")
@@ -162,6 +162,4 @@ def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
         found = ZoneStore(Zone.BRONZE).upload(local, key)
     shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
     (file,) = set(rows[f"{OURS}file"])
-    return mended(
-        carrier, replace(bronze_file(carrier.batch), key=key, etag=found.etag, size=found.size, shape=shape), file
-    )
+    return mended(carrier, replace(carrier.batch.bronze, key=key, etag=found.etag, size=found.size, shape=shape), file)

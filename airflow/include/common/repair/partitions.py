@@ -13,6 +13,7 @@ from common.contracts.catalogue import contract_of
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Dataset
+from common.lake.schema import partition_columns
 from common.lake.table import current_version, read_at, reading
 from common.ledger.partitions import waiting, waived
 from common.ledger.places import IS_MENDED, IS_RERUN, KEY
@@ -21,7 +22,6 @@ from common.ledger.tables import batch, hop, receipt, refusal
 from common.ledger.untaken import parked
 from common.models.model import Model
 from common.pipelines.consumers import declared
-from common.refine.clean import partition_columns
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
 

@@ -20,7 +20,6 @@ from common.ledger.places import carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
 from common.ledger.tables import batch, receipt
 from common.pipelines.consumers import UNROUTED
-from common.pipelines.landing import raw_file
 from common.pipelines.look import partition_of
 from common.zones.store import ZoneStore
 
@@ -64,7 +63,7 @@ def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     again = _derived("redrive", origin, rerun, rows)
     if (asset := asset_name(target, Zone.RAW)) == origin.asset:
         return again
-    return replace(again, asset=asset, partition=partition_of(contract_of(target), raw_file(origin).key))
+    return replace(again, asset=asset, partition=partition_of(contract_of(target), origin.raw.key))
 
 
 def stored_at(uri: str) -> StoredAt:
@@ -85,7 +84,7 @@ def _dataset(origin: Batch) -> Dataset:
     said = Asset.parse(origin.asset).dataset
     if said.name != UNROUTED:
         return said
-    key = raw_file(origin).key
+    key = origin.raw.key
     parts = key.split("/")
     if len(parts) > 2 and parts[1] in contracts(said.domain):
         return Dataset(said.domain, parts[1])

@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from common.lake.schema import silver_schema
 from common.quality.checks import contract_checks
 from common.quality.split import Split, apply
-from common.refine.clean import add_partition, clean, silver_schema
+from common.refine.clean import add_partition, clean
 from tests.unit.common.contract_text import contract, said
 
 

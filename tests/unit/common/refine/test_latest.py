@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.refine.clean import silver_schema
+from common.lake.schema import silver_schema
 from common.refine.latest import winners
 from tests.unit.common.contract_text import contract
 

@@ -1,0 +1,33 @@
+"""The columns that a contract gives a table of the lake."""
+
+import polars as pl
+
+from common.contracts.contract import Column, Contract, Kind
+
+PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
+
+
+def silver_type(column: Column) -> pl.DataType:
+    """Give the polars type of a column in silver."""
+    types: dict[Kind, pl.DataType] = {
+        Kind.STRING: pl.String(),
+        Kind.INTEGER: pl.Int64(),
+        Kind.DOUBLE: pl.Float64(),
+        Kind.BOOLEAN: pl.Boolean(),
+        Kind.DATE: pl.Date(),
+        Kind.TIMESTAMP: pl.Datetime("us", "UTC"),
+    }
+    return types.get(column.kind) or pl.Decimal(column.precision, column.scale)
+
+
+def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
+    """Give the columns of the dataset's silver table, partition column and origin included."""
+    schema = {column.name: silver_type(column) for column in contract.columns}
+    schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
+    return schema | {"_file": pl.String(), "_record": pl.Int64()}
+
+
+def partition_columns(contract: Contract) -> list[str]:
+    """Name the partition column of the silver table, which is derived from the contract's."""
+    part = contract.partition
+    return [f"{part.column}_{PARTITION_ENDING[part.by]}"] if part.column else []

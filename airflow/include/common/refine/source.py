@@ -1,0 +1,92 @@
+"""One file on its way into silver: fetched, with the shape it is read by and the records of it that count."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from common.contracts.contract import Contract
+from common.core.assets import Zone
+from common.core.errors import QualityError
+from common.core.nouns import Batch
+from common.core.places import RefusedRows, Rerun
+from common.core.shape import Shape
+from common.formats import Chunk, read
+from common.lake.table import reading
+from common.refine.inspect import inspect_file
+from common.refine.refused import rows_of
+from common.zones.store import Changed, ZoneStore
+
+ORIGIN_RECORD = "origin_record"  # a file of mended rows tells in this column which record each was
+
+
+@dataclass(frozen=True)
+class Source:
+    """One bronze file on local disk; `order` is its place in the order of arrival.
+
+    Of a file that is read again only the records in `only` count, where it is given, and none in `skip`. A `mended`
+    one tells itself which record of `file` each of its rows was.
+    """
+
+    path: Path
+    shape: Shape
+    file: str
+    batch: str
+    order: int
+    only: pl.Series | None = None
+    skip: pl.Series | None = None
+    mended: bool = False
+
+
+def fetch(contract: Contract, batch: Batch, order: int, folder: Path) -> Source:
+    """Fetch the file of a batch in bronze into a folder; raises QualityError, UnreadableFile, StoreUnavailable."""
+    bronze = ZoneStore(Zone.BRONZE)
+    stored, again, path = batch.bronze, batch.rerun or Rerun(), folder / f"{order}.source"
+    try:
+        bronze.download(stored.key, path, stored.etag)
+    except Changed as error:
+        raise QualityError(f"{bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
+    shape = stored.shape or inspect_file(path, stored.name, contract)
+    if again.skip and again.was and _records_differ(again.was, shape):
+        raise QualityError(
+            f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "
+            "discarded or mended cannot be told from the others. Land the file again under another name.",
+            [batch.id],
+        )
+    file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
+    return Source(path, shape, file, batch.id, order, only, skip, mended=again.file is not None)
+
+
+def _records_differ(one: Shape, other: Shape) -> bool:
+    """Tell whether a record's number means another record."""
+    told = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
+    return any(getattr(one, name) != getattr(other, name) for name in told)
+
+
+def _records(chosen: Sequence[RefusedRows] | None) -> pl.Series | None:
+    """Read from quarantine which records of a file are meant: those of certain refusals."""
+    if chosen is None:
+        return None
+    numbers = [pl.Series("record", [], pl.Int64)]
+    for refused in chosen:
+        with reading(refused.place):
+            numbers.append(rows_of(refused).select("record").collect().to_series())
+    return pl.concat(numbers)
+
+
+def chunks(source: Source) -> Iterator[Chunk]:
+    """Read the records of a source that count, chunk by chunk; raises UnreadableFile."""
+    for chunk in read(source.path, source.shape):
+        yield _chosen(chunk, source)
+
+
+def _chosen(chunk: Chunk, source: Source) -> Chunk:
+    if source.mended:
+        chunk.frame = chunk.frame.with_columns(pl.col(ORIGIN_RECORD).cast(pl.Int64).alias("_record"))
+    for wanted, records in ((True, source.only), (False, source.skip)):
+        if records is not None:
+            listed = pl.col("_record").is_in(records.implode())
+            keep = listed if wanted else ~listed
+            chunk.frame, chunk.malformed = chunk.frame.filter(keep), chunk.malformed.filter(keep)
+    return chunk
