@@ -24,7 +24,7 @@ FOREIGN = ("AIRFLOW", "AWS_", "PG", "PYTHON", PREFIX)
 
 
 def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Give everything that reaches the stack; what the user chose wins, but not over its addresses."""
+    """Return everything that reaches the stack; what the user chose wins, but not over its addresses."""
     settings = {**_settings(), **chosen}
     settings[DOMAINS_DIR] = str(REPOSITORY / (settings.get(DOMAINS_DIR) or BESIDE_US))  # for processes elsewhere
     return {
@@ -49,7 +49,7 @@ def chosen_by_user(repository: Path = REPOSITORY) -> dict[str, str]:
 
 
 def for_children(env: Mapping[str, str]) -> dict[str, str]:
-    """Give the stack's environment on top of this process's own, without what describes other systems."""
+    """Return the stack's environment on top of this process's own, without what describes other systems."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     # setproctitle overwrites the environment that others can read, and with it the family's mark.
     return {**inherited, **env, "SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
@@ -61,7 +61,7 @@ def exports(env: Mapping[str, str]) -> str:
 
 
 def database_url(driver: str, database: str, ports: Mapping[str, int], keys: Keys) -> str:
-    """Give the SQLAlchemy address of one of the stack's databases."""
+    """Return the SQLAlchemy address of one of the stack's databases."""
     return f"{driver}://postgres:{keys.postgres}@{HOST}:{ports['postgres']}/{database}"
 
 

@@ -52,12 +52,12 @@ class StateFolder:
         return self.path / "postgres"
 
     def log(self, unit: str) -> Path:
-        """Give the log file of a unit."""
+        """Return the log file of a unit."""
         return self.path / "logs" / f"{unit}.log"
 
 
 def state_folder(path: Path | None = None) -> StateFolder:
-    """Give the state folder at the path, `var/stack` of the repository by default."""
+    """Return the state folder at the path, `var/stack` of the repository by default."""
     return StateFolder((path or DEFAULT_STATE).expanduser().resolve())
 
 

@@ -11,7 +11,7 @@ COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
 
 
 def settled(domain: str) -> bool:
-    """Tell whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
+    """Return whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
     from common.core.assets import Zone
     from common.ledger.database import transaction
     from common.ledger.rings import due

@@ -33,12 +33,12 @@ Probe = Callable[[Patient], bool]
 
 
 def runs(patient: Patient) -> bool:
-    """Tell whether the process runs; for services that nobody calls."""
+    """Return whether the process runs; for services that nobody calls."""
     return patient.process.process() is not None
 
 
 def database(patient: Patient) -> bool:
-    """Tell whether PostgreSQL takes connections."""
+    """Return whether PostgreSQL takes connections."""
     return postgres.is_ready(patient.folder, patient.process.pid)
 
 
@@ -48,12 +48,12 @@ def answers(unit: str, variable: str, path: str) -> Probe:
 
 
 def answers_at(url: str) -> bool:
-    """Tell whether the address gives HTTP 200 with JSON."""
+    """Return whether the address gives HTTP 200 with JSON."""
     return _get(url) is not None
 
 
 def slack(patient: Patient) -> bool:
-    """Tell whether the Slack stand-in answers."""
+    """Return whether the Slack stand-in answers."""
     base = json.loads(patient.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
     return _ask(patient, "slack", base.removesuffix("api/") + "health") is not None
 

@@ -8,7 +8,7 @@ from devstack.record import read_record
 
 
 def end_leftovers(folder: StateFolder, gently: float = 0.0) -> bool:
-    """End every process that the last record names or that carries the mark; tell whether there was one."""
+    """End every process that the last record names or that carries the mark; return whether there was one."""
     record = read_record(folder)
     recorded = [unit.identity.process() for unit in record.units] if record else []
     processes = [*filter(None, recorded), *relatives(family(folder.path))]

@@ -25,7 +25,7 @@ def log_of(folder: StateFolder, unit: str = "") -> list[Path]:
 
 
 def follow(files: list[Path], *, wait: bool) -> Iterator[str]:
-    """Give the last lines of each file, and then, if asked to wait, each new line; Ctrl-C ends it."""
+    """Return the last lines of each file, and then, if asked to wait, each new line; Ctrl-C ends it."""
     marked = len(files) > 1
     places: dict[Path, int] = {}
     for path in files:

@@ -12,7 +12,7 @@ HEALTH = "/_ministack/health"
 
 
 def settings(folder: StateFolder, endpoint: str) -> dict[str, str]:
-    """Give ministack's environment."""
+    """Return ministack's environment."""
     address = urlsplit(endpoint)
     home = folder.path / "objectstore"
     return {

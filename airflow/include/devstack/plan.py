@@ -18,7 +18,7 @@ class Plan:
     env: dict[str, str]
 
     def address(self, service: str) -> str:
-        """Give where a service listens, or nothing for one that does not."""
+        """Return where a service listens, or nothing for one that does not."""
         if service not in self.ports:
             return ""
         scheme = "postgresql" if service == "postgres" else "http"

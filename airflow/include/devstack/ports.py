@@ -12,7 +12,7 @@ REACH = 200
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on the port now."""
+    """Return whether a server could listen on the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As the servers do: connections of a stopped stack that linger must not move the new one.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,7 +41,7 @@ class Claims:
             held.close()
 
     def take(self, port: int) -> bool:
-        """Hold the port unless another stack holds it or anybody listens on it; tell whether it is held."""
+        """Hold the port unless another stack holds it or anybody listens on it; return whether it is held."""
         lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             lock.bind((HOST, port))

@@ -33,7 +33,7 @@ OPTIONS = {
 
 
 def programs() -> Path:
-    """Give the folder of `postgres` and `initdb`: the wheel's, else one on PATH, else Debian's.
+    """Return the folder of `postgres` and `initdb`: the wheel's, else one on PATH, else Debian's.
 
     Raises ConfigError where there is none.
     """
@@ -98,7 +98,7 @@ def step_down() -> None:
 
 
 def is_ready(folder: StateFolder, pid: int) -> bool:
-    """Tell whether the server of that pid says that it takes connections."""
+    """Return whether the server of that pid says that it takes connections."""
     try:
         lines = (folder.postgres / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:

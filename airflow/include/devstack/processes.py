@@ -31,7 +31,7 @@ class Identity:
     started: float
 
     def process(self) -> psutil.Process | None:
-        """Give the process while it runs; a zombie does not."""
+        """Return the process while it runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
             return process if _born(process) == self.started and is_alive(process) else None
@@ -99,7 +99,7 @@ def _make_room(log: Path) -> None:
 
 
 def family(state: Path, unit: str = "") -> str:
-    """Give the mark of a unit's processes, or what the marks of all units of a stack begin with."""
+    """Return the mark of a unit's processes, or what the marks of all units of a stack begin with."""
     return f"{state}:{unit}:" if unit else f"{state}:"
 
 
@@ -117,7 +117,7 @@ def _is(process: psutil.Process, prefix: str) -> bool:
 
 
 def listens(prefix: str, port: int) -> bool:
-    """Tell whether it is a process with the mark that listens on the TCP port."""
+    """Return whether it is a process with the mark that listens on the TCP port."""
     return any(port in _ports(process) for process in relatives(prefix))
 
 
@@ -144,7 +144,7 @@ def end(processes: Iterable[psutil.Process], gently: float = 0.0) -> None:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Tell whether the process runs; a zombie, which only its parent can remove, does not."""
+    """Return whether the process runs; a zombie, which only its parent can remove, does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -147,7 +147,7 @@ class Stack:
 
 
 def tail(log: Path, lines: int = TAIL) -> str:
-    """Give the last lines of a log file."""
+    """Return the last lines of a log file."""
     if not log.exists():
         return "(nothing)"
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

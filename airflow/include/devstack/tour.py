@@ -43,7 +43,7 @@ def tour(console: Console, purchases: Path | None = None) -> dict[str, Any]:
 
 
 def api() -> str:
-    """Give the API server's address as the stack's own processes use it."""
+    """Return the API server's address as the stack's own processes use it."""
     return os.environ[API].removesuffix("/execution/")
 
 
@@ -99,7 +99,7 @@ def alerts() -> Sequence[dict[str, Any]]:
 
 
 def slack() -> str:
-    """Give the address of the Slack stand-in. Raises TourFailed where alerts go to Slack itself."""
+    """Return the address of the Slack stand-in. Raises TourFailed where alerts go to Slack itself."""
     from airflow.sdk import BaseHook
 
     from common.core.settings import settings

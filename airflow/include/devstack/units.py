@@ -34,7 +34,7 @@ class Unit:
         return self.probe is not None
 
     def command(self, state: str) -> list[str]:
-        """Give the command line; `{state}` stands for the state folder."""
+        """Return the command line; `{state}` stands for the state folder."""
         return [sys.executable, "-m", *(part.replace("{state}", state) for part in self.module)]
 
 
@@ -116,7 +116,7 @@ SERVICES = tuple(unit.name for unit in UNITS if unit.is_service and unit.name !=
 
 
 def units_for(services: Iterable[str]) -> list[Unit]:
-    """Give the services with all that they need, in the order they start.
+    """Return the services with all that they need, in the order they start.
 
     Raises ConfigError naming a service that does not exist.
     """

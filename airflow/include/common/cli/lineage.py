@@ -54,7 +54,7 @@ def _show(what: str, direction: Any, limit: int, as_json: bool) -> None:
 
 
 def _asset(what: str) -> str:
-    """Give the asset that a table's name means."""
+    """Return the asset that a table's name means."""
     from common.pipelines.consumers import zone_of
     from common.repair.origins import table_named
 

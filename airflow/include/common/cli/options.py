@@ -61,5 +61,5 @@ def then(domains: set[str], now: bool, as_json: bool = False) -> None:
 
 
 def domain_of(name: str) -> str:
-    """Give the domain of a consumer or an asset."""
+    """Return the domain of a consumer or an asset."""
     return name.partition(".")[0]

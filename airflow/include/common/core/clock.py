@@ -4,5 +4,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Tell the current time in UTC, in microseconds."""
+    """Return the current time in UTC, in microseconds."""
     return datetime.now(UTC)  # noqa: TID251 - this is the function the rule points to

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         return f"watershed-{domain}-raw"
 
     def queue_url(self, domain: str) -> str:
-        """Give the address of the domain's landing queue."""
+        """Return the address of the domain's landing queue."""
         return f"{self.queue_base_url.rstrip('/')}/{self.queue_name(domain)}"
 
 

@@ -18,12 +18,12 @@ Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
 
 
 def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
-    """Give the asset of a dataset in a zone."""
+    """Return the asset of a dataset in a zone."""
     return Asset(name=asset_name(dataset, zone), uri=place(zone, settings()).uri(folder(dataset)), group=str(zone))
 
 
 def landing_asset(domain: str) -> Asset:
-    """Give the asset that rings when an object lands in a domain's raw prefix.
+    """Return the asset that rings when an object lands in a domain's raw prefix.
 
     Where a queue is configured a watcher rings it. Messages only say "look now": the list of the prefix is
     the truth, so they may be deleted on reception.

@@ -140,7 +140,7 @@ def _stage_group(domain: str, stage: str) -> Any:
 
 
 def _owner(domain: str) -> str:
-    """Give the owner that most contracts of the domain name."""
+    """Return the owner that most contracts of the domain name."""
     owners = [contract.owner for contract in contracts(domain).values()]
     return max(sorted(set(owners)), key=owners.count)
 

@@ -39,7 +39,7 @@ def verify_parquet(path: Path, compression: Compression) -> tuple[str, ...]:
 
 @contextmanager
 def plain(path: Path, compression: Compression) -> Iterator[Path]:
-    """Give the path of the decompressed file, which a format with a footer needs."""
+    """Return the path of the decompressed file, which a format with a footer needs."""
     if compression == "none":
         yield path
         return

@@ -142,7 +142,7 @@ class Delimited:
         return end, self._why(text[start:end])
 
     def _why(self, line: bytes) -> str:
-        """Say what is wrong with a line that begins no good record."""
+        """Return what is wrong with a line that begins no good record."""
         if not is_utf8(line):
             return "bad_encoding"
         if self._fields.record.fullmatch(line):

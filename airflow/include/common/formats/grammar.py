@@ -149,7 +149,7 @@ def lines_of(text: bytes, newline: bytes) -> int:
 
 
 def is_utf8(text: bytes) -> bool:
-    """Tell whether bytes are UTF-8."""
+    """Return whether bytes are UTF-8."""
     if text.isascii():
         return True
     try:

@@ -95,7 +95,7 @@ def _with_texts(read: pl.Series, lines: pl.Series) -> pl.Series:
 
 
 def reason(line: bytes) -> str | None:
-    """Say why a line is not a record; None if it is one."""
+    """Return why a line is not a record; None if it is one."""
     if not is_utf8(line) or not surrogates_paired(line):
         return "bad_encoding"
     try:
@@ -106,7 +106,7 @@ def reason(line: bytes) -> str | None:
 
 
 def surrogates_paired(text: bytes) -> bool:
-    r"""Tell whether no `\ud800` stands alone: it has no meaning and no UTF-8."""
+    r"""Return whether no `\ud800` stands alone: it has no meaning and no UTF-8."""
     if b"\\" not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return True
     return not any(found[1] for found in _ESCAPE.finditer(text))

@@ -23,7 +23,7 @@ def count(where: pl.Series) -> int:
 
 
 def among(values: pl.Series, allowed: bytes) -> bool:
-    """Tell whether all numbers are bytes out of a few."""
+    """Return whether all numbers are bytes out of a few."""
     mask = values == allowed[0]
     for byte in allowed[1:]:
         mask |= values == byte

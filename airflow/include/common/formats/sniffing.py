@@ -120,7 +120,7 @@ def _kind(sample: _Sample) -> str:
 
 
 def _begins_json(text: str) -> bool:
-    """Tell whether the first element of what may be an array can be decoded."""
+    """Return whether the first element of what may be an array can be decoded."""
     first = text[1:].lstrip() if text.startswith("[") else text
     try:
         jsontext.DECODER.raw_decode(first)

@@ -57,7 +57,7 @@ class _Gunzip:
 
 @contextmanager
 def opened(path: Path, compression: Compression) -> Iterator[Source]:
-    """Give the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised)."""
+    """Return the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised)."""
     try:
         with path.open("rb", buffering=0) as file:
             if compression == "gzip":

@@ -8,7 +8,7 @@ PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "ye
 
 
 def silver_type(column: Column) -> pl.DataType:
-    """Give the polars type of a column in silver."""
+    """Return the polars type of a column in silver."""
     types: dict[Kind, pl.DataType] = {
         Kind.STRING: pl.String(),
         Kind.INTEGER: pl.Int64(),
@@ -21,7 +21,7 @@ def silver_type(column: Column) -> pl.DataType:
 
 
 def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
-    """Give the columns of the dataset's silver table, partition column and origin included."""
+    """Return the columns of the dataset's silver table, partition column and origin included."""
     schema = {column.name: silver_type(column) for column in contract.columns}
     schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
     return schema | {"_file": pl.String(), "_record": pl.Int64()}

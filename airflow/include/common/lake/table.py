@@ -92,7 +92,7 @@ class LakeTable:
 
     @property
     def snapshot(self) -> DeltaTable:
-        """Give the object loaded last."""
+        """Return the object loaded last."""
         return self._loaded or self.load()
 
     def head(self) -> Head:
@@ -104,7 +104,7 @@ class LakeTable:
         )
 
     def properties(self, hop: int, attempt: int) -> CommitProperties:
-        """Give what makes a commit this hop: two app transactions, and a note for whoever reads the history.
+        """Return what makes a commit this hop: two app transactions, and a note for whoever reads the history.
 
         Raises CommitConflict where the loaded table is not at the hop before.
         """
@@ -199,5 +199,5 @@ def row_count(uri: str, version: int) -> int:
 
 
 def current_version(uri: str) -> int:
-    """Tell the newest version of a table."""
+    """Return the newest version of a table."""
     return int(DeltaTable(uri, storage_options=storage_options()).version())

@@ -15,7 +15,7 @@ SMALL_FILES = 8  # tables with fewer are left as they are
 
 
 def compact(uri: str, most: int = SMALL_FILES) -> int:
-    """Join small files; tell how many were replaced. A hop that commits meanwhile wins, and the next run tries again.
+    """Join small files; return how many were replaced. A hop that commits meanwhile wins, and the next run tries again.
 
     Raises StoreUnavailable.
     """
@@ -32,7 +32,7 @@ def compact(uri: str, most: int = SMALL_FILES) -> int:
 
 
 def vacuum(uri: str, needed: int, keep: timedelta, now: datetime) -> int:
-    """Remove files that no version from `needed` on holds and that nobody has touched for `keep`; tell how many.
+    """Remove files that no version from `needed` on holds and that nobody has touched for `keep`; return how many.
 
     Raises StoreUnavailable.
     """

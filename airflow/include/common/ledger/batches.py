@@ -75,7 +75,7 @@ def places_of(connection: Connection, asset: str) -> list[Place]:
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:
-    """Tell which of the checksums an asset has recorded, each with its partition."""
+    """Return which of the checksums an asset has recorded, each with its partition."""
     rows = connection.execute(
         select(batch.c.checksum, batch.c.partition).where(batch.c.asset == asset, batch.c.checksum.in_(set(checksums)))
     )

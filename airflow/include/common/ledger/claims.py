@@ -106,7 +106,7 @@ def _open(connection: Connection, item: Consumer, owner: str) -> Claim | None:
 def next_claim(
     connection: Connection, item: Consumer, owner: str, batches: Sequence[Batch] | None = None
 ) -> Claim | None:
-    """Tell what the next hop would take: the oldest untaken batches, or those given; opens nothing."""
+    """Return what the next hop would take: the oldest untaken batches, or those given; opens nothing."""
     chosen = tuple(oldest_untaken(connection, item) if batches is None else batches)
     return _claim(connection, item, chosen, owner) if chosen else None
 
@@ -174,7 +174,7 @@ def _mine(held: Claim) -> Any:
 
 
 def owns(connection: Connection, held: Claim) -> bool:
-    """Tell whether the attempt still has its hop; one that lost it has nothing to say any more."""
+    """Return whether this attempt still holds the hop; another may have taken it over."""
     return connection.execute(select(hop.c.n).where(_mine(held))).first() is not None
 
 

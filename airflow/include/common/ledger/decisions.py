@@ -75,7 +75,7 @@ def note(connection: Connection, what: str, detail: dict[str, Any], who: str) ->
 
 
 def recover(connection: Connection) -> int:
-    """Take over the decisions that the object store has and this ledger lacks; tell how many there were."""
+    """Take over the decisions that the object store has and this ledger lacks; return how many there were."""
     return adopt(connection, EFFECTS)
 
 

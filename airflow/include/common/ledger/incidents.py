@@ -24,7 +24,7 @@ def open_incident(connection: Connection, kind: str, consumer: str, detail: str,
 def close_incidents(
     connection: Connection, kind: str, consumer: str, batches: Sequence[str] = ("",), resolution: str = ""
 ) -> int:
-    """Close the open incidents of a kind for these batches of a consumer; tell how many there were."""
+    """Close the open incidents of a kind for these batches of a consumer; return how many there were."""
     return connection.execute(
         update(incident)
         .where(
@@ -38,7 +38,7 @@ def close_incidents(
 
 
 def resolutions(connection: Connection, consumer: str, batches: Sequence[str]) -> dict[str, str]:
-    """Tell how people ended the parked ones of these batches: `released` or `refused`, the last word counts."""
+    """Return how people ended the parked ones of these batches: `released` or `refused`, the last word counts."""
     rows = connection.execute(
         select(incident.c.batch, incident.c.resolution)
         .where(

@@ -108,7 +108,7 @@ def entries(connection: Connection, limit: int | None = None) -> list[Entry]:
 
 
 def tampered(connection: Connection) -> list[str]:
-    """Say what was changed, removed or added in the audit log, in plain words; an empty list where nothing was."""
+    """Return what was changed, removed or added in the audit log, in plain words; an empty list where nothing was."""
     found, previous, expected = [], "", 1
     for entry in entries(connection):
         if entry.n != expected:

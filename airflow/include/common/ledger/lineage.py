@@ -56,7 +56,7 @@ def find(connection: Connection, what: str, limit: int = 20) -> list[str]:
 
 
 def hops_of(connection: Connection, ids: list[str]) -> dict[str, list[str]]:
-    """Tell which hops took each of these batches, as `consumer #n`."""
+    """Return which hops took each of these batches, as `consumer #n`."""
     rows = connection.execute(
         select(receipt.c.batch, receipt.c.consumer, receipt.c.hop)
         .join(hop, (hop.c.consumer == receipt.c.consumer) & (hop.c.n == receipt.c.hop))

@@ -27,7 +27,7 @@ def waived(connection: Connection, dataset: Dataset) -> set[str]:
 
 
 def incomplete(connection: Connection, needed: Sequence[Dataset], slices: Iterable[str]) -> dict[str, list[str]]:
-    """Tell for each slice that is not complete which datasets have neither published nor waived it."""
+    """Return for each slice that is not complete which datasets have neither published nor waived it."""
     wanted = sorted(slices)
     silver = {dataset: asset_name(dataset, Zone.SILVER) for dataset in needed}
     there = {d: published(connection, name, wanted) | waived(connection, d) for d, name in silver.items()}
@@ -36,7 +36,7 @@ def incomplete(connection: Connection, needed: Sequence[Dataset], slices: Iterab
 
 
 def waiting(connection: Connection, asset: str) -> dict[str, list[str]]:
-    """Tell which slices of a gold table wait for which datasets, as its newest hops saw it."""
+    """Return which slices of a gold table wait for which datasets, as its newest hops saw it."""
     rows = connection.scalars(select(batch.c.place).where(batch.c.asset == asset, WAITS).order_by(batch.c.number))
     found: dict[str, list[str]] = {}
     for place, _ in (from_json(said) for said in rows):

@@ -23,7 +23,7 @@ class BatchFilter:
 
 
 def consumers(connection: Connection, beginning: str = "") -> Rows:
-    """Tell of each consumer its hops, counts, and what waits or is parked for it."""
+    """Return of each consumer its hops, counts, and what waits or is parked for it."""
     named = select(consumer).where(consumer.c.name.startswith(beginning, autoescape=True))
     return [_consumer(connection, row.name, row.kind) for row in connection.execute(named.order_by(consumer.c.name))]
 
@@ -133,7 +133,7 @@ def parked_batches(connection: Connection) -> Rows:
 
 
 def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[float]:
-    """Tell how many records a batch of each recent hop held, the newest first."""
+    """Return how many records a batch of each recent hop held, the newest first."""
     done = select(hop.c.taken / func.jsonb_array_length(hop.c.batches)).where(
         hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0
     )

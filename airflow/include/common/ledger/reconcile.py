@@ -29,7 +29,7 @@ class Target(Protocol):
 
 
 def known_head(connection: Connection, name: str) -> Head:
-    """Tell the last hop that the ledger has recorded as published."""
+    """Return the last hop that the ledger has recorded as published."""
     row = connection.execute(
         select(hop.c.n, hop.c.attempt)
         .where(hop.c.consumer == name, hop.c.state == "published")

@@ -26,7 +26,7 @@ class Ring:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """Give the event's extra."""
+        """Return the event's extra."""
         return asdict(self)
 
 
@@ -69,7 +69,7 @@ def _is_due(connection: Connection, name: str) -> bool:
 
 
 def newest(connection: Connection) -> int:
-    """Tell the number of the newest batch in the ledger."""
+    """Return the number of the newest batch in the ledger."""
     return connection.scalar(select(batch.c.number).order_by(batch.c.number.desc()).limit(1)) or 0
 
 

@@ -73,7 +73,7 @@ def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 
 def schema_of(model: Model, inputs: Mapping[Dataset, dict[str, pl.DataType]]) -> dict[str, pl.DataType]:
-    """Tell the columns that a model gives, from the columns of its inputs."""
+    """Return the columns that a model gives, from the columns of its inputs."""
     return dict(run(model, {dataset: pl.DataFrame(schema=schema) for dataset, schema in inputs.items()}).schema)
 
 

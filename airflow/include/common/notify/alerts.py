@@ -28,7 +28,7 @@ ADVICE = {
 
 
 def failure_message(context: Mapping[str, Any]) -> Message:
-    """Say what failed, from the context of a task callback or of a DAG callback (which has no task)."""
+    """Return what failed, from the context of a task callback or of a DAG callback (which has no task)."""
     task, run = context.get("task_instance"), context["dag_run"]
     facts = [("DAG", run.dag_id)]
     if task:

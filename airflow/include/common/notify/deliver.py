@@ -12,7 +12,7 @@ TRIES = 4
 
 
 def deliver(message: Message) -> bool:
-    """Send a message to the channel of the settings; tell whether it arrived.
+    """Send a message to the channel of the settings; return whether it arrived.
 
     A dead channel is logged and changes nobody's outcome.
     """

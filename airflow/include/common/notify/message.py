@@ -14,5 +14,5 @@ class Message:
 
     @property
     def plain(self) -> str:
-        """Give the message as one line, for notifications and clients without blocks."""
+        """Return the message as one line, for notifications and clients without blocks."""
         return f"{self.title}: {self.error.splitlines()[0]}" if self.error else self.title

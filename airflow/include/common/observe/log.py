@@ -12,7 +12,7 @@ import structlog
 
 
 def logger(name: str) -> Any:
-    """Give the logger of a module; what is said beside the message becomes fields of the line."""
+    """Return the logger of a module; what is said beside the message becomes fields of the line."""
     return structlog.get_logger(name)
 
 

@@ -77,7 +77,7 @@ class ModelStep(LakeStep):
         )
 
     def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing."""
+        """Count what the claim would come to, and write nothing."""
         with self.stage(held) as staged:
             return staged.counts
 

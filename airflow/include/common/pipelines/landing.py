@@ -103,7 +103,7 @@ class LandingStep:
             )
 
     def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing."""
+        """Count what the claim would come to, and write nothing."""
         with self._sorted(held) as found:
             return found.counts
 

@@ -27,7 +27,7 @@ NUL = "\0"
 
 
 def look(domain: str) -> int:
-    """Record every file below the domain's raw prefix as a batch; tell how many files are waiting there.
+    """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
     A file that is recorded as taken but still there (its deletion was cut off) is deleted now. An empty object whose
     key ends in a slash is the folder that a console shows, not a file.

@@ -11,7 +11,7 @@ from common.pipelines.step import Step
 
 
 def plan(step: Step, batches: Sequence[Batch] | None = None) -> Counts | None:
-    """Tell what the next hop would take, or one over these batches, and what would become of it; writes nothing.
+    """Count what the next hop would take, or one over these batches, and what would become of it; writes nothing.
 
     None means that there is nothing to take. Raises what the hop itself would.
     """

@@ -96,7 +96,7 @@ class SilverStep(LakeStep):
             )
 
     def plan(self, held: Claim) -> Counts:
-        """Tell what the claim would come to, and write nothing."""
+        """Count what the claim would come to, and write nothing."""
         with self._outcome(held) as outcome:
             return outcome.counts
 

@@ -126,7 +126,7 @@ def mark(domain: str, stage: str) -> int:
 
 
 def drained(domain: str, stage: str, upto: int) -> bool:
-    """Tell whether a stage has taken every batch known at its start; raises TerminalError naming parked ones."""
+    """Return whether a stage has taken every batch known at its start; raises TerminalError naming parked ones."""
     waiting, parked = 0, []
     with transaction() as connection:
         for consumer in consumers(domain, stage):

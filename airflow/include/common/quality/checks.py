@@ -68,7 +68,7 @@ def _rules(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
 
 
 def _literal(column: Column, limit: Any) -> pl.Expr:
-    """Give a limit in the column's own type: YAML knows dates, but neither decimals nor times."""
+    """Return a limit in the column's own type: YAML knows dates, but neither decimals nor times."""
     match column.kind:
         case Kind.DATE:
             return pl.lit(str(limit)).str.to_date("%Y-%m-%d")

@@ -86,7 +86,7 @@ def _cast(column: Column, text: pl.Expr) -> pl.Expr:
 
 
 def _formats(column: Column, iso: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the declared formats, then ISO 8601, which is never ambiguous and is how typed files are written out."""
+    """Return the declared formats, then ISO 8601, which is never ambiguous and is how typed files are written out."""
     return (*column.formats, *(pattern for pattern in iso if pattern not in column.formats))
 
 

@@ -27,7 +27,7 @@ CANDIDATES: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
 
 
 def infer_contract(path: Path, dataset: Dataset) -> str:
-    """Give the YAML of a contract for files like this one; raises UnreadableFile, ConfigError where it has no rows."""
+    """Return a first contract for files like this one, as YAML; raises UnreadableFile, ConfigError without rows."""
     shape = sniff(path, path.name)
     frames = [chunk.frame for chunk in islice(read(path, shape), SAMPLE_CHUNKS)]
     rows = pl.concat(frames) if frames else pl.DataFrame()
@@ -73,7 +73,7 @@ def _property(rows: pl.DataFrame, source: str) -> dict[str, Any]:
 
 
 def _fits(rows: pl.DataFrame, source: str, kind: Kind, formats: tuple[str, ...]) -> bool:
-    """Tell whether every value has the type; digits with a leading zero are names, not numbers."""
+    """Return whether every value has the type; digits with a leading zero are names, not numbers."""
     column = Column("value", kind, source, formats=formats)
     tried = clean(rows.select(source), Contract(Dataset("any", "file"), "0", "", (column,)))
     text = tried[raw(column)]

@@ -28,7 +28,7 @@ class Winners:
 
     @property
     def rows(self) -> int:
-        """Tell how many rows there must be to write."""
+        """Return how many rows there must be to write."""
         return self.inserted + self.replaced
 
 
@@ -68,7 +68,7 @@ Rows = tuple[pl.LazyFrame, pl.Expr, bool]  # rows, their order of arrival, wheth
 
 
 def _settle(contract: Contract, key: list[str], origins: Sequence[Rows], disputed: pl.DataFrame) -> pl.DataFrame:
-    """Give the winning row of each disputed key; `_known` marks those that the table has already."""
+    """Return the winning row of each disputed key; `_known` marks those that the table has already."""
     columns = list(silver_schema(contract))
     candidates = pl.concat(
         [

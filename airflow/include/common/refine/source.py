@@ -59,7 +59,7 @@ def fetch(contract: Contract, batch: Batch, order: int, folder: Path) -> Source:
 
 
 def _records_differ(one: Shape, other: Shape) -> bool:
-    """Tell whether a record's number means another record."""
+    """Return whether a record's number means another record."""
     told = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
     return any(getattr(one, name) != getattr(other, name) for name in told)
 

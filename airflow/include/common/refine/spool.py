@@ -59,7 +59,7 @@ class Spool:
 
     @property
     def refused(self) -> pl.LazyFrame:
-        """Give the refused rows with file, record, line, offset, text and reason."""
+        """Return the refused rows with file, record, line, offset, text and reason."""
         return pl.concat([pl.LazyFrame(schema=REFUSED_SCHEMA), *map(pl.scan_parquet, self.refused_paths)])
 
     def keep(self, rows: pl.DataFrame) -> None:

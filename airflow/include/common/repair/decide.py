@@ -39,7 +39,7 @@ def _deciding() -> Iterator[Connection]:
 
 
 def exported(wanted: Filter, to: Path, who: str) -> tuple[int, str]:
-    """Write open refusals to a CSV file (rows) or a folder (files); tell how many and of what.
+    """Write open refusals to a CSV file (rows) or a folder (files); return how many and of what.
 
     It is in the audit log before anything is written, so that nobody reads what nobody entered.
     """
@@ -101,7 +101,7 @@ def _with_file(carriers: list[Again], file: Path) -> Again:
 
 
 def discard(wanted: Filter, by: Reason) -> int:
-    """End open refusals for good; tell how many."""
+    """End open refusals for good; return how many."""
     with _deciding() as connection:
         found = still_open(connection, wanted)
         decisions.discard(connection, [row["id"] for row in found], by)

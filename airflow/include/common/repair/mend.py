@@ -56,7 +56,7 @@ def _dataset(refusal: dict[str, Any]) -> Dataset:
 
 
 def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
-    """Write the rows of refusals of one dataset to a CSV file to be mended; tell how many there are.
+    """Write the rows of refusals of one dataset to a CSV file to be mended; return how many there are.
 
     Columns: which refusal, file, record, line and why; then the contract's columns as they came, or the text of a
     line that has none. Raises ConfigError where they are of several datasets.

@@ -50,7 +50,7 @@ class _File:
 
 
 def partitions(connection: Connection, table: Dataset, first: str = "", last: str = "") -> list[PartitionState]:
-    """Tell how each partition of a silver or gold table stands, from `first` to `last`, both included.
+    """Return how each partition of a silver or gold table stands, from `first` to `last`, both included.
 
     Of days, months and years in that range those without any data are `missing`; a `failed` one has parked batches
     or open refusals, a `stale` one was made under another version of its contract or model.
@@ -134,7 +134,7 @@ def _files(connection: Connection, table: Dataset) -> dict[str, _File]:
 
 
 def _files_of_partitions(table: Dataset, files: dict[str, _File]) -> dict[str, set[str]]:
-    """Tell which files have rows in which partition: by their path, and by the table's partition column."""
+    """Return which files have rows in which partition: by their path, and by the table's partition column."""
     found: dict[str, set[str]] = {}
     for key, file in files.items():
         if file.partition:

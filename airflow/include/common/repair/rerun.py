@@ -170,7 +170,7 @@ def _require_settled(connection: Connection, consumer: str, asset: str, key: str
 
 
 def _settled(connection: Connection, refused: Row[Any]) -> bool:
-    """Tell whether a person discarded the refused records, or mended them: reading the file again ends neither."""
+    """Return whether a person discarded the refused records, or mended them: reading the file again ends neither."""
     if refused.state == DISCARDED or not refused.redriven_as:
         return bool(refused.state == DISCARDED)
     (carrier,) = batches_by_id(connection, [refused.redriven_as])

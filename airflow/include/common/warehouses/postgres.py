@@ -44,7 +44,7 @@ ABOUT_VALUES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingEr
 
 
 def _wording(error: Exception) -> object:
-    """Say what is wrong, and of which constraint or column, but not with which values: those are in the detail."""
+    """Return what is wrong, and of which constraint or column, but not with which values: those are in the detail."""
     if not isinstance(error, ABOUT_VALUES):
         return error
     if error.diag.message_primary is None or (error.sqlstate or "").startswith("22"):

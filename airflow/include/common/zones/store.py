@@ -94,7 +94,7 @@ class ZoneStore:
         self.place = place(zone, config or settings())
 
     def uri(self, key: str = "") -> str:
-        """Give the s3:// address of a key."""
+        """Return the s3:// address of a key."""
         return self.place.uri(key)
 
     def _at(self, key: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class ZoneStore:
                 file.write(chunk)
 
     def put_once(self, key: str, content: bytes) -> bool:
-        """Write an object that must not exist yet; tell whether this call made it."""
+        """Write an object that must not exist yet; return whether this call made it."""
         try:
             with translated(f"write {self.uri(key)}"):
                 client().put_object(**self._at(key), Body=content, IfNoneMatch="*")
@@ -183,7 +183,7 @@ class ZoneStore:
             client().delete_object(**self._at(key), IfMatch=f'"{etag}"')
 
     def put_json(self, key: str, content: Any) -> bool:
-        """Write a JSON object that must not exist yet; tell whether this call made it."""
+        """Write a JSON object that must not exist yet; return whether this call made it."""
         return self.put_once(key, json.dumps(content, default=str, ensure_ascii=False).encode())
 
 
@@ -201,7 +201,7 @@ def _same_md5(file: Path, etag: str) -> bool:
 
 
 def storage_options() -> dict[str, str]:
-    """Give the credentials of this process in the form that polars and delta-rs take."""
+    """Return the credentials of this process in the form that polars and delta-rs take."""
     session = _session()
     options = {"aws_region": session.region_name or "us-east-1", "aws_conditional_put": "etag"}
     if credentials := session.get_credentials():

@@ -15,16 +15,16 @@ class Place:
     prefix: str
 
     def uri(self, key: str = "") -> str:
-        """Give the s3:// address of a key of this zone."""
+        """Return the s3:// address of a key of this zone."""
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
 
 def place(zone: Zone, settings: Settings) -> Place:
-    """Tell where a zone lives: a bucket of its own, or a prefix of the common one."""
+    """Return where a zone lives: a bucket of its own, or a prefix of the common one."""
     own = settings.zone_buckets.get(zone)
     return Place(own, "") if own else Place(settings.bucket, f"{zone}/")
 
 
 def folder(dataset: Dataset) -> str:
-    """Give the folder of a dataset, the same below every zone."""
+    """Return the folder of a dataset, the same below every zone."""
     return f"{dataset.domain}/{dataset.name}"

@@ -55,7 +55,7 @@ class Mailbox:
 
 
 def channel_id(channel: str) -> str:
-    """Give a channel's id; the API takes names and ids alike."""
+    """Return a channel's id; the API takes names and ids alike."""
     return channel if ID.fullmatch(channel) else "C0" + re.sub(r"[^A-Z0-9]", "", channel.upper()).zfill(8)
 
 
@@ -102,7 +102,7 @@ def list_channels(box: Mailbox, _arguments: Arguments) -> dict[str, Any]:
 
 
 def upload_url(box: Mailbox, arguments: Arguments) -> dict[str, Any]:
-    """Give the address that a file's bytes go to."""
+    """Return the address that a file's bytes go to."""
     if not arguments.get("filename") or not arguments.get("length"):
         raise Refused("invalid_arguments")
     file = "F0" + secrets.token_hex(6).upper()

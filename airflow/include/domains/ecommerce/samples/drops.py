@@ -36,7 +36,7 @@ def as_it_is(rows: Sequence[Row]) -> bytes:
 
 
 def typed(row: Row) -> dict[str, object]:
-    """Give numbers as JSON writes them."""
+    """Write numbers as JSON writes them."""
     return {name: _number(name, value) for name, value in row.items()}
 
 

@@ -19,7 +19,7 @@ USERS_A_FILE = 9_000
 
 
 def drops(purchases: Path = PURCHASES, seed: int = 1997) -> list[Drop]:
-    """Give every file of the demo, in the order in which it lands; the same for the same purchases and seed."""
+    """Return every file of the demo, in the order in which it lands; the same for the same purchases and seed."""
     rows, chance = read_purchases(purchases), random.Random(seed)
     customers = sorted({row["customer_id"] for row in rows})
     return [

@@ -9,7 +9,7 @@ RUBBISH = bytes(range(256)) * 40
 
 
 def files(rows: Sequence[Row]) -> list[Drop]:
-    """Give the files that must be refused whole; their rows are copies of ones that also arrive whole."""
+    """Return the files that must be refused whole; their rows are copies of ones that also arrive whole."""
     some = rows[:1_000]
     return [
         Drop("transactions/spoiled/truncated.csv.gz", gzip.compress(delimited(some), mtime=0)[:-400]),
