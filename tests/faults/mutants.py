@@ -231,8 +231,8 @@ MUTANTS = (
     Mutant(
         "6 parts are named by hop and attempt",
         "pipelines/silver.py",
-        'f"{held.hop}/{held.attempt}"\n',
-        'f"{held.hop}/1"\n',
+        'f"{held.hop}/{held.attempt}"',
+        'f"{held.hop}/1"',
         (f"{RULES}::test_a_zombie_that_stages_late_overwrites_no_published_part",),
     ),
     Mutant(

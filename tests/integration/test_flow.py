@@ -276,7 +276,7 @@ def test_configuration_is_checked_before_anything_starts(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [("common.refine.spool", "apply"), ("common.pipelines.silver", "winners"), ("common.pipelines.silver", "_plain")],
+    [("common.refine.spool", "apply"), ("common.refine.local", "winners"), ("common.refine.local", "_plain")],
 )
 def test_a_transform_that_drops_rows_reaches_no_table(
     world: World, monkeypatch: pytest.MonkeyPatch, where: str, name: str

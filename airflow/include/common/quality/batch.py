@@ -13,8 +13,8 @@ from common.core.errors import QualityError
 class BatchFacts:
     """What is known of one batch once its records were read.
 
-    `newest` is the latest value of the rules' age column, `landed` when the file arrived; `strange` names columns of
-    the file that the contract lacks, `absent` columns of the contract that the file lacks.
+    `newest` is the latest value of the rules' age column, `landed` when the file arrived; `unknown_columns` are columns
+    of the file that the contract lacks, `missing_columns` columns of the contract that the file lacks.
     """
 
     batch: str
@@ -23,8 +23,8 @@ class BatchFacts:
     refused: int
     newest: date | datetime | None = None
     landed: datetime | None = None
-    strange: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
 
 
 def require(found: Sequence[BatchFacts], rules: BatchRules, recent: Sequence[float] = ()) -> None:
@@ -53,10 +53,10 @@ def _faults(facts: BatchFacts, rules: BatchRules, recent: Sequence[float]) -> It
             f"allowed is {_written(rules.of_median)} of it"
         )
     yield from _stale(facts, rules)
-    if rules.known_columns and (facts.strange or facts.absent):
+    if rules.known_columns and (facts.unknown_columns or facts.missing_columns):
         yield (
-            f"{facts.name}: its columns drifted from the contract: new {', '.join(facts.strange) or 'none'}, "
-            f"missing {', '.join(facts.absent) or 'none'}"
+            f"{facts.name}: its columns drifted from the contract: new {', '.join(facts.unknown_columns) or 'none'}, "
+            f"missing {', '.join(facts.missing_columns) or 'none'}"
         )
 
 

@@ -19,7 +19,6 @@ from common.core.shape import Shape
 from common.lake.table import reading
 from common.ledger.decisions import Again
 from common.ledger.refusals import refused_rows_of
-from common.pipelines.silver import SilverStep, silver_step
 from common.refine.refused import rows_of
 from common.refine.source import ORIGIN_RECORD, chunks, fetch
 from common.repair.rerun import mended
@@ -62,11 +61,11 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
     line that has none. Raises ConfigError where they are of several datasets.
     """
     contract = _contract(refusals)
-    step, frames, names = silver_step(contract.dataset), [], _names(contract)
+    frames, names = [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
     for carrier in carriers:
         with TemporaryDirectory(prefix="watershed-") as spool:
-            values = _values(step, carrier, Path(spool))
+            values = _values(contract, carrier, Path(spool))
         for name in carrier.refusals:
             told = _told(name, refused_rows(reasons[name])).rename(names)
             frames.append(told.join(values, left_on=names["record"], right_on=ORIGIN_RECORD, how="left"))
@@ -87,11 +86,11 @@ def _contract(refusals: Rows) -> Contract:
     return contract_of(datasets[0])
 
 
-def _values(step: SilverStep, carrier: Again, spool: Path) -> pl.DataFrame:
-    columns = step.contract.sources
+def _values(contract: Contract, carrier: Again, spool: Path) -> pl.DataFrame:
+    columns = contract.sources
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
-    for chunk in chunks(fetch(step.contract, carrier.batch, 0, spool)):
+    for chunk in chunks(fetch(contract, carrier.batch, 0, spool)):
         there = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
         found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *there))
     return pl.concat(found, how="diagonal_relaxed")

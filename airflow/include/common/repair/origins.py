@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from sqlalchemy import select
 
-from common.contracts.catalogue import contracts, domains
+from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
@@ -21,7 +21,6 @@ from common.models.columns import passed_through
 from common.models.model import Model, model_of, models
 from common.models.run import slices, within
 from common.pipelines.consumers import loaded_tables, zone_of
-from common.pipelines.silver import silver_step
 from common.refine.source import chunks, fetch
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
@@ -101,13 +100,13 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
 
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
-    found, step = _bronze_batch(dataset, file), silver_step(dataset)
+    found = _bronze_batch(dataset, file)
     with TemporaryDirectory(prefix="watershed-") as spool:
-        for chunk in chunks(fetch(step.contract, found, 0, Path(spool))):
+        for chunk in chunks(fetch(contract_of(dataset), found, 0, Path(spool))):
             here = chunk.frame["_record"].implode()
             for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
                 place = spot["_record"], spot["_line"], spot["_offset"]
-                yield Origin(str(dataset), found.bronze.raw, step.bronze.uri(file), *place)
+                yield Origin(str(dataset), found.bronze.raw, ZoneStore(Zone.BRONZE).uri(file), *place)
 
 
 def _bronze_batch(dataset: Dataset, file: str) -> Batch:

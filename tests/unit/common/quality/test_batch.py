@@ -25,7 +25,7 @@ def facts(**found: Any) -> BatchFacts:
         (BatchRules(of_median=(0.5, 2)), {"records": 10}, r"has 10 records where the median of recent batches is 100; allowed is 0\.5 to 2"),
         (BatchRules(max_age_hours=24, age_column="at"), {"newest": date(2026, 3, 8)}, r"newest at is 36\.0 hours older than its landing; at most 24"),
         (BatchRules(max_age_hours=1, age_column="at"), {"newest": datetime(2026, 3, 10, 10, tzinfo=UTC)}, r"is 2\.0 hours older"),
-        (BatchRules(known_columns=True), {"strange": ("x",)}, r"drifted from the contract: new x, missing none"),
+        (BatchRules(known_columns=True), {"unknown_columns": ("x",)}, r"drifted from the contract: new x, missing none"),
         (BatchRules(known_columns=True), {"absent": ("y",)}, r"new none, missing y"),
     ],
 )  # fmt: skip

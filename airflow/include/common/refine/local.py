@@ -1,0 +1,173 @@
+"""Refining on this machine, in polars: files become typed rows on local disk, then the latest of each key is found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from common.core.assets import Zone
+from common.core.errors import ConservationError, UnreadableFile
+from common.core.nouns import Batch, Counts, Refusal
+from common.lake.publish import Part, stage_parts
+from common.lake.schema import partition_columns
+from common.lake.table import LakeTable, read_at, reading
+from common.observe.verbs import passed, verb
+from common.quality.batch import BatchFacts
+from common.refine.engine import Task, Written
+from common.refine.latest import Redone, Winners, redone, winners
+from common.refine.source import fetch
+from common.refine.spool import Refined, Spool, refine
+from common.zones.store import ZoneStore
+
+
+class OnThisMachine:
+    """The engine for what one machine can do."""
+
+    @contextmanager
+    def read(self, task: Task) -> Iterator["Spooled"]:
+        """Read the files of a task into a folder that is gone after the block."""
+        with TemporaryDirectory(prefix="watershed-") as folder:
+            spool = Spool(Path(folder), task.contract)
+            with verb(task.kind, "refine", task.batches):
+                refined = [_refined(task, batch, order, spool) for order, batch in enumerate(task.batches)]
+            yield Spooled(task, spool, refined)
+
+
+def _refined(task: Task, batch: Batch, order: int, spool: Spool) -> Refined:
+    try:
+        return refine(fetch(task.contract, batch, order, spool.folder), spool)
+    except UnreadableFile as error:
+        error.batches = (batch.id,)
+        raise
+
+
+def _plain(path: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(path).drop("_order")
+
+
+class Spooled:
+    """The files of a task as rows on local disk."""
+
+    def __init__(self, task: Task, spool: Spool, refined: list[Refined]) -> None:
+        self.task, self.spool, self.refined = task, spool, refined
+        self.table = LakeTable(Zone.SILVER, task.contract.dataset, task.consumer)
+
+    @property
+    def facts(self) -> tuple[BatchFacts, ...]:
+        """What was found in each batch."""
+        return tuple(self._facts(b, r) for b, r in zip(self.task.batches, self.refined, strict=True))
+
+    def _facts(self, batch: Batch, refined: Refined) -> BatchFacts:
+        known, shape = self.task.contract.sources, refined.source.shape
+        return BatchFacts(
+            batch=batch.id,
+            name=batch.bronze.raw,
+            records=refined.good + refined.refused,
+            refused=refined.refused,
+            newest=refined.newest,
+            landed=datetime.fromisoformat(batch.bronze.landed),
+            unknown_columns=tuple(name for name in shape.columns if name not in known),
+            missing_columns=tuple(name for name in known if name not in shape.columns or name in shape.absent),
+        )
+
+    def counts(self) -> Counts:
+        """Count the records; without a key all good rows are new."""
+        inserted = self._latest.inserted if self._latest else self.spool.good
+        return Counts(self.spool.read, inserted, self.spool.good - inserted, self.spool.bad)
+
+    @cached_property
+    def _latest(self) -> Winners | Redone | None:
+        contract, paths = self.task.contract, self.spool.paths
+        current = read_at(self.table.uri, self.task.version)
+        with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
+            if self.task.again and self.refined:  # claimed alone
+                (again,) = self.refined
+                gave = pl.col("_file") == again.source.file
+                if again.source.skip is not None:
+                    gave &= ~pl.col("_record").is_in(again.source.skip.implode())
+                return redone(contract, paths, current, gave)
+            return winners(contract, paths, current) if contract.key else None
+
+    def write(self) -> Written:
+        """Write parts, or rows to merge where rows of the table are replaced, then the refused rows."""
+        with verb(self.task.kind, "write", self.task.batches):
+            merged = self._merged()
+            parts = self._parts() if merged is None else ()
+            records = merged.height if merged is not None else sum(part.records for part in parts)
+            self._require(records)
+        passed(self.task.kind, "stage.parts", self.task.batches)
+        with verb(self.task.kind, "quarantine", self.task.batches):
+            refusals, refused = self._refused()
+        merge = "" if merged is None else self._kept(merged)
+        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused)
+
+    def _merged(self) -> pl.DataFrame | None:
+        match self._latest:
+            case Redone() as found if found.rows.height:
+                return found.rows
+            case Winners() as found if found.replaced:
+                return pl.concat([*found.undisputed, found.settled.lazy()]).collect(engine="streaming")
+            case _:
+                return None
+
+    def _kept(self, merged: pl.DataFrame) -> str:
+        path = self.spool.folder / "merged.parquet"
+        merged.write_parquet(path, compression="lz4")
+        return str(path)
+
+    def _parts(self) -> tuple[Part, ...]:
+        match self._latest:
+            case Redone():
+                frames: list[pl.LazyFrame] = []
+            case Winners() as found:
+                frames = [*found.undisputed, found.settled.lazy()]
+            case None:
+                frames = [_plain(path) for path in self.spool.paths]
+        parts = []
+        for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
+            parts.append(part)
+            passed(self.task.kind, "stage.part", self.task.batches)
+        return tuple(parts)
+
+    def _require(self, records: int) -> None:
+        """Compare the rows that were written with those that there must be; raises ConservationError."""
+        match self._latest:
+            case Winners() as found:
+                expected = found.rows
+            case Redone() as found:
+                expected = found.rows.height
+            case None:
+                expected = self.spool.good
+        if records != expected:
+            raise ConservationError(
+                f"{self.task.consumer}: {records} rows were staged where there must be {expected}. "
+                "Nothing was published."
+            )
+
+    def _touched(self, parts: tuple[Part, ...], merged: pl.DataFrame | None) -> frozenset[str]:
+        touched = {value for part in parts for value in part.partition.values()}
+        if merged is not None:
+            for name in partition_columns(self.task.contract):
+                touched |= set(merged[name].unique().drop_nulls())
+        return frozenset(touched)
+
+    def _refused(self) -> tuple[tuple[Refusal, ...], str]:
+        if not self.spool.bad:
+            return (), ""
+        store, refused = ZoneStore(Zone.QUARANTINE), self.spool.refused
+        local = self.spool.folder / "refused.parquet"
+        refused.sink_parquet(local)
+        key = f"rows/{self.task.consumer}/{self.task.under}/0.parquet"
+        with local.open("rb") as content:
+            store.write_part(key, content)
+        place = store.uri(key)
+        causes = refused.group_by("batch", "reason", "rule", "column", maintain_order=True).len().collect()
+        rows = tuple(
+            Refusal(r["batch"], r["reason"], r["len"], r["rule"], r["column"] or "", place, "row")
+            for r in causes.iter_rows(named=True)
+        )
+        return rows, place
