@@ -57,7 +57,7 @@ def test_the_demo_ends_with_the_exact_numbers(compose: Compose) -> None:
 def test_the_alert_of_the_failed_dag_reached_slack(compose: Compose) -> None:
     failed = [text for text in compose.alerts() if "Failed" in text]
     assert failed == 2 * [
-        "Failed: ecommerce_master.check: ConfigError: No stage 'platinum'. Known: bronze, silver, gold, load."
+        "Failed: ecommerce_master.check: ConfigError: No stage 'platinum' in ecommerce. Known: bronze, silver, gold, load."
     ]
 
 

@@ -78,7 +78,7 @@ def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
         "check",
         "manual__",
         "*Try*",
-        "No stage 'platinum'. Known: bronze",
+        "No stage 'platinum' in ecommerce. Known: bronze",
         "|Open the log>",
     ):
         assert part in text

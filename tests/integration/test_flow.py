@@ -268,7 +268,7 @@ def test_the_master_waits_until_drained_and_names_what_is_parked(world: World) -
 
 def test_configuration_is_checked_before_anything_starts(world: World) -> None:
     assert check_configuration("ecommerce", ["load", "bronze"])["stages"] == ["bronze", "load"]
-    with pytest.raises(ConfigError, match=r"No stage 'platinum'\. Known: bronze, silver, gold, load"):
+    with pytest.raises(ConfigError, match=r"No stage 'platinum' in ecommerce\. Known: bronze, silver, gold, load"):
         check_configuration("ecommerce", ["platinum"])
     with pytest.raises(ConfigError, match="No stage was asked for"):
         check_configuration("ecommerce", [])

@@ -15,7 +15,7 @@ from common.cli.main import app
 from common.core.nouns import Consumer, Dataset
 from common.core.settings import settings
 from common.ledger.consumers import apply_consumer
-from common.ledger.database import engine, forget, transaction
+from common.ledger.database import drop_tables, engine, transaction
 from common.ledger.decisions import recover
 from common.ledger.incidents import PARKED, open_incident
 from common.ledger.refusals import Filter
@@ -129,7 +129,7 @@ def test_decisions_that_a_lost_ledger_learns_of_before_its_hops_are_kept(busy: W
     discard(Filter(ids=(second,)), by("a test line"))
     busy.flow()
     before = remembered(busy)
-    forget()
+    drop_tables()
     apply()
     with transaction() as connection:
         assert recover(connection) == 2

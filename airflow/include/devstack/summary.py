@@ -15,7 +15,7 @@ QUESTIONS = {
 }
 TOP = "SELECT customer_id, revenue FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
 COUNTED = ("good", "merged", "refused", "hops")
-REFUSED = ("consumer", "origin", "reason", "column", "count", "place")
+REFUSED = ("consumer", "origin", "reason", "column", "count", "of", "place")
 BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP BY month ORDER BY total DESC LIMIT 1"
 
 
