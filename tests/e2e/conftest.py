@@ -24,13 +24,13 @@ class Shop(World):
     summary: dict[str, Any]
     stack: Stack
 
-    def run_to_its_end(self, dag_id: str) -> str:
+    def run_to_its_end(self, dag_id: str, **conf: Any) -> str:
         """Start a DAG by the REST API and tell in which state its run ends."""
         with httpx.Client(base_url=self.stack.plan.address("api-server"), timeout=30) as http:
             token = http.get("/auth/token").raise_for_status().json()["access_token"]
             http.headers["Authorization"] = f"Bearer {token}"
             runs = f"/api/v2/dags/{dag_id}/dagRuns"
-            run = http.post(runs, json={"logical_date": None}).raise_for_status().json()["dag_run_id"]
+            run = http.post(runs, json={"logical_date": None, "conf": conf}).raise_for_status().json()["dag_run_id"]
             state = partial(http.get, f"{runs}/{run}")
             wait_for(lambda: state().json()["state"] in ("success", "failed"), lambda: None, f"the run of {dag_id}")
             return str(state().json()["state"])

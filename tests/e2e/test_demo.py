@@ -129,3 +129,11 @@ def test_the_alert_is_to_be_seen(shop: Shop) -> None:
     picture = PICTURES / "alert.png"
     take_alert(picture)
     assert picture.stat().st_size > 10_000
+
+
+def test_what_the_master_checks_is_read_by_the_runs_that_it_starts(shop: Shop) -> None:
+    assert shop.run_to_its_end("ecommerce_master", stages=["silver"]) == "success"
+    other = {"settings": {"bucket": "another"}, "contracts": {}}
+    assert shop.run_to_its_end("ecommerce_load", master=other) == "failed"
+    (message,) = [found for found in alerts() if "ecommerce_load" in json.dumps(found["blocks"])]
+    assert "checked bucket = 'another', this worker has" in json.dumps(message["blocks"])
