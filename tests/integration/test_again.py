@@ -263,7 +263,7 @@ def test_a_backfill_of_more_slices_than_a_predicate_can_name_is_done(
 def test_a_backfill_of_an_empty_range_does_nothing(filled: World) -> None:
     assert backfill(DAILY, "2020-01", "2020-02", (), by("nothing is there")) == []
     assert backfill(DAILY, "", "", ("failed",), by("nothing failed")) == []
-    result = RUN.invoke(app, ["replay", "nonsense", "--from", "bronze", "--why", "x"])
+    result = RUN.invoke(app, ["replay", "nonsense", "--why", "x"])
     assert isinstance(result.exception, ConfigError)
 
 
