@@ -92,11 +92,10 @@ def check_configuration(domain: str, wanted: list[str]) -> dict[str, object]:
 def _settings() -> dict[str, object]:
     """Return the settings that say which data a run works on."""
     config = settings()
-    where = make_url(config.ledger_url)
     return {
         "bucket": config.bucket,
         "zone_buckets": dict(config.zone_buckets),
-        "ledger": f"{where.host}/{where.database}",
+        "ledger": make_url(config.ledger_url).database,  # hosts may have several names
         "warehouse_conn": config.warehouse_conn,
         "duckdb_conn": config.duckdb_conn,
     }
