@@ -9,7 +9,6 @@ import polars as pl
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone, asset_name
-from common.core.caches import per_process
 from common.core.errors import ModelError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
@@ -30,6 +29,7 @@ from common.zones.zone import folder
 NOW = ("insert", "update_postimage")
 SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
 MOST_SLICES = 200  # beyond this the whole table is recomputed: delta-rs overflows its stack on predicates of thousands
+SCHEMAS: dict[tuple[str, ...], dict[str, pl.DataType]] = {}  # by what they were computed from: never out of date
 
 
 @dataclass(frozen=True)
@@ -182,12 +182,7 @@ class ModelStep(LakeStep):
 def model_schema(model: Model) -> dict[str, pl.DataType]:
     """Return the columns that a model gives, from the contracts of its inputs: computed once for these texts."""
     contracts = {dataset: contract_of(dataset) for dataset in model.inputs}
-    key, kept = (str(model.dataset), model.hash, *(found.hash for found in contracts.values())), _schemas()
-    if key not in kept:
-        kept[key] = schema_of(model, {dataset: silver_schema(found) for dataset, found in contracts.items()})
-    return kept[key]
-
-
-@per_process
-def _schemas() -> dict[tuple[str, ...], dict[str, pl.DataType]]:
-    return {}
+    key = (str(model.dataset), model.hash, *(found.hash for found in contracts.values()))
+    if key not in SCHEMAS:
+        SCHEMAS[key] = schema_of(model, {dataset: silver_schema(found) for dataset, found in contracts.items()})
+    return SCHEMAS[key]
