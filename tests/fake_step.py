@@ -41,7 +41,7 @@ class FakeStep:
     def head(self) -> Head:
         return Head(*self.commits[-1][:2]) if self.commits else Head()
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         return batch
 
     @contextmanager

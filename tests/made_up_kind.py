@@ -59,7 +59,7 @@ class MirrorStep:
         """Read the last commit object."""
         return self.commits.head()
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is."""
         del hop
         return batch

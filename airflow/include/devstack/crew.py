@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from devstack.environment import for_children
 from devstack.folder import StateFolder
-from devstack.health import Patient
+from devstack.health import Probed
 from devstack.plan import Plan
 from devstack.processes import Launch, end_family, family, identity, start
 from devstack.record import Condition, UnitRecord
@@ -65,7 +65,7 @@ class Member:
     def healthy(self) -> bool:
         """Ask the service itself; a step is judged by its end alone."""
         probe = self.unit.probe
-        return probe is not None and probe(Patient(self.folder, self.plan.env, self.record.identity, self.record.since))
+        return probe is not None and probe(Probed(self.folder, self.plan.env, self.record.identity, self.record.since))
 
     def became_ready(self) -> None:
         """Note that it is ready, and how long that took."""

@@ -20,7 +20,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class Patient:
+class Probed:
     """The process that should serve, what reaches it, and the time of day it was started at."""
 
     folder: StateFolder
@@ -29,22 +29,22 @@ class Patient:
     since: float
 
 
-Probe = Callable[[Patient], bool]
+Probe = Callable[[Probed], bool]
 
 
-def runs(patient: Patient) -> bool:
+def runs(probed: Probed) -> bool:
     """Return whether the process runs; for services that nobody calls."""
-    return patient.process.process() is not None
+    return probed.process.process() is not None
 
 
-def database(patient: Patient) -> bool:
+def database(probed: Probed) -> bool:
     """Return whether PostgreSQL takes connections."""
-    return postgres.is_ready(patient.folder, patient.process.pid)
+    return postgres.is_ready(probed.folder, probed.process.pid)
 
 
 def answers(unit: str, variable: str, path: str) -> Probe:
     """Make a probe that wants HTTP 200 of this stack's unit at a path below the address that the environment names."""
-    return lambda patient: _ask(patient, unit, patient.env[variable].rstrip("/") + path) is not None
+    return lambda probed: _ask(probed, unit, probed.env[variable].rstrip("/") + path) is not None
 
 
 def answers_at(url: str) -> bool:
@@ -52,30 +52,30 @@ def answers_at(url: str) -> bool:
     return _get(url) is not None
 
 
-def slack(patient: Patient) -> bool:
+def slack(probed: Probed) -> bool:
     """Return whether the Slack stand-in answers."""
-    base = json.loads(patient.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
-    return _ask(patient, "slack", base.removesuffix("api/") + "health") is not None
+    base = json.loads(probed.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
+    return _ask(probed, "slack", base.removesuffix("api/") + "health") is not None
 
 
 def beats(component: str) -> Probe:
     """Make a probe that wants a heartbeat of an Airflow component by this very process."""
 
-    def probe(patient: Patient) -> bool:
-        health = _ask(patient, "api-server", patient.env["AIRFLOW__API__BASE_URL"] + AIRFLOW_HEALTH) or {}
+    def probe(probed: Probed) -> bool:
+        health = _ask(probed, "api-server", probed.env["AIRFLOW__API__BASE_URL"] + AIRFLOW_HEALTH) or {}
         seen = health.get(component) or {}
         beat = seen.get(f"latest_{component}_heartbeat")
         if not beat or seen.get("status") != "healthy":
             return False
-        return datetime.fromisoformat(beat).timestamp() >= patient.since
+        return datetime.fromisoformat(beat).timestamp() >= probed.since
 
     return probe
 
 
-def _ask(patient: Patient, unit: str, url: str) -> Any:
-    """Fetch JSON from a unit of the patient's stack; None where it does not answer, or somebody else would."""
+def _ask(probed: Probed, unit: str, url: str) -> Any:
+    """Fetch JSON from a unit of the probed's stack; None where it does not answer, or somebody else would."""
     port = urlsplit(url).port or 0
-    return _get(url) if listens(family(patient.folder.path, unit), port) else None
+    return _get(url) if listens(family(probed.folder.path, unit), port) else None
 
 
 def _get(url: str) -> Any:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from devstack.folder import StateFolder
-from devstack.health import Patient
+from devstack.health import Probed
 from devstack.plan import Plan, read_plan
 from devstack.record import Condition, Phase, UnitRecord, read_record
 from devstack.units import BY_NAME
@@ -54,7 +54,7 @@ def look(folder: StateFolder) -> StackStatus:
 def _ask(unit: UnitRecord, folder: StateFolder, plan: Plan) -> UnitStatus:
     probe = BY_NAME[unit.name].probe
     runs = unit.identity.process() is not None
-    healthy = bool(runs and probe and probe(Patient(folder, plan.env, unit.identity, unit.since)))
+    healthy = bool(runs and probe and probe(Probed(folder, plan.env, unit.identity, unit.since)))
     condition = unit.condition.value if runs or unit.condition is not Condition.READY else "dead"
     return UnitStatus(
         name=unit.name,

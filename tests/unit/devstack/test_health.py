@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack.folder import state_folder
-from devstack.health import Patient, answers
+from devstack.health import Probed, answers
 from devstack.ports import HOST, Claims, choose_ports
 from devstack.processes import Launch, end_family, family, identity, start
 
@@ -35,13 +35,13 @@ def serve(folder: Path, unit: str, port: int) -> "subprocess.Popen[bytes]":
     return start(Launch(family(folder, unit), command, dict(os.environ), folder / "log", folder))
 
 
-def patient(folder: Path, pid: int, port: int) -> Patient:
-    return Patient(state_folder(folder), {"ADDRESS": f"http://{HOST}:{port}"}, identity(pid), time.time())
+def probed(folder: Path, pid: int, port: int) -> Probed:
+    return Probed(state_folder(folder), {"ADDRESS": f"http://{HOST}:{port}"}, identity(pid), time.time())
 
 
 def test_a_service_is_healthy_once_it_answers_itself(tmp_path: Path, port: int) -> None:
     with serve(tmp_path, "s3", port) as server:
-        while not PROBE(patient(tmp_path, server.pid, port)):
+        while not PROBE(probed(tmp_path, server.pid, port)):
             assert server.poll() is None
         end_family(family(tmp_path))
 
@@ -52,7 +52,7 @@ def test_the_answer_of_somebody_else_is_none(tmp_path: Path, port: int, whose: s
     unit = "s3" if whose == "another stack" else "slack"
     with serve(other, unit, port) as server:
         theirs = answers(unit, "ADDRESS", "/health")
-        while not theirs(patient(other, server.pid, port)):
+        while not theirs(probed(other, server.pid, port)):
             assert server.poll() is None
-        assert not PROBE(patient(tmp_path, server.pid, port))
+        assert not PROBE(probed(tmp_path, server.pid, port))
         end_family(family(other))

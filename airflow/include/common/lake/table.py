@@ -116,7 +116,7 @@ class LakeTable:
             max_commit_retries=COMMIT_RETRIES,
         )
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Complete an output with the Delta version that its hop made."""
         if not isinstance(batch.place, TableVersion):
             raise TypeError(f"Batch {batch.id} of {batch.asset} is no commit of a lake table.")

@@ -19,7 +19,7 @@ from common.ledger.journal import Entry, adopt, decide
 from common.ledger.refusals import DISCARDED, OPEN, REDRIVEN, end_refusals
 from common.ledger.tables import audit_log, batch, incident, refusal, waiver
 from common.ledger.tables import consumer as consumers
-from common.ledger.untaken import look_again, parked
+from common.ledger.untaken import parked, unpark
 
 NAMED = ("$.refusals[*]", "$.carriers[*].refusals[*]")  # where a decision names refusals
 
@@ -105,7 +105,7 @@ def _end_parked(connection: Connection, entry: Entry) -> None:
     if not close_incidents(connection, PARKED, consumer, [batch_id], resolution):
         _remember(connection, consumer, batch_id, resolution, entry)
     if known and connection.scalar(select(batch.c.id).where(batch.c.id == batch_id)):
-        look_again(connection, consumer, batch_id)
+        unpark(connection, consumer, batch_id)
 
 
 def _remember(connection: Connection, consumer: str, batch_id: str, resolution: str, entry: Entry) -> None:

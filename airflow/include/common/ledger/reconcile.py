@@ -23,7 +23,7 @@ class Target(Protocol):
         """Read number and attempt of the last commit."""
         ...
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Complete what is known of an output only after its commit, such as the Delta version."""
         ...
 
@@ -69,7 +69,7 @@ def _record(connection: Connection, done: Manifest, target: Target) -> None:
     inputs = [batch.id for batch in done.inputs]
     record_batches(connection, done.inputs)
     _close_hop(connection, done, inputs)
-    outputs = [target.place_of(batch, done.hop) for batch in done.outputs]
+    outputs = [target.with_version(batch, done.hop) for batch in done.outputs]
     record_batches(connection, outputs, done.run_id)
     if inputs:
         rows = [{"consumer": done.consumer, "batch": i, "hop": done.hop} for i in inputs]

@@ -105,7 +105,7 @@ def parked(connection: Connection, name: str, ids: Sequence[str] | None = None) 
     return list(connection.scalars(found.order_by(incident.c.id)))
 
 
-def look_again(connection: Connection, name: str, batch_id: str) -> None:
+def unpark(connection: Connection, name: str, batch_id: str) -> None:
     """Move a consumer's mark back below a batch that is no longer parked; the caller holds its lock."""
     found = connection.execute(select(batch.c.asset, batch.c.number).where(batch.c.id == batch_id)).one()
     row = connection.execute(select(consumer.c.marks).where(consumer.c.name == name)).one()

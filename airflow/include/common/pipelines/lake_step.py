@@ -20,9 +20,9 @@ class LakeStep:
         """Read the table's last hop."""
         return self.table.head()
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Complete an output with its Delta version."""
-        return self.table.place_of(batch, hop)
+        return self.table.with_version(batch, hop)
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do: what was read stays."""

@@ -85,7 +85,7 @@ class LandingStep:
         """Read the last commit object."""
         return self.commits.head()
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is: an object's place is known before the commit."""
         del hop
         return batch

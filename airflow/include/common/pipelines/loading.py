@@ -72,7 +72,7 @@ class LoadStep:
         """Read the warehouse's load token."""
         return head(self.warehouse, self.consumer.name)
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Return the batch as it is."""
         del hop
         return batch

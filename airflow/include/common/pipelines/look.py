@@ -34,7 +34,7 @@ def look(domain: str) -> int:
     """
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
     found = [item for item in raw.list(f"{domain}/") if item.size or not item.key.endswith("/")]
-    _report_unspeakable(domain, [item for item in found if NUL in item.key])
+    _report_unstorable_keys(domain, [item for item in found if NUL in item.key])
     by_dataset: dict[str, list[Batch]] = {}
     for batch in (_batch(domain, known, item) for item in found if NUL not in item.key):
         by_dataset.setdefault(batch.asset, []).append(batch)
@@ -47,7 +47,7 @@ def look(domain: str) -> int:
     return waiting
 
 
-def _report_unspeakable(domain: str, found: list[StoredObject]) -> None:
+def _report_unstorable_keys(domain: str, found: list[StoredObject]) -> None:
     """Report keys that no database can hold: they stay in raw, and must not keep the other files there."""
     if not found:
         return

@@ -59,7 +59,7 @@ class Step(Protocol):
         """Read number and attempt of the target's last commit."""
         ...
 
-    def place_of(self, batch: Batch, hop: int) -> Batch:
+    def with_version(self, batch: Batch, hop: int) -> Batch:
         """Complete what is known of an output only after its commit, such as the Delta version."""
         ...
 
