@@ -124,8 +124,8 @@ def to_json(place: Place, rerun: Rerun | None = None) -> Json:
 
 def from_json(said: Mapping[str, Any]) -> tuple[Place, Rerun | None]:
     """Read a place, and how it is processed again; raises NewerVersion where a shape has fields unknown here."""
-    again = {key: value for key, value in said.items() if key in _RERUN}
-    rest = {key: value for key, value in said.items() if key not in _RERUN}
+    again = {key: value for key, value in said.items() if key in _RERUN and value is not None}
+    rest = {key: value for key, value in said.items() if key not in again}
     return _read(_kind(rest), rest), _read(Rerun, again) if again else None
 
 
@@ -160,8 +160,10 @@ def _plain(value: Any) -> Any:
 
 def _read(kind: type[T], said: Json) -> T:
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    known = {name: _READERS.get(name, _same)(said[name]) for name in names if name in said}
-    other = {name: value for name, value in said.items() if name not in names}
+    always = getattr(kind, "ALWAYS", ())
+    filled = [name for name in names if name in said and (said[name] is not None or name in always)]
+    known = {name: _READERS.get(name, _same)(said[name]) for name in filled}
+    other = {name: value for name, value in said.items() if name not in filled}
     return kind(**known, **({"other": other} if "other" in names else {}))
 
 
