@@ -11,22 +11,17 @@ DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 
 
 @pytest.fixture(scope="session")
-def bag(monkeypatch_session: pytest.MonkeyPatch) -> DagBag:
+def bag() -> DagBag:
     """All DAGs of the repository, with a queue configured as in production."""
     from common.core.caches import forget
 
-    monkeypatch_session.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/000000000000")
-    forget()
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/000000000000")
+        forget()
         warnings.simplefilter("ignore")  # Airflow's own
-        return DagBag(str(DAGS))
-
-
-@pytest.fixture(scope="session")
-def monkeypatch_session() -> "pytest.MonkeyPatch":  # type: ignore[misc]
-    """A monkeypatch for the whole session."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
+        found = DagBag(str(DAGS))
+    forget()
+    return found
 
 
 @pytest.fixture(scope="session")

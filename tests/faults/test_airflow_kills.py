@@ -61,14 +61,13 @@ def kill(mill: Mill, victim: str) -> None:
 
 def _kill_a_task(mill: Mill) -> bool:
     """Kill what an executor's worker has forked for its task, if any does anything now."""
-    scheduler = psutil.Process(mill.unit("scheduler").pid)
-    for worker in scheduler.children():
-        for task in worker.children():
-            try:
+    try:
+        for worker in psutil.Process(mill.unit("scheduler").pid).children():
+            for task in worker.children():
                 task.send_signal(signal.SIGKILL)
-            except psutil.Error:
-                continue
-            return True
+                return True
+    except psutil.Error:  # whatever it was has ended between two looks
+        return False
     return False
 
 

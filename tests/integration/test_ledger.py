@@ -34,7 +34,7 @@ def test_migrations_go_down_and_up(world: World) -> None:
 def test_applying_twice_at_once_makes_everything_once(world: World) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.submit(apply), pool.submit(apply)
-        assert first.result().consumers == second.result().consumers
+        assert first.result() == second.result() != []
     assert world.rows("SELECT count(*) FROM watershed.load_token") == [(8,)]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from common.core.errors import ConservationError, ModelError, StoreUnavailable
+from common.ledger.claims import Claim
+from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.hop import drain
-from common.pipelines.landing import LandingStep
 from common.upkeep.apply import apply
 from common.zones.store import ZoneStore, client
 from devstack.folder import INCLUDE
@@ -160,19 +161,19 @@ def test_bytes_that_come_back_after_they_were_missed_are_not_lost(
     buy(world, "00001", 2)
     at = {"Bucket": world.env["WATERSHED_BUCKET"], "Key": "raw/ecommerce/transactions/00001.csv"}
     body = client().get_object(**at)["Body"].read()
-    download, publish = ZoneStore.download, LandingStep.publish
+    download, commit = ZoneStore.download, CommitObjects.commit
 
     def vanish(self: ZoneStore, key: str, to: Path, etag: str) -> None:
         client().delete_object(**at)
         download(self, key, to, etag)
 
-    def come_back(self: LandingStep, held: Any, staged: Any) -> None:
-        publish(self, held, staged)
+    def come_back(self: CommitObjects, held: Claim) -> None:
+        commit(self, held)
         client().put_object(**at, Body=body)
 
     with monkeypatch.context() as patch:
         patch.setattr(ZoneStore, "download", vanish)
-        patch.setattr(LandingStep, "publish", come_back)
+        patch.setattr(CommitObjects, "commit", come_back)
         world.flow("bronze")
     world.flow()
     assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(2,)]

@@ -26,7 +26,7 @@ def facts(**found: Any) -> BatchFacts:
         (BatchRules(max_age_hours=24, age_column="at"), {"newest": date(2026, 3, 8)}, r"newest at is 36\.0 hours older than its landing; at most 24"),
         (BatchRules(max_age_hours=1, age_column="at"), {"newest": datetime(2026, 3, 10, 10, tzinfo=UTC)}, r"is 2\.0 hours older"),
         (BatchRules(known_columns=True), {"unknown_columns": ("x",)}, r"drifted from the contract: new x, missing none"),
-        (BatchRules(known_columns=True), {"absent": ("y",)}, r"new none, missing y"),
+        (BatchRules(known_columns=True), {"missing_columns": ("y",)}, r"new none, missing y"),
     ],
 )  # fmt: skip
 def test_a_batch_that_breaks_a_rule_is_named_with_what_is_allowed(
