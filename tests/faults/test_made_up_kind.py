@@ -2,10 +2,13 @@
 
 import signal
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from common.core.clock import now
+from common.core.settings import settings
 from common.pipelines.kinds import consumers, dag_id, stages
 from common.repair.decide import replay
 from common.upkeep.retain import retain
@@ -75,14 +78,17 @@ def test_a_zombie_writes_nothing(mirror: World, forks: Workers) -> None:
     assert mirrored("ecommerce", "transactions") == rows(mirror)
 
 
-def test_people_reach_it_as_any_other(mirror: World) -> None:
+def test_people_and_retention_reach_it_as_any_other(mirror: World, monkeypatch: pytest.MonkeyPatch) -> None:
     land(mirror, 1)
     mirror.flow()
     ((batch,),) = mirror.rows("SELECT id FROM batch WHERE asset = 'ecommerce.transactions.silver'", "ledger")
     replay(batch, "", by("to be sure"))
     mirror.flow()
     assert mirrored("ecommerce", "transactions") == rows(mirror)
-    assert any(kept.removed == 0 for kept in retain())
+    before, later = set(mirror.keys("")), now() + timedelta(hours=settings().retention_hours + 1)
+    monkeypatch.setattr("common.upkeep.retain.now", lambda: later)
+    retain()
+    assert set(mirror.keys("")) == before, "all of it belongs to published hops"
     assert list(verify()) == []
 
 
