@@ -200,15 +200,15 @@ def test_two_people_who_decide_at_once_end_a_refusal_once(
         except ConfigError as error:
             outcomes.append(str(error))
 
-    real, other = decide.mended_carriers, Thread(target=second)
+    real, other = decide.mended_batches, Thread(target=second)
 
     def slowly(*given: Any) -> Any:
-        carriers = real(*given)
+        derived = real(*given)
         other.start()
         other.join(2)
-        return carriers
+        return derived
 
-    monkeypatch.setattr(decide, "mended_carriers", slowly)
+    monkeypatch.setattr(decide, "mended_batches", slowly)
     try:
         redrive(Filter(), by("mended"), rows=file)
         outcomes.append("redriven")

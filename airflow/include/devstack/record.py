@@ -8,7 +8,7 @@ from devstack.processes import Identity
 
 
 class Phase(StrEnum):
-    """Where a stack is between nothing and nothing."""
+    """Life cycle of a stack."""
 
     STARTING = "starting"
     RUNNING = "running"

@@ -57,11 +57,11 @@ def backfill_plan(table: Table, first: First = "", last: Last = "", only: Only =
 
     with transaction() as connection:
         states = chosen(connection, table_named(table), first, last, only or [])
-        carriers = backfilled(connection, table_named(table), states)
+        derived = backfilled(connection, table_named(table), states)
     rows = [asdict(state) | {"batches": len(state.batches)} for state in states]
     if not as_json:
         show(rows, ["partition", "state", "why", "batches"], as_json=False, empty="There is no such partition.")
-    _show_plans([_planned(one.batch) for one in carriers], as_json)
+    _show_plans([_planned(one.batch) for one in derived], as_json)
 
 
 @backfill.command("run")
@@ -130,8 +130,8 @@ def plan_replay(batch: BatchId, to: To = "", as_json: Json = False) -> None:
     from common.repair.decide import planned_replay
 
     with transaction() as connection:
-        carriers = planned_replay(connection, batch, to)
-    _show_plans([_planned(one.batch) for one in carriers], as_json)
+        derived = planned_replay(connection, batch, to)
+    _show_plans([_planned(one.batch) for one in derived], as_json)
 
 
 def _planned(batch: Any) -> dict[str, Any]:

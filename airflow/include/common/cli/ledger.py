@@ -98,7 +98,7 @@ def verify(
     """Compare the ledger with heads, manifests, Delta logs, load tokens and objects; exit code 1 where they differ."""
     from common.upkeep.verify import verify as differences
 
-    rows = [{"consumer": name, "difference": said} for name, said in differences(consumer)]
+    rows = [{"consumer": name, "difference": difference} for name, difference in differences(consumer)]
     show(rows, ["consumer", "difference"], as_json=as_json, empty="The ledger agrees with everything it speaks of.")
     if rows:
         raise typer.Exit(1)
@@ -121,8 +121,8 @@ def rebuild(
     else:
         found = sum(done.hops.values())
         console.print(f"Found {found} hops of {len(done.hops)} consumers and {done.decisions} decisions of people.")
-        for said in done.ahead:
-            console.print(said, style="red", markup=False)
+        for message in done.ahead:
+            console.print(message, style="red", markup=False)
     if done.ahead:
         raise typer.Exit(1)
 
@@ -135,8 +135,10 @@ def list_audit(limit: Limit = 50, as_json: Json = False) -> None:
 
     with transaction() as connection:
         rows = [asdict(entry) for entry in entries(connection, limit)]
-    told = [row | {"why": row["detail"].get("why", "")} for row in rows]
-    show(told if not as_json else rows, ["n", "at", "who", "what", "why"], as_json=as_json, empty="Nobody decided yet.")
+    shown = [row | {"why": row["detail"].get("why", "")} for row in rows]
+    show(
+        shown if not as_json else rows, ["n", "at", "who", "what", "why"], as_json=as_json, empty="Nobody decided yet."
+    )
 
 
 @audit.command("verify")
@@ -146,7 +148,7 @@ def verify_audit(as_json: Json = False) -> None:
     from common.ledger.journal import tampered
 
     with transaction() as connection:
-        rows = [{"fault": said} for said in tampered(connection)]
+        rows = [{"fault": fault} for fault in tampered(connection)]
     show(rows, ["fault"], as_json=as_json, empty="The audit log is whole.")
     if rows:
         raise typer.Exit(1)

@@ -49,8 +49,8 @@ def _show(what: str, direction: Any, limit: int, as_json: bool) -> None:
             raise ConfigError(f"The ledger knows of no batch, file or table '{what}'. See `watershed batches`.")
         rows = related(connection, starts, direction, limit)
         taken = hops_of(connection, [row["id"] for row in rows])
-    told = [row | {"hops": ", ".join(taken.get(row["id"], []))} for row in rows]
-    show(told, COLUMNS, as_json=as_json, empty="")
+    shown = [row | {"hops": ", ".join(taken.get(row["id"], []))} for row in rows]
+    show(shown, COLUMNS, as_json=as_json, empty="")
 
 
 def _asset(what: str) -> str:

@@ -61,12 +61,12 @@ def show_refusal(
         found = matching(connection, Filter(ids=(refusal,)))
     if not found:
         raise ConfigError(f"There is no refusal {refusal}. See `watershed quarantine ls`.")
-    (told,) = found
-    rows = masked(told, limit) if told["of"] == "row" else []
+    (refused,) = found
+    rows = masked(refused, limit) if refused["of"] == "row" else []
     if as_json:
-        print_json({**told, "rows": rows})
+        print_json({**refused, "rows": rows})
         return
-    for name, value in told.items():
+    for name, value in refused.items():
         if value not in (None, ""):
             console.print(f"[bold]{name}[/] {value}", highlight=False)
     if rows:
@@ -115,8 +115,8 @@ def redrive(
     from common.repair.decide import redrive as send
 
     sent = send(_filter(ids, dataset, reason, column, batch), because(why), rows=rows, file=file, to=to)
-    told = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
-    show(told, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
+    shown = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
+    show(shown, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
     then({domain_of(again.batch.asset) for again in sent}, now, as_json)
 
 

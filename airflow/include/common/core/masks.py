@@ -6,6 +6,6 @@ MASK = "•••"
 QUOTED = re.compile(r"['\"].*", re.DOTALL)  # to the end: a value may hold quotes and line breaks itself
 
 
-def without_values(said: object) -> str:
+def without_values(message: object) -> str:
     """Cut a message where it begins to quote."""
-    return QUOTED.sub(MASK, str(said))
+    return QUOTED.sub(MASK, str(message))

@@ -72,11 +72,11 @@ class Batch:
     parents: tuple[str, ...] = ()
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> "Batch":
+    def from_json(cls, values: Mapping[str, Any]) -> "Batch":
         """Read a batch; raises NewerVersion where its place is of a newer version."""
-        place, rerun = from_json(said["place"])
-        rest = {name: value for name, value in said.items() if name != "place"}
-        return cls(**rest | {"parents": tuple(said["parents"])}, place=place, rerun=rerun)
+        place, rerun = from_json(values["place"])
+        rest = {name: value for name, value in values.items() if name != "place"}
+        return cls(**rest | {"parents": tuple(values["parents"])}, place=place, rerun=rerun)
 
     @property
     def raw(self) -> RawFile:
@@ -95,8 +95,8 @@ class Batch:
     @property
     def json(self) -> dict[str, Any]:
         """The batch as a JSON object."""
-        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("place", "rerun")}
-        return said | {"place": to_json(self.place, self.rerun), "parents": list(self.parents)}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("place", "rerun")}
+        return values | {"place": to_json(self.place, self.rerun), "parents": list(self.parents)}
 
 
 @dataclass(frozen=True)

@@ -122,21 +122,21 @@ def to_json(place: Place, rerun: Rerun | None = None) -> Json:
     return written | (_written(rerun) if rerun else {})
 
 
-def from_json(said: Mapping[str, Any]) -> tuple[Place, Rerun | None]:
+def from_json(stored: Mapping[str, Any]) -> tuple[Place, Rerun | None]:
     """Read a place, and how it is processed again; raises NewerVersion where a shape has fields unknown here."""
-    again = {key: value for key, value in said.items() if key in _RERUN and value is not None}
-    rest = {key: value for key, value in said.items() if key not in again}
+    again = {key: value for key, value in stored.items() if key in _RERUN and value is not None}
+    rest = {key: value for key, value in stored.items() if key not in again}
     return _read(_kind(rest), rest), _read(Rerun, again) if again else None
 
 
-def _kind(said: Json) -> type[Place]:
-    if "modified" in said:
+def _kind(stored: Json) -> type[Place]:
+    if "modified" in stored:
         return RawFile
-    if "landed" in said:
+    if "landed" in stored:
         return BronzeFile
-    if "table" in said:
+    if "table" in stored:
         return WarehouseTable
-    return TableVersion if "partitions" in said else Unnamed
+    return TableVersion if "partitions" in stored else Unnamed
 
 
 def _written(thing: Any) -> Json:
@@ -158,12 +158,12 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _read(kind: type[T], said: Json) -> T:
+def _read(kind: type[T], stored: Json) -> T:
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     always = getattr(kind, "ALWAYS", ())
-    filled = [name for name in names if name in said and (said[name] is not None or name in always)]
-    known = {name: _READERS.get(name, _same)(said[name]) for name in filled}
-    other = {name: value for name, value in said.items() if name not in filled}
+    filled = [name for name in names if name in stored and (stored[name] is not None or name in always)]
+    known = {name: _READERS.get(name, _same)(stored[name]) for name in filled}
+    other = {name: value for name, value in stored.items() if name not in filled}
     return kind(**known, **({"other": other} if "other" in names else {}))
 
 
@@ -171,22 +171,22 @@ def _same(value: Any) -> Any:
     return value
 
 
-def shape_from_json(said: Json | None) -> Shape | None:
+def shape_from_json(stored: Json | None) -> Shape | None:
     """Read how a file is read; raises NewerVersion where it has fields unknown here."""
-    if said is None:
+    if stored is None:
         return None
-    if unknown := said.keys() - {f.name for f in fields(Shape)}:
+    if unknown := stored.keys() - {f.name for f in fields(Shape)}:
         raise NewerVersion(f"The shape of a file has {', '.join(sorted(unknown))}")
-    values: Json = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    values: Json = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     return Shape(**values)
 
 
-def _replay(said: Json) -> Replay:
-    return Replay(said.get("for", ""), said.get("from", ""), said.get("to", ""))
+def _replay(stored: Json) -> Replay:
+    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""))
 
 
-def _refused(said: list[Json]) -> tuple[RefusedRows, ...]:
-    return tuple(RefusedRows(**item) for item in said)
+def _refused(stored: list[Json]) -> tuple[RefusedRows, ...]:
+    return tuple(RefusedRows(**item) for item in stored)
 
 
 _RERUN = {f.name for f in fields(Rerun)}

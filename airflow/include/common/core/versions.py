@@ -9,12 +9,12 @@ T = TypeVar("T")
 Json = Mapping[str, Any]
 
 
-def read_versioned(said: Json, readers: Mapping[int, Callable[[Json], T]], what: str) -> T:
+def read_versioned(stored: Json, readers: Mapping[int, Callable[[Json], T]], what: str) -> T:
     """Read a JSON object by the reader of its version `v`; an object without one is of version 1.
 
     Raises NewerVersion where there is no such reader; `what` names the object.
     """
-    version = said.get("v", 1)
+    version = stored.get("v", 1)
     if version not in readers:
         raise NewerVersion(f"{what} is of version {version}, known are {', '.join(map(str, readers))}")
-    return readers[version](said)
+    return readers[version](stored)

@@ -40,7 +40,7 @@ class LakeTable:
         self.consumer = consumer
         self._loaded: DeltaTable | None = None
 
-    def create(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
+    def ensure(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
         """Make the empty table where there is none, with its change feed on, and add columns that are new.
 
         Raises ContractError where a column has another type than the table, or the partition is another.

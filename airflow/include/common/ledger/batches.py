@@ -71,7 +71,7 @@ def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
 
 def places_of(connection: Connection, asset: str) -> list[Place]:
     """Return where the batches of an asset lie."""
-    return [from_json(said)[0] for said in connection.scalars(select(batch.c.place).where(batch.c.asset == asset))]
+    return [from_json(stored)[0] for stored in connection.scalars(select(batch.c.place).where(batch.c.asset == asset))]
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:

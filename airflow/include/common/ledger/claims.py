@@ -40,8 +40,8 @@ class Claim:
     @property
     def replay(self) -> Replay | None:
         """What a person asked to be done again, where a batch says so for this consumer or for all."""
-        asked = (batch.rerun.replay for batch in self.batches if batch.rerun and batch.rerun.replay)
-        return next((replay for replay in asked if replay.consumer in ("", self.consumer)), None)
+        replays = (batch.rerun.replay for batch in self.batches if batch.rerun and batch.rerun.replay)
+        return next((replay for replay in replays if replay.consumer in ("", self.consumer)), None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def next_claim(
 
 def _claim(connection: Connection, item: Consumer, batches: tuple[Batch, ...], owner: str) -> Claim:
     last = _last(connection, item.name)
-    said = {} if item.ordered else resolutions(connection, item.name, [b.id for b in batches])
+    decided = {} if item.ordered else resolutions(connection, item.name, [b.id for b in batches])
     return Claim(
         consumer=item.name,
         hop=last.n + 1 if last else 1,
@@ -124,8 +124,8 @@ def _claim(connection: Connection, item: Consumer, batches: tuple[Batch, ...], o
         owner=owner,
         pins=_pins(item, last, batches),
         redefined=last is not None and last.contract != item.contract,
-        released=frozenset(b for b, how in said.items() if how == RELEASED),
-        refused=frozenset(b for b, how in said.items() if how == REFUSED),
+        released=frozenset(b for b, how in decided.items() if how == RELEASED),
+        refused=frozenset(b for b, how in decided.items() if how == REFUSED),
     )
 
 

@@ -25,8 +25,8 @@ NAMED = ("$.refusals[*]", "$.carriers[*].refusals[*]")  # where a decision names
 
 
 @dataclass(frozen=True)
-class Again:
-    """A batch that carries records once more through the gates, and the refusals that end with it."""
+class DerivedBatch:
+    """A batch that processes earlier records again, and the refusals that it closes."""
 
     batch: Batch
     refusals: tuple[str, ...] = ()
@@ -57,15 +57,15 @@ def discard(connection: Connection, refusals: Sequence[str], by: Reason) -> Entr
     return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": by.why}, by.who, EFFECTS)
 
 
-def send_again(connection: Connection, what: str, carriers: Sequence[Again], by: Reason) -> Entry:
+def send_again(connection: Connection, what: str, derived: Sequence[DerivedBatch], by: Reason) -> Entry:
     """Record batches that carry records again (`quarantine.redrive`, `replay`), and end the refusals they stand for."""
-    detail = {"carriers": [carrier.json for carrier in carriers], "why": by.why}
+    detail = {"carriers": [one.json for one in derived], "why": by.why}
     return decide(connection, what, detail, by.who, EFFECTS)
 
 
-def waive(connection: Connection, dataset: str, partition: str, carriers: Sequence[Again], by: Reason) -> Entry:
-    """Let gold go on without a partition of a dataset; the carriers make the waiting models look at it."""
-    detail = {"dataset": dataset, "partition": partition, "carriers": [c.json for c in carriers], "why": by.why}
+def waive(connection: Connection, dataset: str, partition: str, derived: Sequence[DerivedBatch], by: Reason) -> Entry:
+    """Let gold go on without a partition of a dataset; the derived batches make the waiting models look at it."""
+    detail = {"dataset": dataset, "partition": partition, "carriers": [one.json for one in derived], "why": by.why}
     return decide(connection, "waive", detail, by.who, EFFECTS)
 
 
@@ -121,15 +121,15 @@ def _discard(connection: Connection, entry: Entry) -> None:
 
 def _send_again(connection: Connection, entry: Entry) -> None:
     for carrier in entry.detail["carriers"]:
-        told = Batch.from_json(carrier["batch"])
-        parents = tuple(p for p in told.parents if connection.scalar(select(batch.c.id).where(batch.c.id == p)))
-        record_batches(connection, [replace(told, parents=parents)])
-        end_refusals(connection, carrier["refusals"], REDRIVEN, entry.n, told.id)
+        derived = Batch.from_json(carrier["batch"])
+        parents = tuple(p for p in derived.parents if connection.scalar(select(batch.c.id).where(batch.c.id == p)))
+        record_batches(connection, [replace(derived, parents=parents)])
+        end_refusals(connection, carrier["refusals"], REDRIVEN, entry.n, derived.id)
 
 
 def _waive(connection: Connection, entry: Entry) -> None:
-    said = {"dataset": entry.detail["dataset"], "partition": entry.detail["partition"], "decision": entry.n}
-    connection.execute(insert(waiver).values(**said).on_conflict_do_nothing())
+    values = {"dataset": entry.detail["dataset"], "partition": entry.detail["partition"], "decision": entry.n}
+    connection.execute(insert(waiver).values(**values).on_conflict_do_nothing())
     _send_again(connection, entry)
 
 

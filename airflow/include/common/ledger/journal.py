@@ -39,8 +39,8 @@ class Entry:
     @property
     def computed(self) -> str:
         """Compute the hash of everything but the hash."""
-        said = [self.n, self.at, self.who, self.what, self.detail, self.previous]
-        return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+        hashed = [self.n, self.at, self.who, self.what, self.detail, self.previous]
+        return hashlib.sha256(json.dumps(hashed, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 Effects = Mapping[str, Callable[[Connection, Entry], None]]

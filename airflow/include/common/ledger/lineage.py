@@ -15,13 +15,13 @@ def related(connection: Connection, starts: list[str], direction: Direction, lim
 
     Each with its depth and, where it was published by a hop, that hop; beyond `limit` the list is cut.
     """
-    here, there = (
+    here, beyond = (
         (batch_parent.c.child, batch_parent.c.parent)
         if direction == "up"
         else (batch_parent.c.parent, batch_parent.c.child)
     )
     tree = select(batch.c.id, literal(0).label("depth")).where(batch.c.id.in_(starts)).cte("tree", recursive=True)
-    tree = tree.union(select(there, tree.c.depth + 1).join(tree, here == tree.c.id).where(tree.c.depth < 20))
+    tree = tree.union(select(beyond, tree.c.depth + 1).join(tree, here == tree.c.id).where(tree.c.depth < 20))
     nearest = select(tree.c.id, func.min(tree.c.depth).label("depth")).group_by(tree.c.id).subquery()
     rows = connection.execute(
         select(

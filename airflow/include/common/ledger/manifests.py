@@ -77,28 +77,28 @@ def read_manifest(consumer: str, hop: int, attempt: int) -> Manifest:
     return parse_manifest(json.loads(content), store.uri(key))
 
 
-def parse_manifest(said: Mapping[str, Any], where: str) -> Manifest:
+def parse_manifest(stored: Mapping[str, Any], where: str) -> Manifest:
     """Read a manifest of any version; raises NewerVersion, naming `where` it lies."""
-    return read_versioned(said, _READERS, where)
+    return read_versioned(stored, _READERS, where)
 
 
-def _version_1(said: Mapping[str, Any]) -> Manifest:
+def _version_1(stored: Mapping[str, Any]) -> Manifest:
     """Read what did not say yet whether a refusal is of rows or of a file: the place of rows tells it."""
-    kinds = [{"of": "row" if "/rows/" in item["place"] else "file"} for item in said["refusals"]]
-    refusals = [item | kind for item, kind in zip(said["refusals"], kinds, strict=True)]
-    return _version_2({**said, "refusals": refusals})
+    kinds = [{"of": "row" if "/rows/" in item["place"] else "file"} for item in stored["refusals"]]
+    refusals = [item | kind for item, kind in zip(stored["refusals"], kinds, strict=True)]
+    return _version_2({**stored, "refusals": refusals})
 
 
-def _version_2(said: Mapping[str, Any]) -> Manifest:
+def _version_2(stored: Mapping[str, Any]) -> Manifest:
     read = {
-        "inputs": tuple(Batch.from_json(item) for item in said["inputs"]),
-        "outputs": tuple(Batch.from_json(item) for item in said["outputs"]),
-        "refusals": tuple(Refusal(**item) for item in said["refusals"]),
-        "counts": Counts(**said["counts"]),
-        "pins": {asset: (low, high) for asset, (low, high) in said["pins"].items()},
-        "parts": tuple(said["parts"]),
+        "inputs": tuple(Batch.from_json(item) for item in stored["inputs"]),
+        "outputs": tuple(Batch.from_json(item) for item in stored["outputs"]),
+        "refusals": tuple(Refusal(**item) for item in stored["refusals"]),
+        "counts": Counts(**stored["counts"]),
+        "pins": {asset: (low, high) for asset, (low, high) in stored["pins"].items()},
+        "parts": tuple(stored["parts"]),
     }
-    return Manifest(**{name: value for name, value in said.items() if name != "v"} | read)
+    return Manifest(**{name: value for name, value in stored.items() if name != "v"} | read)
 
 
 _READERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {1: _version_1, 2: _version_2}

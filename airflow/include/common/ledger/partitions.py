@@ -30,8 +30,8 @@ def incomplete(connection: Connection, needed: Sequence[Dataset], slices: Iterab
     """Return for each slice that is not complete which datasets have neither published nor waived it."""
     wanted = sorted(slices)
     silver = {dataset: asset_name(dataset, Zone.SILVER) for dataset in needed}
-    there = {d: published(connection, name, wanted) | waived(connection, d) for d, name in silver.items()}
-    missing = {name: [str(d) for d in needed if name not in there[d]] for name in wanted}
+    available = {d: published(connection, name, wanted) | waived(connection, d) for d, name in silver.items()}
+    missing = {name: [str(d) for d in needed if name not in available[d]] for name in wanted}
     return {name: datasets for name, datasets in missing.items() if datasets}
 
 
@@ -39,7 +39,7 @@ def waiting(connection: Connection, asset: str) -> dict[str, list[str]]:
     """Return which slices of a gold table wait for which datasets, as its newest hops saw it."""
     rows = connection.scalars(select(batch.c.place).where(batch.c.asset == asset, WAITS).order_by(batch.c.number))
     found: dict[str, list[str]] = {}
-    for place, _ in (from_json(said) for said in rows):
+    for place, _ in (from_json(stored) for stored in rows):
         if isinstance(place, TableVersion):
             found = {name: lacks for name, lacks in found.items() if name not in place.partitions}
             found |= place.waiting or {}

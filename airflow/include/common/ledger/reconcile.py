@@ -48,7 +48,7 @@ def reconcile(connection: Connection, name: str, target: Target) -> list[Manifes
     if head.hop < known.hop or (head.hop == known.hop and head.attempt != known.attempt):
         raise LedgerAhead(
             f"The ledger has hop {known.hop} (attempt {known.attempt}) of {name}, its target says hop {head.hop} "
-            f"(attempt {head.attempt}). Restore the target, or see the runbook 'ledger ahead of target'."
+            f"(attempt {head.attempt}). Restore the target, or see 'The ledger is lost, or old' in docs/operations.md."
         )
     missing: list[Manifest] = []
     number, attempt = head.hop, head.attempt

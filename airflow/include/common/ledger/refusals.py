@@ -31,8 +31,8 @@ class Filter:
 
 def refusal_id(consumer: str, hop: int, item: Refusal) -> str:
     """Name a refusal after what it is, so that a rebuilt ledger has the same names; 16 hexadecimal digits."""
-    said = "\x1f".join([consumer, str(hop), item.batch, item.reason, item.rule, item.column])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    identity = "\x1f".join([consumer, str(hop), item.batch, item.reason, item.rule, item.column])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def refused_rows_of(row: Mapping[Any, Any]) -> RefusedRows:

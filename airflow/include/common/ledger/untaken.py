@@ -87,8 +87,8 @@ def _windows(connection: Connection, row: Row[Any], asset: str, width: int = 1) 
     """Walk through an asset above a consumer's mark in windows that grow."""
     after, size = row.marks.get(asset, 0), max(FIRST_WINDOW, width)
     while True:
-        asked = {"asset": asset, "after": after, "size": size, "consumer": row.name, "parked": PARKED}
-        window = connection.execute(WINDOW, asked).all()
+        values = {"asset": asset, "after": after, "size": size, "consumer": row.name, "parked": PARKED}
+        window = connection.execute(WINDOW, values).all()
         yield window
         if len(window) < size:
             return

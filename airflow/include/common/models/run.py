@@ -33,8 +33,8 @@ def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[d
             connection.execute(f'CREATE TABLE "{dataset.domain}"."{dataset.name}" AS FROM input_{number}')
         yield connection
     except duckdb.Error as error:
-        said = without_values(error) if isinstance(error, ABOUT_VALUES) else error
-        raise ModelError(f"Model {model.dataset}: {said}") from error
+        message = without_values(error) if isinstance(error, ABOUT_VALUES) else error
+        raise ModelError(f"Model {model.dataset}: {message}") from error
     finally:
         connection.close()
 

@@ -73,7 +73,7 @@ def announce_incidents(consumer: str) -> None:
     """Tell of the incidents of a consumer that nobody was told of; those not delivered stay for the next run."""
     with transaction() as connection:
         waiting = unannounced(connection, consumer)
-    told = [
+    delivered = [
         item.id
         for item in waiting
         if deliver(
@@ -89,4 +89,4 @@ def announce_incidents(consumer: str) -> None:
         )
     ]
     with transaction() as connection:
-        mark_announced(connection, told)
+        mark_announced(connection, delivered)

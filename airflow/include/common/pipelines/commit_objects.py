@@ -46,7 +46,7 @@ class CommitObjects:
 
 def committed_attempt(content: bytes, where: str) -> int:
     """Read which attempt a commit object names: version 1 was its bare digits. Raises NewerVersion."""
-    said = json.loads(content)
-    if isinstance(said, int):
-        return said
-    return int(read_versioned(said, {VERSION: dict}, where)["attempt"])
+    stored = json.loads(content)
+    if isinstance(stored, int):
+        return stored
+    return int(read_versioned(stored, {VERSION: dict}, where)["attempt"])

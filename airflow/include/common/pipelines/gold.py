@@ -50,7 +50,7 @@ class ModelStep(LakeStep):
 
     def apply(self) -> None:
         """Make the table, or add the columns that the model gives and it lacks."""
-        self.table.create(self.schema(), self.model.partition)
+        self.table.ensure(self.schema(), self.model.partition)
 
     def schema(self) -> dict[str, pl.DataType]:
         """Return the columns of the gold table."""
@@ -84,14 +84,14 @@ class ModelStep(LakeStep):
 
     def _touched(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> Slices:
         """Decide which slices are computed, and whether the table is replaced whole."""
-        asked = held.replay
+        replay = held.replay
         names: set[str] | None
         if held.redefined:  # whatever was asked for: no slice of the model before may stay
             names = None
-        elif asked is None:
+        elif replay is None:
             names = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
         else:
-            names = self._between(held, asked.first, asked.last) if asked.first else None
+            names = self._between(held, replay.first, replay.last) if replay.first else None
         names = None if names and len(names) > MOST_SLICES else names
         whole, waiting = names is None, dict[str, list[str]]()
         if self.model.complete:
@@ -108,8 +108,8 @@ class ModelStep(LakeStep):
         """Name every slice that the inputs or the table have."""
         with reading(f"inputs of {self.model.dataset}"):
             inputs = {d: self._pinned(held, d).collect() for d in self.model.inputs}
-            there = read_at(self.table.uri, self.table.snapshot.version()).select(pl.col(self.model.slice)).unique()
-            known = set(there.collect().to_series().cast(pl.String))
+            present = read_at(self.table.uri, self.table.snapshot.version()).select(pl.col(self.model.slice)).unique()
+            known = set(present.collect().to_series().cast(pl.String))
         return known.union(*(slices(self.model, d, rows) for d, rows in inputs.items()))
 
     def _check_slices(self, rows: pl.DataFrame, touched: Slices) -> None:

@@ -202,11 +202,11 @@ class LandingStep:
         del known, manifests
         if self.contract is None:
             return
-        there = {item.key: item for item in self.bronze.list(f"{folder(self.dataset)}/")}
+        stored = {item.key: item for item in self.bronze.list(f"{folder(self.dataset)}/")}
         with transaction() as connection:
             recorded = places_of(connection, self.consumer.output)
         for place in {place.key: place for place in recorded if isinstance(place, BronzeFile)}.values():
-            found = there.get(place.key)
+            found = stored.get(place.key)
             if found is None or (found.etag, found.size) != (place.etag, place.size):
                 what = "gone" if found is None else "not the object that was recorded"
                 yield f"{self.bronze.uri(place.key)} is {what}"

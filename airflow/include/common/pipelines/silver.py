@@ -39,7 +39,7 @@ class SilverStep(LakeStep):
 
     def apply(self) -> None:
         """Make the table, or add the columns that the contract has and it lacks."""
-        self.table.create(silver_schema(self.contract), partition_columns(self.contract))
+        self.table.ensure(silver_schema(self.contract), partition_columns(self.contract))
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:

@@ -107,11 +107,11 @@ def require_same(checked: Mapping[str, Any], those: Sequence[Consumer]) -> None:
     Raises ConfigError naming what differs: then worker and master do not run the same configuration.
     """
     here = {**_settings(), **{consumer.name: consumer.contract for consumer in those}}
-    there = {**checked["settings"], **checked["contracts"]}
+    expected = {**checked["settings"], **checked["contracts"]}
     for name, value in here.items():
-        if there.get(name) != value:
+        if expected.get(name) != value:
             raise ConfigError(
-                f"The master that started this run checked {name} = {there.get(name)!r}, this worker has {value!r}. "
+                f"The master that started this run checked {name} = {expected.get(name)!r}, this worker has {value!r}. "
                 "Nothing was done. Give both the same settings and contracts, then start the master again."
             )
 

@@ -33,9 +33,9 @@ def require(found: Sequence[BatchFacts], rules: BatchRules, recent: Sequence[flo
     Raises QualityError naming them, with what was found and what is allowed.
     """
     faults = {facts.batch: list(_faults(facts, rules, recent)) for facts in found}
-    if guilty := {batch: said for batch, said in faults.items() if said}:
-        told = "; ".join(dict.fromkeys(text for said in guilty.values() for text in said))
-        raise QualityError(f"{told}. Release or refuse it: `watershed parked`.", tuple(guilty))
+    if guilty := {batch: texts for batch, texts in faults.items() if texts}:
+        reasons = "; ".join(dict.fromkeys(text for texts in guilty.values() for text in texts))
+        raise QualityError(f"{reasons}. Release or refuse it: `watershed parked`.", tuple(guilty))
 
 
 def _faults(facts: BatchFacts, rules: BatchRules, recent: Sequence[float]) -> Iterator[str]:

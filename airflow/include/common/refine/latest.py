@@ -78,10 +78,10 @@ def _settle(contract: Contract, key: list[str], origins: Sequence[Rows], dispute
             for rows, order, old in origins
         ]
     ).collect(engine="streaming")
-    said = pl.concat_str([pl.col(c.name).cast(pl.String).fill_null("\0") for c in contract.columns], separator="\x1f")
+    text = pl.concat_str([pl.col(c.name).cast(pl.String).fill_null("\0") for c in contract.columns], separator="\x1f")
     by = [*_versions(contract), CONTENT, "_file", "_record"]
     return (
-        candidates.with_columns(said.alias(CONTENT))
+        candidates.with_columns(text.alias(CONTENT))
         .sort(by, nulls_last=False)
         .unique(subset=key, keep="last", maintain_order=True)
     )

@@ -60,8 +60,8 @@ def fetch(contract: Contract, batch: Batch, order: int, folder: Path) -> Source:
 
 def _records_differ(one: Shape, other: Shape) -> bool:
     """Return whether a record's number means another record."""
-    told = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
-    return any(getattr(one, name) != getattr(other, name) for name in told)
+    decisive = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
+    return any(getattr(one, name) != getattr(other, name) for name in decisive)
 
 
 def _records(chosen: Sequence[RefusedRows] | None) -> pl.Series | None:

@@ -73,8 +73,8 @@ class Spool:
         """Write refused rows as the next file."""
         if rows.height:
             self.refused_paths.append(self.folder / f"refused-{len(self.refused_paths):06d}.parquet")
-            told = rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items())
-            told.write_parquet(self.refused_paths[-1], compression="lz4")
+            refused = rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items())
+            refused.write_parquet(self.refused_paths[-1], compression="lz4")
             self.bad += rows.height
 
 

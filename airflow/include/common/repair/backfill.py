@@ -11,7 +11,7 @@ from common.core.errors import ConfigError
 from common.core.nouns import Batch, Consumer, Dataset
 from common.core.places import BronzeFile, Replay, TableVersion
 from common.ledger.batches import batch_of, batches_by_id
-from common.ledger.decisions import Again
+from common.ledger.decisions import DerivedBatch
 from common.ledger.places import IS_REPLAY
 from common.ledger.tables import batch
 from common.models.model import Model, models
@@ -23,38 +23,38 @@ from common.repair.rerun import replayed
 ONLY = (MISSING, FAILED, STALE)
 
 
-def backfilled(connection: Connection, table: Dataset, states: Sequence[PartitionState]) -> list[Again]:
+def backfilled(connection: Connection, table: Dataset, states: Sequence[PartitionState]) -> list[DerivedBatch]:
     """Make the batches that do partitions again: their files for a silver table, their slices for a gold one."""
-    said = declared(table)
-    if not isinstance(said, Model):
+    declaration = declared(table)
+    if not isinstance(declaration, Model):
         ids = list(dict.fromkeys(one for state in states for one in state.batches))
         return replayed(connection, batches_by_id(connection, ids), uuid4().hex, Replay())
     if not states:
         return []
-    return recomputed(connection, said, Replay(first=states[0].partition, last=states[-1].partition))
+    return recomputed(connection, declaration, Replay(first=states[0].partition, last=states[-1].partition))
 
 
-def recomputed(connection: Connection, model: Model, asked: Replay) -> list[Again]:
+def recomputed(connection: Connection, model: Model, replay: Replay) -> list[DerivedBatch]:
     """Make the batch that lets one model compute slices again, or all of them; none where it has no input yet."""
-    return _redone(connection, consumer_named(asset_name(model.dataset, Zone.GOLD)), asked)
+    return _redone(connection, consumer_named(asset_name(model.dataset, Zone.GOLD)), replay)
 
 
-def _redone(connection: Connection, consumer: Consumer, asked: Replay) -> list[Again]:
+def _redone(connection: Connection, consumer: Consumer, replay: Replay) -> list[DerivedBatch]:
     """Make the batch that lets one consumer do its table or slices again; none where it has no input yet."""
     for asset in consumer.inputs:
         if origin := _newest(connection, asset):
-            return replayed(connection, [origin], uuid4().hex, replace(asked, consumer=consumer.name))
+            return replayed(connection, [origin], uuid4().hex, replace(replay, consumer=consumer.name))
     return []
 
 
-def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list[Again]:
+def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list[DerivedBatch]:
     """Make the batches that let the models which wait for a partition of a dataset look at it again."""
     waiting = [model for model in models(dataset.domain).values() if dataset in model.complete]
-    asked = Replay(first=partition, last=partition)
-    return [again for model in waiting for again in recomputed(connection, model, asked)]
+    replay = Replay(first=partition, last=partition)
+    return [again for model in waiting for again in recomputed(connection, model, replay)]
 
 
-def replays(connection: Connection, origin: Batch, to: str) -> list[Again]:
+def replays(connection: Connection, origin: Batch, to: str) -> list[DerivedBatch]:
     """Make the batches that do one batch again, up to the hops that write zone `to`; by default the next ones.
 
     What changes flows on by itself; naming a later zone does its hops again whatever changed. Raises ConfigError for

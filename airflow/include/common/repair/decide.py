@@ -15,10 +15,10 @@ from common.core.places import StoredAt
 from common.ledger import decisions
 from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
-from common.ledger.decisions import Again, note, recover, send_again
+from common.ledger.decisions import DerivedBatch, note, recover, send_again
 from common.ledger.refusals import Filter, still_open
 from common.repair.backfill import ONLY, backfilled, replays, waived_for
-from common.repair.mend import export, mended_carriers, refusals_in
+from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
 from common.repair.rerun import mended_file, redriven, stored_at
 from common.zones.store import ZoneStore
@@ -48,10 +48,10 @@ def exported(wanted: Filter, to: Path, who: str) -> tuple[int, str]:
         files = [row["place"] for row in found if row["of"] == "file"]
         if files and len(files) < len(found):
             raise ConfigError("These are rows and whole files: export them one after the other, see `--reason`.")
-        carriers = [] if files else redriven(connection, found)
+        derived = [] if files else redriven(connection, found)
         note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)}, who)
     with _local(to):
-        return (_export_files(files, to), "files") if files else (export(found, carriers, to), "rows")
+        return (_export_files(files, to), "files") if files else (export(found, derived, to), "rows")
 
 
 @contextmanager
@@ -74,30 +74,30 @@ def _export_files(places: Sequence[str], to: Path) -> int:
 
 def redrive(
     wanted: Filter, by: Reason, *, rows: Path | None = None, file: Path | None = None, to: str = ""
-) -> list[Again]:
+) -> list[DerivedBatch]:
     """Send open refusals again; raises ConfigError where one has ended, or what is sent does not fit it."""
     if rows is not None:
         wanted = Filter(ids=tuple(refusals_in(rows)))
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        carriers = redriven(connection, found, contract_of(Dataset.parse(to)).dataset if to else None)
+        derived = redriven(connection, found, contract_of(Dataset.parse(to)).dataset if to else None)
         if rows is not None:
-            carriers = mended_carriers(found, carriers, rows)
+            derived = mended_batches(found, derived, rows)
         if file is not None:
             with _local(file):
-                carriers = [_with_file(carriers, file)]
-        send_again(connection, "quarantine.redrive", carriers, by)
-    return carriers
+                derived = [_with_file(derived, file)]
+        send_again(connection, "quarantine.redrive", derived, by)
+    return derived
 
 
-def _with_file(carriers: list[Again], file: Path) -> Again:
+def _with_file(derived: list[DerivedBatch], file: Path) -> DerivedBatch:
     """Put a mended file beside the refused one; its key is made of its content."""
-    if len(carriers) != 1 or not (carriers[0].batch.rerun and carriers[0].batch.rerun.at):
-        raise ConfigError(f"--file mends one refused file; {len(carriers)} batches were meant, or rows of one.")
+    if len(derived) != 1 or not (derived[0].batch.rerun and derived[0].batch.rerun.at):
+        raise ConfigError(f"--file mends one refused file; {len(derived)} batches were meant, or rows of one.")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     key = f"files/mended/{digest}/{file.name[-200:]}"
     stored = ZoneStore(Zone.QUARANTINE).upload(file, key)
-    return mended_file(carriers[0], StoredAt(key, stored.etag, stored.size, Zone.QUARANTINE))
+    return mended_file(derived[0], StoredAt(key, stored.etag, stored.size, Zone.QUARANTINE))
 
 
 def discard(wanted: Filter, by: Reason) -> int:
@@ -114,15 +114,15 @@ def end_parked(consumer: str, batch: str, resolution: str, by: Reason) -> None:
         decisions.end_parked(connection, consumer, batch, resolution, by)
 
 
-def replay(batch: str, to: str, by: Reason) -> list[Again]:
+def replay(batch: str, to: str, by: Reason) -> list[DerivedBatch]:
     """Do a batch again, up to the hops that write a zone; raises ConfigError naming what can be replayed."""
     with _deciding() as connection:
-        carriers = planned_replay(connection, batch, to)
-        send_again(connection, "replay", carriers, by)
-    return carriers
+        derived = planned_replay(connection, batch, to)
+        send_again(connection, "replay", derived, by)
+    return derived
 
 
-def planned_replay(connection: Connection, batch: str, to: str = "") -> list[Again]:
+def planned_replay(connection: Connection, batch: str, to: str = "") -> list[DerivedBatch]:
     """Make the batches of a replay without recording them."""
     try:
         (origin,) = batches_by_id(connection, [batch])
@@ -138,13 +138,13 @@ def chosen(connection: Connection, table: Dataset, first: str, last: str, only: 
     return [state for state in partitions(connection, table, first, last) if not only or state.state in only]
 
 
-def backfill(table: Dataset, first: str, last: str, only: Sequence[str], by: Reason) -> list[Again]:
+def backfill(table: Dataset, first: str, last: str, only: Sequence[str], by: Reason) -> list[DerivedBatch]:
     """Do partitions again; those that are missing have nothing to be done with."""
     with _deciding() as connection:
-        carriers = backfilled(connection, table, chosen(connection, table, first, last, only))
-        if carriers:
-            send_again(connection, "replay", carriers, by)
-    return carriers
+        derived = backfilled(connection, table, chosen(connection, table, first, last, only))
+        if derived:
+            send_again(connection, "replay", derived, by)
+    return derived
 
 
 def waive(dataset: Dataset, partition: str, by: Reason) -> None:

@@ -14,10 +14,10 @@ from common.contracts.contract import Contract
 from common.core.assets import Asset, Zone
 from common.core.errors import ConfigError
 from common.core.masks import MASK
-from common.core.nouns import Dataset
+from common.core.nouns import Batch, Dataset
 from common.core.shape import Shape
 from common.lake.table import reading
-from common.ledger.decisions import Again
+from common.ledger.decisions import DerivedBatch
 from common.ledger.refusals import refused_rows_of
 from common.refine.refused import rows_of
 from common.refine.source import ORIGIN_RECORD, chunks, fetch
@@ -27,7 +27,7 @@ from common.zones.zone import folder
 
 TOLD = ("refusal", "file", "record", "line", "reason", "column", "value")
 TEXT = "text"
-OURS = "_watershed_"  # before what the platform itself told, once an import was read
+OURS = "_watershed_"  # prefix of our own columns after a file is imported
 Rows = Sequence[dict[str, Any]]
 
 
@@ -54,7 +54,7 @@ def _dataset(refusal: dict[str, Any]) -> Dataset:
     return Asset.parse(refusal["consumer"]).dataset
 
 
-def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
+def export(refusals: Rows, derived: Iterable[DerivedBatch], to: Path) -> int:
     """Write the rows of refusals of one dataset to a CSV file to be mended; return how many there are.
 
     Columns: which refusal, file, record, line and why; then the contract's columns as they came, or the text of a
@@ -63,12 +63,12 @@ def export(refusals: Rows, carriers: Iterable[Again], to: Path) -> int:
     contract = _contract(refusals)
     frames, names = [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
-    for carrier in carriers:
+    for one in derived:
         with TemporaryDirectory(prefix="watershed-") as spool:
-            values = _values(contract, carrier, Path(spool))
-        for name in carrier.refusals:
-            told = _told(name, refused_rows(reasons[name])).rename(names)
-            frames.append(told.join(values, left_on=names["record"], right_on=ORIGIN_RECORD, how="left"))
+            values = _values(contract, one.batch, Path(spool))
+        for name in one.refusals:
+            reported = _told(name, refused_rows(reasons[name])).rename(names)
+            frames.append(reported.join(values, left_on=names["record"], right_on=ORIGIN_RECORD, how="left"))
     frame = pl.concat(frames, how="vertical_relaxed").sort(names["file"], names["record"])
     frame.select(*(names[name] for name in TOLD), *contract.sources, names[TEXT]).write_csv(to)
     return frame.height
@@ -86,13 +86,13 @@ def _contract(refusals: Rows) -> Contract:
     return contract_of(datasets[0])
 
 
-def _values(contract: Contract, carrier: Again, spool: Path) -> pl.DataFrame:
+def _values(contract: Contract, batch: Batch, spool: Path) -> pl.DataFrame:
     columns = contract.sources
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
-    for chunk in chunks(fetch(contract, carrier.batch, 0, spool)):
-        there = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
-        found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *there))
+    for chunk in chunks(fetch(contract, batch, 0, spool)):
+        present = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
+        found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *present))
     return pl.concat(found, how="diagonal_relaxed")
 
 
@@ -101,8 +101,8 @@ def _told(refusal: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(pl.lit(refusal).alias("refusal"), *TOLD[1:], text.alias(TEXT))
 
 
-def mended_carriers(refusals: Rows, carriers: Sequence[Again], path: Path) -> list[Again]:
-    """Let carriers bring the mended rows of an exported CSV; they are kept in bronze, named after their content.
+def mended_batches(refusals: Rows, derived: Sequence[DerivedBatch], path: Path) -> list[DerivedBatch]:
+    """Let derived batches bring the mended rows of an exported CSV; they are kept in bronze, named after their content.
 
     Raises ConfigError where the file lacks a column, or rows of its refusals, or has others.
     """
@@ -110,8 +110,8 @@ def mended_carriers(refusals: Rows, carriers: Sequence[Again], path: Path) -> li
     rows = _read(path, contract)
     for refusal in refusals:
         _same_records(rows.filter(pl.col(f"{OURS}refusal") == refusal["id"]), refusal, path)
-    wanted = [(c, rows.filter(pl.col(f"{OURS}refusal").is_in(c.refusals))) for c in carriers]
-    return [_stored(contract, carrier, mine) for carrier, mine in wanted]
+    wanted = [(one, rows.filter(pl.col(f"{OURS}refusal").is_in(one.refusals))) for one in derived]
+    return [_stored(contract, one, mine) for one, mine in wanted]
 
 
 def refusals_in(path: Path) -> list[str]:
@@ -151,14 +151,14 @@ def _same_records(rows: pl.DataFrame, refusal: dict[str, Any], path: Path) -> No
         )
 
 
-def _stored(contract: Contract, carrier: Again, rows: pl.DataFrame) -> Again:
+def _stored(contract: Contract, derived: DerivedBatch, rows: pl.DataFrame) -> DerivedBatch:
     columns = (ORIGIN_RECORD, *contract.sources)
     with TemporaryDirectory(prefix="watershed-") as spool:
         local = Path(spool) / "mended.parquet"
         rows.select(pl.col(f"{OURS}record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
         digest = hashlib.sha256(local.read_bytes()).hexdigest()
-        key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{carrier.batch.id}.parquet"
+        key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{derived.batch.id}.parquet"
         found = ZoneStore(Zone.BRONZE).upload(local, key)
     shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
     (file,) = set(rows[f"{OURS}file"])
-    return mended(carrier, replace(carrier.batch.bronze, key=key, etag=found.etag, size=found.size, shape=shape), file)
+    return mended(derived, replace(derived.batch.bronze, key=key, etag=found.etag, size=found.size, shape=shape), file)

@@ -55,9 +55,9 @@ def partitions(connection: Connection, table: Dataset, first: str = "", last: st
     Of days, months and years in that range those without any data are `missing`; a `failed` one has parked batches
     or open refusals, a `stale` one was made under another version of its contract or model.
     """
-    said = declared(table)
-    found = _gold(connection, said) if isinstance(said, Model) else _silver(connection, table)
-    by = "" if isinstance(said, Model) else said.partition.by
+    declaration = declared(table)
+    found = _gold(connection, declaration) if isinstance(declaration, Model) else _silver(connection, table)
+    by = "" if isinstance(declaration, Model) else declaration.partition.by
     gone = waived(connection, table)
     for name in (*_range(by, first, last), *gone):
         found.setdefault(name, PartitionState(name, WAIVED if name in gone else MISSING, "nothing has landed for it"))
@@ -69,12 +69,12 @@ def _range(by: str, first: str, last: str) -> Iterator[str]:
     if by not in LENGTH or not (first and last):
         return
     day, end = _day(by, first), _day(by, last)
-    told = ""
+    previous = ""
     while day <= end:
         name = day.isoformat()[: LENGTH[by]]
-        if name != told:
+        if name != previous:
             yield name
-        told, day = name, day + timedelta(days=1 if by == "day" else monthrange(day.year, day.month)[1])
+        previous, day = name, day + timedelta(days=1 if by == "day" else monthrange(day.year, day.month)[1])
 
 
 def _day(by: str, text: str) -> date:

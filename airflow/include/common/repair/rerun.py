@@ -15,7 +15,7 @@ from common.core.nouns import Batch, Dataset
 from common.core.places import BronzeFile, Replay, Rerun, StoredAt
 from common.ledger.batches import batches_by_id
 from common.ledger.consumers import lock
-from common.ledger.decisions import Again
+from common.ledger.decisions import DerivedBatch
 from common.ledger.places import carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
 from common.ledger.tables import batch, receipt
@@ -26,24 +26,24 @@ from common.zones.store import ZoneStore
 Rows = Sequence[dict[str, Any]]
 
 
-def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) -> list[Again]:
+def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) -> list[DerivedBatch]:
     """Make the batches that carry open refusals again: one for each batch they came from.
 
     Files are read from quarantine, to the dataset that their folder names now, or to `to`. Raises ConfigError where
     there is none.
     """
     found = sorted(refusals, key=lambda row: (row["consumer"], row["batch"]))
-    carriers = []
+    derived = []
     for (consumer, origin), group in groupby(found, key=lambda row: (row["consumer"], row["batch"])):
         rows = list(group)
         (known,) = batches_by_id(connection, [origin])
         make = _rows_again if Asset.parse(consumer).zone is Zone.SILVER else _file_again
-        carriers.append(Again(make(known, rows, to), tuple(row["id"] for row in rows)))
-    return carriers
+        derived.append(DerivedBatch(make(known, rows, to), tuple(row["id"] for row in rows)))
+    return derived
 
 
 def _rows_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
-    """Read the file of a batch again, and of it the refused records only: their numbers hold in its old shape."""
+    """Re-read only the refused records of a file; record numbers are valid only with the shape used then."""
     del to
     refused = tuple(refused_rows_of(row) for row in rows if row["of"] == "row")
     rerun = replace(origin.rerun or Rerun(), of=_root(origin))
@@ -81,16 +81,16 @@ def stored_at(uri: str) -> StoredAt:
 
 def _dataset(origin: Batch) -> Dataset:
     """Find the dataset of a quarantined file by the contracts there are now."""
-    said = Asset.parse(origin.asset).dataset
-    if said.name != UNROUTED:
-        return said
+    dataset = Asset.parse(origin.asset).dataset
+    if dataset.name != UNROUTED:
+        return dataset
     key = origin.raw.key
     parts = key.split("/")
-    if len(parts) > 2 and parts[1] in contracts(said.domain):
-        return Dataset(said.domain, parts[1])
+    if len(parts) > 2 and parts[1] in contracts(dataset.domain):
+        return Dataset(dataset.domain, parts[1])
     raise ConfigError(
-        f"No dataset of domain '{said.domain}' has the folder of {key}. Add its contract and run "
-        f"`watershed apply`, or name the dataset with --to. Known: {', '.join(contracts(said.domain))}."
+        f"No dataset of domain '{dataset.domain}' has the folder of {key}. Add its contract and run "
+        f"`watershed apply`, or name the dataset with --to. Known: {', '.join(contracts(dataset.domain))}."
     )
 
 
@@ -104,49 +104,49 @@ def _derived(what: str, origin: Batch, rerun: Rerun, rows: Rows) -> Batch:
     )
 
 
-def mended(carrier: Again, stored: BronzeFile, file: str) -> Again:
+def mended(derived: DerivedBatch, stored: BronzeFile, file: str) -> DerivedBatch:
     """Let a re-driven batch of rows carry the mended rows of a file in bronze; `file` is where they came from."""
-    return _carrying(carrier, stored.etag, place=stored, rerun=replace(_rerun(carrier), only=None, file=file))
+    return _carrying(derived, stored.etag, place=stored, rerun=replace(_rerun(derived), only=None, file=file))
 
 
-def mended_file(carrier: Again, stored: StoredAt) -> Again:
+def mended_file(derived: DerivedBatch, stored: StoredAt) -> DerivedBatch:
     """Use a mended copy, stored beside the refused file, in place of it."""
-    return _carrying(carrier, stored.etag, rerun=replace(_rerun(carrier), at=stored))
+    return _carrying(derived, stored.etag, rerun=replace(_rerun(derived), at=stored))
 
 
-def _carrying(carrier: Again, etag: str, **changed: Any) -> Again:
-    return replace(carrier, batch=replace(carrier.batch, id=batch_id(carrier.batch.id, etag), **changed))
+def _carrying(derived: DerivedBatch, etag: str, **changed: Any) -> DerivedBatch:
+    return replace(derived, batch=replace(derived.batch, id=batch_id(derived.batch.id, etag), **changed))
 
 
-def _rerun(carrier: Again) -> Rerun:
-    return carrier.batch.rerun or Rerun()
+def _rerun(derived: DerivedBatch) -> Rerun:
+    return derived.batch.rerun or Rerun()
 
 
-def replayed(connection: Connection, origins: Iterable[Batch], request: str, asked: Replay) -> list[Again]:
+def replayed(connection: Connection, origins: Iterable[Batch], request: str, replay: Replay) -> list[DerivedBatch]:
     """Make the batches that do whole batches again; the open refusals of their files end with them.
 
-    `request` tells one replay from the next; `asked` narrows it, to a consumer or to slices.
+    `request` tells one replay from the next; `replay` narrows it, to a consumer or to slices.
     Records that a person has discarded or mended stay as that left them. Raises ConfigError for a batch that carries
     records of another one.
     """
-    carriers = []
+    derived = []
     for origin in origins:
         if origin.rerun and origin.rerun.of:
             raise ConfigError(f"Batch {origin.id} carries records of batch {origin.rerun.of} again: replay that one.")
         again = replace(
             origin,
             id=batch_id("replay", origin.id, request),
-            rerun=replace(origin.rerun or Rerun(), replay=asked),
+            rerun=replace(origin.rerun or Rerun(), replay=replay),
             parents=(origin.id,),
         )
         if isinstance(origin.place, BronzeFile):
-            carriers.append(_file_replayed(connection, again, origin.id, origin.place))
+            derived.append(_file_replayed(connection, again, origin.id, origin.place))
         else:
-            carriers.append(Again(again))
-    return carriers
+            derived.append(DerivedBatch(again))
+    return derived
 
 
-def _file_replayed(connection: Connection, again: Batch, root: str, stored: BronzeFile) -> Again:
+def _file_replayed(connection: Connection, again: Batch, root: str, stored: BronzeFile) -> DerivedBatch:
     """Read a file by the contract there is now; records that a person has ended are left out."""
     consumer = asset_name(Asset.parse(again.asset).dataset, Zone.SILVER)
     _require_settled(connection, consumer, again.asset, stored.key)
@@ -154,7 +154,7 @@ def _file_replayed(connection: Connection, again: Batch, root: str, stored: Bron
     skip = tuple(refused_rows_of(row._mapping) for row in refused if row.of == "row" and _settled(connection, row))
     rerun = replace(again.rerun or Rerun(), was=stored.shape, of=root, skip=skip)
     ended = tuple(row.id for row in refused if row.state == OPEN)
-    return Again(replace(again, place=replace(stored, shape=None), rerun=rerun), ended)
+    return DerivedBatch(replace(again, place=replace(stored, shape=None), rerun=rerun), ended)
 
 
 def _require_settled(connection: Connection, consumer: str, asset: str, key: str) -> None:
@@ -173,5 +173,5 @@ def _settled(connection: Connection, refused: Row[Any]) -> bool:
     """Return whether a person discarded the refused records, or mended them: reading the file again ends neither."""
     if refused.state == DISCARDED or not refused.redriven_as:
         return bool(refused.state == DISCARDED)
-    (carrier,) = batches_by_id(connection, [refused.redriven_as])
-    return carrier.rerun is not None and carrier.rerun.file is not None
+    (derived,) = batches_by_id(connection, [refused.redriven_as])
+    return derived.rerun is not None and derived.rerun.file is not None

@@ -111,5 +111,5 @@ def _quarantined(step: Step) -> Iterator[str]:
         places = set(connection.scalars(select(refusal.c.place).where(refusal.c.consumer == name)))
     wanted = {place.removeprefix(store.uri()) for place in places if place.startswith(store.uri())}
     if wanted:
-        there = {item.key for kind in ("rows", "files") for item in store.list(f"{kind}/{name}/")}
-        yield from (f"{store.uri(key)} is gone" for key in sorted(wanted - there))
+        stored = {item.key for kind in ("rows", "files") for item in store.list(f"{kind}/{name}/")}
+        yield from (f"{store.uri(key)} is gone" for key in sorted(wanted - stored))

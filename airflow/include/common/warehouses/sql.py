@@ -159,8 +159,8 @@ def _set(update: exp.Update, values: Mapping[str, exp.Expr]) -> exp.Update:
 
 def _require(condition: exp.Expr, then: int, otherwise: str) -> exp.Cast:
     """Return a number, or fail: the text of the other case cannot be cast to one."""
-    said = exp.case().when(condition, text(str(then))).else_(text(otherwise))
-    return exp.cast(said, "BIGINT")
+    value = exp.case().when(condition, text(str(then))).else_(text(otherwise))
+    return exp.cast(value, "BIGINT")
 
 
 def take(token: Token) -> list[exp.Expr]:
@@ -181,5 +181,5 @@ def take(token: Token) -> list[exp.Expr]:
 
 def guard(token: Token, staged: int) -> exp.Select:
     """Fail where the staging table does not hold as many rows as the manifest says."""
-    there = exp.EQ(this=count(token.staging).subquery(), expression=exp.Literal.number(staged))
-    return exp.select(_require(there, 1, GONE))
+    complete = exp.EQ(this=count(token.staging).subquery(), expression=exp.Literal.number(staged))
+    return exp.select(_require(complete, 1, GONE))

@@ -140,11 +140,11 @@ def refused(warehouse: Warehouse, token: Token, staged: int | None, error: Water
     if (found := head(warehouse, token.consumer).hop) != token.hop - 1:
         return CommitConflict(f"The token of {token.consumer} is at hop {found}, not {token.hop - 1}.")
     if staged is not None:
-        there: Any = "no more"
+        staged_now: Any = "no more"
         with suppress(NotApplied):
-            there = warehouse.query(sql.count(token.staging))[0][0]
-        if there != staged:
-            return TargetUnavailable(_incomplete(token, there, staged))
+            staged_now = warehouse.query(sql.count(token.staging))[0][0]
+        if staged_now != staged:
+            return TargetUnavailable(_incomplete(token, staged_now, staged))
     return error
 
 
