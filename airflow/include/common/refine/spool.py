@@ -93,7 +93,7 @@ def refine(source: Source, spool: Spool) -> Refined:
 
 
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
-    split = apply(clean(chunk.frame, spool.contract), checks)
+    split = apply(clean(chunk.frame, spool.contract, source.shape), checks)
     columns = list(silver_schema(spool.contract))
     good = split.good.with_columns(pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER))
     spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
