@@ -109,12 +109,28 @@ def _spelling(node: yaml.Node, where: str, above: tuple[yaml.Node, ...]) -> Iter
         named = where.endswith(NAMED)
         for position, item in enumerate(node.value):
             yield from _spelling(item, f"{where}/{(named and _name(item)) or position}", inside)
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and ODD.fullmatch(str(node.value)):
+    elif isinstance(node, yaml.ScalarNode):
+        yield from _scalar(node, where)
+
+
+def _scalar(node: yaml.ScalarNode, where: str) -> Iterator[Fault]:
+    node.value = _paired(node.value, where)
+    if node.style is None and ODD.fullmatch(node.value):
         yield Fault(
             where,
             f"{node.value} is a number that readers of YAML read differently; write '{node.value}' in quotes where "
             "it is a text, or as a plain decimal number.",
         )
+
+
+def _paired(text: str, where: str) -> str:
+    """Return a text in which the halves of characters are joined, as JSON writes those beyond 16 bits."""
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where} holds half a character (a lone surrogate)") from error
 
 
 def _name(item: yaml.Node) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 PIECE = re.compile(r"\\(?:[pPuUxk]\{[^}]*\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)|\(\?(?:<[=!]|P=|[=!>(])?|.", re.DOTALL)
 CLASSES = {"d": "0-9", "w": "0-9A-Za-z_"}
+ESCAPES = "abBdDfnpPrsStuUvwWxA"
 NEGATED = {"D": "0-9", "W": "0-9A-Za-z_"}
 LOOKING = {
     "(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind", "(?>": "atomic group",
@@ -17,6 +18,8 @@ def problem(pattern: str) -> str | None:
     """Return what keeps a pattern from being used, or None."""
     for piece, inside in _pieces(pattern):
         word = None if inside else _backtracking(piece)
+        if re.fullmatch(r"\\[A-Za-z].*", piece, re.DOTALL) and piece[1] not in ESCAPES:
+            return f"has {piece}, which has no meaning. Known after a backslash: {' '.join(ESCAPES)}"
         if word is not None:
             return f"has a {word} ({piece}), which takes unbounded time and is not supported; state it without"
     if _possessive(pattern):

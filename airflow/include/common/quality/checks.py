@@ -8,9 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 import polars as pl
+from phonenumbers import SUPPORTED_REGIONS
 
 from common.contracts.contract import Column, Contract, Kind
+from common.contracts.document import Fault
 from common.contracts.patterns import ascii_classes
+from common.core.errors import ContractError
 
 RAW = "__raw__"
 YEARS: dict[Kind, tuple[pl.Expr, pl.Expr]] = {
@@ -50,8 +53,34 @@ def raw(column: Column) -> str:
     return RAW + column.name
 
 
+def engine_faults(contract: Contract) -> list[Fault]:
+    """List what the engine cannot keep of a contract that is right in itself: patterns too large for it, regions."""
+    return [fault for column in contract.columns for fault in _engine_faults(column)]
+
+
+def _engine_faults(column: Column) -> Iterator[Fault]:
+    where = f"/schema/0/properties/{column.name}"
+    if column.pattern is not None:
+        try:
+            pl.Series([""]).str.contains(_whole(column.pattern))
+        except pl.exceptions.ComputeError as error:
+            reason = " ".join(str(error).split("\n\nThis error")[0].split())
+            yield Fault(f"{where}/logicalTypeOptions/pattern", f"'{column.pattern}' cannot be used: {reason}.")
+    if column.region is not None and column.region not in SUPPORTED_REGIONS:
+        yield Fault(f"{where}/region", f"no '{column.region}'. Known are the countries of ISO 3166, as DE, US, GB.")
+
+
+def _whole(pattern: str) -> str:
+    return f"^(?:{ascii_classes(pattern)})$"
+
+
 def contract_checks(contract: Contract) -> list[Check]:
-    """List the checks of a contract in the order in which the first failure names the reason."""
+    """List the checks of a contract in the order in which the first failure names the reason.
+
+    Raises ContractError where the engine cannot keep one.
+    """
+    if wrong := engine_faults(contract):
+        raise ContractError(f"{contract.dataset}: " + "; ".join(map(str, wrong)))
     return [check for column in contract.columns for check in column_checks(column)]
 
 
@@ -80,7 +109,7 @@ def _rules(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
     if column.max_length is not None:
         yield "max_length", value.str.len_chars() <= column.max_length
     if column.pattern is not None:
-        yield "pattern", value.str.contains(f"^(?:{ascii_classes(column.pattern)})$")
+        yield "pattern", value.str.contains(_whole(column.pattern))
     if column.form is not None:
         yield "format", value.str.contains(f"^(?:{FORMS[column.form]})$")
 
