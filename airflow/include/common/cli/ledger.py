@@ -13,16 +13,24 @@ audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; 
 
 
 def apply(as_json: Json = False) -> None:
-    """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat."""
-    from common.upkeep.apply import apply as make
+    """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat.
 
-    done: dict[str, list[str]] = {}
-    for consumer in make():
+    Exit code 1 where a contract or table is at fault; all others are made.
+    """
+    from common.upkeep.apply import apply_all
+
+    found, done = apply_all(), dict[str, list[str]]()
+    for consumer in found.done:
         done.setdefault(consumer.kind, []).append(consumer.name)
+    wrong = [*found.faults, *(f"{type(error).__name__}: {error}" for error in found.errors)]
     if as_json:
-        print_json(done)
-        return
-    console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
+        print_json({**done, "faults": wrong} if wrong else done)
+    else:
+        console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
+        for fault in wrong:
+            console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def status(
