@@ -38,10 +38,12 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show each consumer: what it has taken, what waits, what is parked."""
+    from common.cli.known import require_consumer
     from common.ledger.database import transaction
     from common.ledger.queries import consumers, incidents
 
     with transaction() as connection:
+        require_consumer(connection, consumer)
         found, open_ones = consumers(connection, consumer), incidents(connection, consumer)
     if as_json:
         print_json({"consumers": found, "incidents": open_ones})
@@ -77,10 +79,13 @@ def hops(
     as_json: Json = False,
 ) -> None:
     """List hops, the newest first: what each took and gave, by which attempt, or who is at work on it."""
+    from common.cli.known import HOP_STATES, require_consumer, require_known
     from common.ledger.database import transaction
     from common.ledger.queries import hops as found
 
+    require_known("state", state, HOP_STATES)
     with transaction() as connection:
+        require_consumer(connection, consumer)
         rows = found(connection, consumer, state, limit)
     columns = [
         "consumer",
@@ -104,8 +109,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare the ledger with heads, manifests, Delta logs, load tokens and objects; exit code 1 where they differ."""
+    from common.cli.known import require_consumer
+    from common.ledger.database import transaction
     from common.upkeep.verify import verify as differences
 
+    with transaction() as connection:
+        require_consumer(connection, consumer)
     rows = [{"consumer": name, "difference": difference} for name, difference in differences(consumer)]
     show(rows, ["consumer", "difference"], as_json=as_json, empty="The ledger agrees with everything it speaks of.")
     if rows:
