@@ -160,7 +160,7 @@ def test_one_dataset_at_fault_keeps_no_other_from_being_made(
     (folder / "more.yml").write_text(
         (folder / "transactions.yaml").read_text().replace("name: transactions", "name: more")
     )
-    monkeypatch.setenv("WATERSHED_DOMAINS", str(domains))
+    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(domains))
     forget()
     result = RUN.invoke(app, ["apply"])
     assert result.exit_code == 1

@@ -127,11 +127,11 @@ def diff(
 
 @app.command()
 def infer(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A sample in any format.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Samples in any format.")],
     dataset: Annotated[str, typer.Option(help="domain.dataset that the contract is for.")] = "",
 ) -> None:
-    """Write a first contract from a sample, to standard output; read it before you trust it."""
-    from common.refine.infer import infer_contract
+    """Write a first contract from samples, to standard output; read it before you trust it."""
+    from common.refine.infer import dataset_of, infer_contract
 
-    target = Dataset.parse(dataset) if dataset else Dataset(file.resolve().parent.name, file.name.split(".")[0])
-    print(infer_contract(file, target), end="")  # noqa: T201 - output of a command
+    target = Dataset.parse(dataset) if dataset else dataset_of(files[0])
+    print(infer_contract(files, target), end="")  # noqa: T201 - output of a command
