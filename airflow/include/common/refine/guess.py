@@ -153,7 +153,7 @@ def _doubts(column: Column, texts: pl.Series, sample: Sample) -> Iterator[str]:
             "as {decimal: ',', group: '.'}"
         )
     if column.kind is Kind.DECIMAL:
-        yield f"{column.scale} digits after the point were seen; one with more is refused: leave out physicalType if not"
+        yield f"{column.scale} digits after the point were seen; one with more is refused, or leave out physicalType"
     if column.kind is Kind.DOUBLE and values.str.contains(r"^-?[0-9]+(?:\.0)?$").all():
         yield "only whole numbers were seen: say logicalType: integer if it counts or names something"
 
