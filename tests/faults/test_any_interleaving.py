@@ -1,7 +1,8 @@
 """Any interleaving of landing, work, crashes, retries, duplicates, replays and re-drives ends as a simple model says.
 
-The model knows nothing of hops: of distinct files every good row of the keyless dataset is there once, of the keyed
-one the latest row of each key, and every bad row is accounted for by one refusal that is open or discarded.
+The model knows nothing of hops. It knows the deliveries and their order: of distinct files every good row of the
+keyless dataset is there once, of a keyed one the latest row of each key, by its version, its place among the
+deliveries, or both; and every bad row is accounted for by one refusal that is open or discarded.
 """
 
 import json
@@ -45,7 +46,9 @@ schema:
 customProperties:
 {latest}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
 """
-NAMES = ("keyed", "plain")
+# Which row of a key is the latest: by name of the dataset, nothing where there is no key.
+LATEST = {"plain": "", "keyed": "revision", "arriving": "arrival", "both": "[revision, arrival]"}
+NAMES = tuple(LATEST)
 Row = tuple[str, int, str]
 rows = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["1", "2", "bad"])), min_size=1, max_size=5
@@ -58,10 +61,11 @@ any_stage = st.deferred(lambda: st.sampled_from(stages()))
 def make_domain(folder: Path) -> Path:
     contracts = folder / "domains" / "lab" / "contracts"
     contracts.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        latest = "  - {property: latest, value: revision}\n" if name == "keyed" else ""
-        said = CONTRACT.format(name=name, keyed=str(name == "keyed").lower(), latest=latest)
-        (contracts / f"{name}.yaml").write_text(said)
+    for name, order in LATEST.items():
+        latest = f"  - {{property: latest, value: {order}}}\n" if order else ""
+        (contracts / f"{name}.yaml").write_text(
+            CONTRACT.format(name=name, keyed=str(bool(order)).lower(), latest=latest)
+        )
     return folder / "domains"
 
 
@@ -74,7 +78,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.held = ExitStack()
-        self.files: dict[str, set[tuple[Row, ...]]] = {name: set() for name in NAMES}
+        self.rows_of: dict[str, tuple[Row, ...]] = {}  # by the file's key
         self.landed = 0
 
     @initialize()
@@ -85,9 +89,17 @@ class Machine(RuleBasedStateMachine):
     def land(self, name: str, content: list[Row]) -> None:
         """Land a file, maybe one of known content under another key."""
         self.landed += 1
-        self.files[name].add(tuple(content))
         text = "k,revision,v\n" + "".join(f"{k},{n},{v}\n" for k, n, v in content)
+        self.rows_of[f"{name}/{self.landed}.csv"] = tuple(content)
         self.world.land(f"{name}/{self.landed}.csv", text.encode())
+
+    @precondition(lambda self: self.landed > 0)
+    @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
+    def return_to(self, choice: int, name: str) -> None:
+        """Land a file again that came before, as a source does which takes back what it has said."""
+        earlier = [rows for key, rows in self.rows_of.items() if key.startswith(f"{name}/")]
+        if earlier:
+            self.land(name, list(earlier[choice % len(earlier)]))  # type: ignore[no-untyped-call]
 
     @rule(stage=any_stage)
     def work(self, stage: str) -> None:
@@ -134,20 +146,41 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.world.flow()
 
+    def _deliveries(self, name: str) -> list[tuple[Row, ...]]:
+        """Return the content of the deliveries of a dataset, in their order."""
+        asked = "SELECT place->>'key' FROM batch WHERE asset = 'lab.{}.raw' AND NOT place ? 'of' ORDER BY {}"
+        keys = self.world.rows(asked.format(name, "(place->>'arrival')::bigint"), "ledger")
+        return [self.rows_of[key.removeprefix("lab/")] for (key,) in keys]
+
+    def _expected(self, name: str) -> tuple[Counter[Row], int]:
+        """Return the rows that must be there, and how many bad ones must be accounted for."""
+        deliveries = self._deliveries(name)
+        assert len(deliveries) == sum(key.startswith(f"{name}/") for key in self.rows_of)
+        if "arrival" not in LATEST[name]:
+            deliveries = list(dict.fromkeys(deliveries))
+        ordered = [row for content in deliveries for row in content]
+        good = [row for row in ordered if row[2] != "bad"]
+        bad = len(ordered) - len(good)
+        match LATEST[name]:
+            case "":
+                return Counter(good), bad
+            case "revision":
+                good.sort(key=lambda row: (row[1], row[2]))
+            case "[revision, arrival]":
+                good.sort(key=lambda row: row[1])  # keeps the order of deliveries
+        return Counter({row[0]: row for row in good}.values()), bad
+
     def _compare(self) -> None:
-        good = {n: [r for file in self.files[n] for r in file if r[2] != "bad"] for n in NAMES}
-        bad = sum(r[2] == "bad" for n in NAMES for file in self.files[n] for r in file)
-        latest: dict[str, Row] = {}
-        for row in sorted(good["keyed"], key=lambda r: (r[1], r[2])):
-            latest[row[0]] = row
-        expected = {"plain": Counter(good["plain"]), "keyed": Counter(latest.values())}
+        refused = 0
         for name in NAMES:
+            expected, bad = self._expected(name)
+            refused += bad
             found: list[Any] = self.world.silver(name).select("k", "revision", "v").rows()
-            assert Counter((k, n, str(v)) for k, n, v in found) == expected[name]
+            assert Counter((k, n, str(v)) for k, n, v in found) == expected, name
             loaded = self.world.rows(f"SELECT k, revision, v FROM lab.{name}")
-            assert Counter((k, n, str(v)) for k, n, v in loaded) == expected[name]
-        refused = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
-        assert refused == [(bad,)]
+            assert Counter((k, n, str(v)) for k, n, v in loaded) == expected, name
+        counted = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
+        assert counted == [(refused,)]
         assert list(verify()) == []
         assert self.world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
         assert self.world.keys("raw/") == []

@@ -8,7 +8,7 @@ from common.core.nouns import Dataset
 from common.core.shape import Dialect
 
 ARRIVAL = "arrival"
-FILE_COLUMN, RECORD_COLUMN = "_file", "_record"
+FILE_COLUMN, RECORD_COLUMN, ARRIVAL_COLUMN = "_file", "_record", "_arrival"
 
 
 class Kind(StrEnum):
@@ -119,6 +119,16 @@ class Contract:
     def identity(self) -> tuple[str, ...]:
         """Name the columns that tell one row from another: the key, or the record's place in its file."""
         return self.key or (FILE_COLUMN, RECORD_COLUMN)
+
+    @property
+    def by_arrival(self) -> bool:
+        """Return whether the place of a row in the order of deliveries says which of a key is the latest."""
+        return ARRIVAL in self.latest
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Name the columns that tell the newer of two rows of a key."""
+        return tuple(name for name in self.latest if name != ARRIVAL)
 
     @property
     def sources(self) -> tuple[str, ...]:

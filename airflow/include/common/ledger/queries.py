@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from common.ledger.incidents import FAILED, PARKED
-from common.ledger.places import ORIGIN, RAW_KEY, touches
-from common.ledger.tables import batch, consumer, hop, incident
+from common.ledger.places import IS_MENDED, IS_PARTIAL, KEY, ORIGIN, RAW_KEY, touches
+from common.ledger.tables import batch, consumer, hop, incident, receipt
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
@@ -138,3 +138,11 @@ def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[floa
         hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0
     )
     return [float(size) for size in connection.scalars(done.order_by(hop.c.n.desc()).limit(hops))]
+
+
+def last_contract(connection: Connection, name: str, asset: str, key: str) -> str | None:
+    """Return the contract by which a consumer last read a file of bronze as a whole."""
+    whole = (batch.c.asset == asset) & (key == KEY) & ~IS_PARTIAL & ~IS_MENDED
+    done = select(hop.c.contract).join(receipt, (receipt.c.consumer == hop.c.consumer) & (receipt.c.hop == hop.c.n))
+    read = done.join(batch, batch.c.id == receipt.c.batch).where(hop.c.consumer == name, whole)
+    return connection.scalar(read.order_by(hop.c.n.desc()).limit(1))

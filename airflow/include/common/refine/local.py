@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
@@ -33,20 +34,16 @@ class OnThisMachine:
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), task.contract)
             with verb(task.kind, "refine", task.batches):
-                refined = [_refined(task, batch, order, spool) for order, batch in enumerate(task.batches)]
+                refined = [_refined(task, batch, spool) for batch in task.batches]
             yield Spooled(task, spool, refined)
 
 
-def _refined(task: Task, batch: Batch, order: int, spool: Spool) -> Refined:
+def _refined(task: Task, batch: Batch, spool: Spool) -> Refined:
     try:
-        return refine(fetch(task.contract, batch, order, spool.folder), spool)
+        return refine(fetch(task.contract, batch, spool.folder), spool)
     except UnreadableFile as error:
         error.batches = (batch.id,)
         raise
-
-
-def _plain(path: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(path).drop("_order")
 
 
 class Spooled:
@@ -82,15 +79,24 @@ class Spooled:
     @cached_property
     def _latest(self) -> Winners | Redone | None:
         contract, paths = self.task.contract, self.spool.paths
-        current = read_at(self.table.uri, self.task.version)
+        current = self._current()
         with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
-            if self.task.again and self.refined:  # claimed alone
+            if self.task.withdraw and self.refined:  # claimed alone
                 (again,) = self.refined
-                gave = pl.col("_file") == again.source.file
+                gave = pl.col(FILE_COLUMN) == again.source.file
                 if again.source.skip is not None:
                     gave &= ~pl.col("_record").is_in(again.source.skip.implode())
                 return redone(contract, paths, current, gave)
             return winners(contract, paths, current) if contract.key else None
+
+    def _current(self) -> pl.LazyFrame:
+        """Return the table's rows, with the arrival of those that were written before there were arrivals."""
+        current, arrivals = read_at(self.table.uri, self.task.version), self.task.arrivals
+        if not arrivals:
+            return current
+        known = pl.col(FILE_COLUMN).replace_strict(list(arrivals), list(arrivals.values()), default=None)
+        filled = pl.col(ARRIVAL_COLUMN).fill_null(known.cast(pl.Int64).cast(pl.Datetime("us", "UTC")))
+        return current.with_columns(filled)
 
     def write(self) -> Written:
         """Write parts, or rows to merge where rows of the table are replaced, then the refused rows."""
@@ -103,14 +109,15 @@ class Spooled:
         with verb(self.task.kind, "quarantine", self.task.batches):
             refusals, refused = self._refused()
         merge = "" if merged is None else self._kept(merged)
-        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused)
+        unrestored = self._latest.unrestored if isinstance(self._latest, Redone) else 0
+        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused, unrestored)
 
     def _merged(self) -> pl.DataFrame | None:
         match self._latest:
             case Redone() as found if found.rows.height:
                 return found.rows
             case Winners() as found if found.replaced:
-                return pl.concat([*found.undisputed, found.settled.lazy()]).collect(engine="streaming")
+                return pl.concat([*found.new_rows, found.settled.lazy()]).collect(engine="streaming")
             case _:
                 return None
 
@@ -124,9 +131,9 @@ class Spooled:
             case Redone():
                 frames: list[pl.LazyFrame] = []
             case Winners() as found:
-                frames = [*found.undisputed, found.settled.lazy()]
+                frames = [*found.new_rows, found.settled.lazy()]
             case None:
-                frames = [_plain(path) for path in self.spool.paths]
+                frames = [pl.scan_parquet(path) for path in self.spool.paths]
         parts = []
         for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
             parts.append(part)

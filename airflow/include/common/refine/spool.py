@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from common.contracts.contract import Contract
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
 from common.formats import Chunk
 from common.lake.schema import silver_schema
 from common.quality.checks import Check, contract_checks
@@ -16,7 +16,6 @@ from common.quality.split import Split, apply
 from common.refine.clean import add_partition, clean
 from common.refine.source import Source, chunks
 
-ORDER = "_order"
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(),
     "batch": pl.String(),
@@ -95,8 +94,9 @@ def refine(source: Source, spool: Spool) -> Refined:
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
     split = apply(clean(chunk.frame, spool.contract), checks)
     columns = list(silver_schema(spool.contract))
-    good = split.good.with_columns(pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER))
-    spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
+    arrival = pl.lit(source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
+    good = split.good.with_columns(pl.lit(source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))
+    spool.keep(add_partition(good, spool.contract).select(columns))
     for refused in _refused(chunk, split, source, spool.contract):
         spool.refuse(refused)
     age = spool.contract.batch.age_column

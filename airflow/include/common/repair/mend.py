@@ -90,7 +90,7 @@ def _values(contract: Contract, batch: Batch, spool: Path) -> pl.DataFrame:
     columns = contract.sources
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
-    for chunk in chunks(fetch(contract, batch, 0, spool)):
+    for chunk in chunks(fetch(contract, batch, spool)):
         present = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
         found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *present))
     return pl.concat(found, how="diagonal_relaxed")

@@ -102,7 +102,7 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
     found = _bronze_batch(dataset, file)
     with TemporaryDirectory(prefix="watershed-") as spool:
-        for chunk in chunks(fetch(contract_of(dataset), found, 0, Path(spool))):
+        for chunk in chunks(fetch(contract_of(dataset), found, Path(spool))):
             here = chunk.frame["_record"].implode()
             for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
                 place = spot["_record"], spot["_line"], spot["_offset"]
