@@ -23,6 +23,13 @@ class Kind(StrEnum):
     TIMESTAMP = "timestamp"
 
 
+class Delivery(StrEnum):
+    """What a later delivery of a raw key does to an earlier one: stands beside it, or takes its place."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+
+
 class LoadStrategy(StrEnum):
     """How a table can be loaded."""
 
@@ -71,6 +78,14 @@ class Partitioning:
 
 
 @dataclass(frozen=True)
+class DeleteMarker:
+    """A record whose `column` has one of `values` says that its key is gone, from its version on."""
+
+    column: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class LoadSpec:
     """Where a table is loaded to and how."""
 
@@ -98,7 +113,11 @@ class BatchRules:
 
 @dataclass(frozen=True)
 class Contract:
-    """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets."""
+    """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets.
+
+    With `history` the table keeps every version of a key, a version being the `latest` columns; `deleted` tells
+    which records say that a key is gone.
+    """
 
     dataset: Dataset
     version: str
@@ -106,7 +125,10 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     latest: tuple[str, ...] = ()
-    immutable: tuple[str, ...] = ()
+    immutable: tuple[str, ...] = ()  # means nothing any more; read for one version, so that lint can say so
+    history: bool = False
+    deleted: DeleteMarker | None = None
+    delivery: str = Delivery.APPEND
     partition: Partitioning = field(default_factory=Partitioning)
     dialect: Dialect = field(default_factory=Dialect)
     loads: tuple[LoadSpec, ...] = ()

@@ -41,7 +41,8 @@ def _column(old: Column, new: Column) -> Iterator[Difference]:
 
 
 def _table(old: Contract, new: Contract) -> Iterator[Difference]:
-    for name in ("key", "latest", "partition", "dialect", "batch"):
+    meaning = ("key", "latest", "history", "deleted", "delivery", "partition")
+    for name in (*meaning, "dialect", "batch"):
         was, now = getattr(old, name), getattr(new, name)
         if was != now:
-            yield Difference(name, f"{was} -> {now}", breaking=name in ("key", "latest", "partition"))
+            yield Difference(name, f"{was} -> {now}", breaking=name in meaning)

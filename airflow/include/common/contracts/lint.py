@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from common.contracts.contract import ARRIVAL, Column, Contract, Kind, LoadSpec, LoadStrategy
+from common.contracts.contract import ARRIVAL, Column, Contract, Delivery, Kind, LoadSpec, LoadStrategy
 from common.core.targets import TARGETS
 
 BY = ("value", "day", "month", "year")
@@ -14,7 +14,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 def faults(contract: Contract) -> list[str]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    return [*_columns(contract), *_identity(contract), *_partition(contract), *_batch(contract), *_loads(contract)]
+    parts = (_columns, _identity, _versions, _partition, _batch, _loads)
+    return [fault for part in parts for fault in part(contract)]
 
 
 def _columns(contract: Contract) -> Iterator[str]:
@@ -60,6 +61,40 @@ def _identity(contract: Contract) -> Iterator[str]:
     for name in contract.latest:
         if name != ARRIVAL and name not in names:
             yield f"/customProperties/latest: no column '{name}'. Known: {', '.join(sorted(names))}, {ARRIVAL}."
+    if ARRIVAL in contract.latest[:-1]:
+        yield (
+            f"/customProperties/latest: '{ARRIVAL}' stands before '{contract.latest[-1]}', which could never decide: "
+            f"no two records arrive at once. Put '{ARRIVAL}' last, as in [updated_at, {ARRIVAL}], or leave it out."
+        )
+
+
+def _versions(contract: Contract) -> Iterator[str]:
+    where = "/customProperties"
+    if not isinstance(contract.history, bool):
+        yield f"{where}/history: found {contract.history!r}; allowed are true and false."
+    elif contract.history and not contract.key:
+        yield f"{where}/history: keeps the versions of a key, but no column is `primaryKey`."
+    if contract.delivery not in list(Delivery):
+        yield f"{where}/delivery: no '{contract.delivery}'. Known: {', '.join(Delivery)}."
+    elif contract.delivery == Delivery.REPLACE and contract.key:
+        yield (
+            f"{where}/delivery: '{Delivery.REPLACE}' takes away the rows of earlier deliveries, but rows with a key "
+            "are replaced by key. Leave it out, or leave out `primaryKey`."
+        )
+    if contract.deleted is not None:
+        yield from _deleted(contract, f"{where}/deleted")
+
+
+def _deleted(contract: Contract, where: str) -> Iterator[str]:
+    marker, names = contract.deleted, [column.name for column in contract.columns]
+    if marker is None:
+        return
+    if not contract.key:
+        yield f"{where}: says that a key is gone, but no column is `primaryKey`."
+    if marker.column not in names:
+        yield f"{where}/column: no column '{marker.column}'. Known: {', '.join(names)}."
+    if not marker.values:
+        yield f"{where}/values: is empty; name at least one value that says that the key is gone."
 
 
 def _partition(contract: Contract) -> Iterator[str]:

@@ -9,7 +9,7 @@ import yaml
 from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
-from common.contracts.contract import BatchRules, Column, Contract, Kind, LoadSpec, Partitioning
+from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker, Delivery, Kind, LoadSpec, Partitioning
 from common.contracts.lint import faults
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
@@ -25,7 +25,7 @@ LOGICAL = {
     "timestamp": Kind.TIMESTAMP,
 }
 CONTRACT_WORDS = {
-    "latest", "partition", "dialect", "load", "owner", "batch", "immutable",
+    "latest", "partition", "dialect", "load", "owner", "batch", "immutable", "history", "deleted", "delivery",
 }  # fmt: skip
 BATCH_WORDS = {
     "maxRefusedShare", "minRows", "maxRows", "minOfMedian", "maxOfMedian", "maxAgeHours", "ageColumn", "knownColumns",
@@ -83,6 +83,9 @@ def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
         key=tuple(p.name or "" for p in keys),
         latest=(latest,) if isinstance(latest, str) else tuple(latest),
         immutable=tuple(words.get("immutable", [])),
+        history=words.get("history", False),
+        deleted=_delete_marker(words.get("deleted")),
+        delivery=words.get("delivery", Delivery.APPEND),
         partition=Partitioning(**words.get("partition", {})),
         dialect=Dialect(**words.get("dialect", {})),
         loads=tuple(LoadSpec(**load) for load in words.get("load", [])),
@@ -91,6 +94,17 @@ def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
         description=(document.description.purpose or "") if document.description else "",
         freshness_hours=_freshness(document),
     )
+
+
+def _delete_marker(value: Any) -> DeleteMarker | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"column", "values"} or not isinstance(value["values"], list):
+        raise ContractError(
+            f"/customProperties/deleted: found {value!r}; expected {{column: NAME, values: [VALUE, ...]}}: a record "
+            "with one of the values in that column says that its key is gone."
+        )
+    return DeleteMarker(str(value["column"]), tuple(value["values"]))
 
 
 def _batch_rules(words: dict[str, Any]) -> BatchRules:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.contracts.catalogue import contract_of, contracts, domains
-from common.contracts.contract import Kind
+from common.contracts.contract import DeleteMarker, Delivery, Kind
 from common.contracts.diff import differences
 from common.contracts.read import parse_contract, read_contract
 from common.core.errors import ConfigError, ContractError
@@ -93,6 +93,31 @@ def test_compound_keys_keep_their_declared_order() -> None:
             "/schema/0/properties/a/quality",
         ),
         (HEAD + "      - {name: a, logicalType: string, unique: true}\n", "/schema/0/properties/a/unique"),
+        (
+            HEAD + ID + "customProperties:\n  - {property: latest, value: [arrival, id]}\n",
+            "/customProperties/latest: 'arrival' stands before 'id', which could never decide",
+        ),
+        (HEAD + ID + LATEST + "  - {property: history, value: 'on'}\n", "/customProperties/history: found 'on'"),
+        (
+            HEAD + ID + LATEST + "  - {property: delivery, value: replace}\n",
+            "/customProperties/delivery: 'replace' takes away the rows",
+        ),
+        (
+            HEAD + ID + LATEST + "  - {property: delivery, value: add}\n",
+            "/customProperties/delivery: no 'add'. Known: append, replace.",
+        ),
+        (
+            HEAD + ID + LATEST + "  - {property: deleted, value: {column: op, values: [D]}}\n",
+            "/customProperties/deleted/column: no column 'op'. Known: id.",
+        ),
+        (
+            HEAD + ID + LATEST + "  - {property: deleted, value: {column: id, values: []}}\n",
+            "/customProperties/deleted/values: is empty",
+        ),
+        (
+            HEAD + ID + LATEST + "  - {property: deleted, value: {column: id, values: 1}}\n",
+            "/customProperties/deleted: found {'column': 'id', 'values': 1}; expected",
+        ),
     ],
 )
 def test_a_fault_says_where_what_and_what_is_allowed(text: str, found: str) -> None:
@@ -100,6 +125,28 @@ def test_a_fault_says_where_what_and_what_is_allowed(text: str, found: str) -> N
         parse_contract(text, "orders.yaml")
     assert str(caught.value).startswith("orders.yaml: ")
     assert found in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["history, value: true", "deleted, value: {column: a, values: [D]}"])
+def test_versions_and_deletes_need_a_key(word: str) -> None:
+    with pytest.raises(ContractError, match="no column is `primaryKey`"):
+        parse_contract(HEAD + "      - {name: a}\n" + f"customProperties:\n  - {{property: {word}}}\n")
+
+
+def test_history_delete_markers_and_replacing_deliveries_are_read() -> None:
+    keyed = parse_contract(
+        HEAD
+        + ID
+        + "      - {name: at, logicalType: timestamp}\n      - {name: op}\n"
+        + "customProperties:\n  - {property: latest, value: [at, arrival]}\n  - {property: history, value: true}\n"
+        + "  - {property: deleted, value: {column: op, values: [D, X]}}\n"
+    )
+    assert (keyed.latest, keyed.history, keyed.deleted) == (("at", "arrival"), True, DeleteMarker("op", ("D", "X")))
+    assert keyed.delivery == Delivery.APPEND
+    plain = parse_contract(
+        HEAD + "      - {name: a}\n" + "customProperties:\n  - {property: delivery, value: replace}\n"
+    )
+    assert (plain.delivery, plain.history, plain.deleted) == (Delivery.REPLACE, False, None)
 
 
 def test_all_faults_are_told_at_once() -> None:
