@@ -14,8 +14,8 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
 from common.core.places import TableVersion
 from common.lake.publish import append_parts, replace_slices
-from common.lake.schema import silver_schema
-from common.lake.table import CHANGE, changes, read_at, reading
+from common.lake.source import LakeSource, silver_source
+from common.lake.table import CHANGE, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.partitions import incomplete
@@ -23,8 +23,6 @@ from common.models.model import Model, model_of
 from common.models.run import run, schema_of, slices, within
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
-from common.zones.store import ZoneStore
-from common.zones.zone import folder
 
 NOW = ("insert", "update_postimage")
 SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
@@ -123,20 +121,17 @@ class ModelStep(LakeStep):
                 "`inputs` name for no changed row. The expressions under `inputs` must give the result's slice."
             )
 
-    def _uri(self, dataset: Dataset) -> str:
-        return ZoneStore(Zone.SILVER).uri(folder(dataset))
-
     def _changed(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
         after, upto = held.pins[asset_name(dataset, Zone.SILVER)]
-        columns = list(silver_schema(contract_of(dataset)))
-        return changes(self._uri(dataset), after, upto, columns)
+        source = self._source(dataset)
+        return source.changes(after, upto, list(source.schema))
 
     def _slice(self, held: Claim, dataset: Dataset, touched: Slices) -> pl.DataFrame:
         """Read the touched slices of an input at its pinned version.
 
         Where the slice is a plain column the files of other partitions are not even opened.
         """
-        expression, schema = self.model.inputs[dataset], silver_schema(contract_of(dataset))
+        expression, schema = self.model.inputs[dataset], self._source(dataset).schema
         rows = self._pinned(held, dataset)
         if touched.names is None:
             return rows.collect()
@@ -145,8 +140,10 @@ class ModelStep(LakeStep):
         return within(self.model, dataset, rows.collect(), set(touched.names))
 
     def _pinned(self, held: Claim, dataset: Dataset) -> pl.LazyFrame:
-        version = held.pins[asset_name(dataset, Zone.SILVER)][1]
-        return read_at(self._uri(dataset), version, silver_schema(contract_of(dataset)))
+        return self._source(dataset).at(held.pins[asset_name(dataset, Zone.SILVER)][1])
+
+    def _source(self, dataset: Dataset) -> LakeSource:
+        return silver_source(contract_of(dataset))
 
     def _new_keys(self, rows: pl.DataFrame) -> int:
         """Count the result's keys that the table does not have yet."""
@@ -184,5 +181,5 @@ def model_schema(model: Model) -> dict[str, pl.DataType]:
     contracts = {dataset: contract_of(dataset) for dataset in model.inputs}
     key = (str(model.dataset), model.hash, *(found.hash for found in contracts.values()))
     if key not in SCHEMAS:
-        SCHEMAS[key] = schema_of(model, {dataset: silver_schema(found) for dataset, found in contracts.items()})
+        SCHEMAS[key] = schema_of(model, {dataset: silver_source(found).schema for dataset, found in contracts.items()})
     return SCHEMAS[key]

@@ -13,6 +13,7 @@ from common.core.assets import Zone
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import TableVersion
+from common.lake.changes import GONE
 from common.lake.publish import append_parts, merge
 from common.lake.schema import partition_columns, silver_schema
 from common.ledger.batches import undated_files
@@ -23,7 +24,6 @@ from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
 from common.refine.engine import Engine, Reading, Task, Written
-from common.refine.latest import GONE
 from common.refine.local import OnThisMachine
 from common.zones.store import ZoneStore
 

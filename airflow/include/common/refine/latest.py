@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract
+from common.lake.changes import GONE
 from common.lake.schema import silver_schema
 
-CONTENT, KNOWN, GONE = "_content", "_known", "_gone"
+CONTENT, KNOWN = "_content", "_known"
 PLACE = (ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN)
 
 
@@ -41,7 +42,7 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
     columns = list(silver_schema(contract))
     if not paths:
         return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0)
-    fresh, key = pl.scan_parquet(list(paths)), list(contract.key)
+    fresh, key = pl.scan_parquet(list(paths)), list(contract.identity)
     counted = fresh.group_by(key).len().collect(engine="streaming")
     known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
     shared = pl.concat([counted.filter(pl.col("len") > 1).select(key), known]).unique()
@@ -115,7 +116,7 @@ def redone(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame, gave:
 
 def _unrestored(contract: Contract, before: pl.DataFrame, after: pl.DataFrame) -> int:
     """Count the keys whose withdrawn row has no successor that any predecessor must yield to as well."""
-    key, places = list(contract.key), PLACE if contract.by_arrival else ()
+    key, places = list(contract.identity), PLACE if contract.by_arrival else ()
     order = [*contract.versions, *places, KNOWN]
     both = [rows.with_columns(pl.lit(known).alias(KNOWN)) for rows, known in ((before, False), (after, True))]
     last = pl.concat(both).sort(order, nulls_last=False).unique(subset=key, keep="last", maintain_order=True)

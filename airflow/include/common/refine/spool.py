@@ -14,6 +14,7 @@ from common.lake.schema import silver_schema
 from common.quality.checks import Check, contract_checks
 from common.quality.split import Split, apply
 from common.refine.clean import add_partition, clean
+from common.refine.markers import with_marker, with_versions
 from common.refine.source import Source, chunks
 
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
@@ -82,7 +83,7 @@ def refine(source: Source, spool: Spool) -> Refined:
 
     Raises UnreadableFile where the file turns out to be damaged.
     """
-    checks = contract_checks(spool.contract)
+    checks = with_versions(contract_checks(spool.contract), spool.contract)
     good, bad, newest = spool.good, spool.bad, None
     for chunk in chunks(source):
         spool.read += chunk.frame.height + chunk.malformed.height
@@ -92,7 +93,7 @@ def refine(source: Source, spool: Spool) -> Refined:
 
 
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
-    split = apply(clean(chunk.frame, spool.contract), checks)
+    split = apply(with_marker(clean(chunk.frame, spool.contract), spool.contract), checks)
     columns = list(silver_schema(spool.contract))
     arrival = pl.lit(source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
     good = split.good.with_columns(pl.lit(source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))
