@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,50 @@ schema:
       - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
       - {{name: revision, logicalType: integer, required: true}}
       - {{name: v, logicalType: integer, required: true}}
+      - {{name: op, logicalType: string}}
 customProperties:
-{latest}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
+{words}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
 """
-# Which row of a key is the latest: by name of the dataset, nothing where there is no key.
-LATEST = {"plain": "", "keyed": "revision", "arriving": "arrival", "both": "[revision, arrival]"}
-NAMES = tuple(LATEST)
-Row = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a dataset keeps of its rows; without `latest` there is no key."""
+
+    latest: tuple[str, ...] = ()
+    history: bool = False
+    deletes: bool = False
+
+    @property
+    def words(self) -> str:
+        """Write it as custom properties of a contract."""
+        words = {
+            "latest": f"[{', '.join(self.latest)}]" if self.latest else "",
+            "history": "true" if self.history else "",
+        }
+        words["deleted"] = "{column: op, values: [D]}" if self.deletes else ""
+        return "".join(f"  - {{property: {word}, value: {value}}}\n" for word, value in words.items() if value)
+
+
+KEPT = {
+    "plain": Kept(),
+    "keyed": Kept(("revision",)),
+    "arriving": Kept(("arrival",)),
+    "both": Kept(("revision", "arrival"), deletes=True),
+    "versions": Kept(("revision",), history=True),
+    "snapshots": Kept(("arrival",), history=True, deletes=True),
+}
+NAMES = tuple(KEPT)
+Row = tuple[str, int, str, str]
 rows = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["1", "2", "bad"])), min_size=1, max_size=5
+    st.tuples(
+        st.sampled_from("abc"),
+        st.integers(0, 3),
+        st.sampled_from(["1", "2", "bad"]),
+        st.sampled_from(["", "", "D"]),
+    ),
+    min_size=1,
+    max_size=5,
 )
 # What there is when the test runs: a test may have added a kind of hop.
 moments = st.deferred(lambda: st.sampled_from([point for point in points() if not point.startswith("model:")]))
@@ -61,11 +97,9 @@ any_stage = st.deferred(lambda: st.sampled_from(stages()))
 def make_domain(folder: Path) -> Path:
     contracts = folder / "domains" / "lab" / "contracts"
     contracts.mkdir(parents=True, exist_ok=True)
-    for name, order in LATEST.items():
-        latest = f"  - {{property: latest, value: {order}}}\n" if order else ""
-        (contracts / f"{name}.yaml").write_text(
-            CONTRACT.format(name=name, keyed=str(bool(order)).lower(), latest=latest)
-        )
+    for name, kept in KEPT.items():
+        text = CONTRACT.format(name=name, keyed=str(bool(kept.latest)).lower(), words=kept.words)
+        (contracts / f"{name}.yaml").write_text(text)
     return folder / "domains"
 
 
@@ -89,7 +123,7 @@ class Machine(RuleBasedStateMachine):
     def land(self, name: str, content: list[Row]) -> None:
         """Land a file, maybe one of known content under another key."""
         self.landed += 1
-        text = "k,revision,v\n" + "".join(f"{k},{n},{v}\n" for k, n, v in content)
+        text = "k,revision,v,op\n" + "".join(f"{','.join(map(str, row))}\n" for row in content)
         self.rows_of[f"{name}/{self.landed}.csv"] = tuple(content)
         self.world.land(f"{name}/{self.landed}.csv", text.encode())
 
@@ -152,38 +186,60 @@ class Machine(RuleBasedStateMachine):
         keys = self.world.rows(asked.format(name, "(place->>'arrival')::bigint"), "ledger")
         return [self.rows_of[key.removeprefix("lab/")] for (key,) in keys]
 
-    def _expected(self, name: str) -> tuple[Counter[Row], int]:
-        """Return the rows that must be there, and how many bad ones must be accounted for."""
-        deliveries = self._deliveries(name)
-        assert len(deliveries) == sum(key.startswith(f"{name}/") for key in self.rows_of)
-        if "arrival" not in LATEST[name]:
-            deliveries = list(dict.fromkeys(deliveries))
-        ordered = [row for content in deliveries for row in content]
-        good = [row for row in ordered if row[2] != "bad"]
-        bad = len(ordered) - len(good)
-        match LATEST[name]:
-            case "":
-                return Counter(good), bad
-            case "revision":
-                good.sort(key=lambda row: (row[1], row[2]))
-            case "[revision, arrival]":
-                good.sort(key=lambda row: row[1])  # keeps the order of deliveries
-        return Counter({row[0]: row for row in good}.values()), bad
-
     def _compare(self) -> None:
         refused = 0
-        for name in NAMES:
-            expected, bad = self._expected(name)
-            refused += bad
-            found: list[Any] = self.world.silver(name).select("k", "revision", "v").rows()
-            assert Counter((k, n, str(v)) for k, n, v in found) == expected, name
-            loaded = self.world.rows(f"SELECT k, revision, v FROM lab.{name}")
-            assert Counter((k, n, str(v)) for k, n, v in loaded) == expected, name
+        for name, kept in KEPT.items():
+            deliveries = self._deliveries(name)
+            assert len(deliveries) == sum(key.startswith(f"{name}/") for key in self.rows_of)
+            expected = Expected.of(kept, deliveries)
+            refused += expected.refused
+            found = self.world.silver(name).select("k", "revision", "v", "op").rows()
+            assert Counter(map(written, found)) == expected.silver, name
+            loaded = self.world.rows(f"SELECT k, revision, v, op FROM lab.{name}")
+            assert Counter(map(written, loaded)) == expected.current, name
         counted = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
         assert counted == [(refused,)]
         assert list(verify()) == []
         assert self.world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
         assert self.world.keys("raw/") == []
+
+
+def written(found: Any) -> Row:
+    """Return a row of a table as a file would have it; a marker may have a bad number, which nobody judges."""
+    k, revision, v, op = found
+    return (k, revision, "bad" if v is None else str(v), op or "")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must be there: rows of silver, the current ones of them, and how many bad ones are accounted for."""
+
+    silver: Counter[Row]
+    current: Counter[Row]
+    refused: int
+
+    @classmethod
+    def of(cls, kept: Kept, deliveries: list[tuple[Row, ...]]) -> "Expected":
+        """Fold the deliveries of a dataset, which are in their order, row by row."""
+        if "arrival" not in kept.latest:
+            deliveries = list(dict.fromkeys(deliveries))
+        placed = [(number, row) for number, content in enumerate(deliveries) for row in content]
+        good = [(n, row) for n, row in placed if row[2] != "bad" or (kept.deletes and row[3] == "D")]
+        bad = len(placed) - len(good)
+        if not kept.latest:
+            every = Counter(row for _, row in good)
+            return cls(every, every, bad)
+        if "arrival" not in kept.latest:
+            good.sort(key=lambda item: (item[1][2], item[1][3] or "\0"))  # content decides
+        if "revision" in kept.latest:
+            good.sort(key=lambda item: item[1][1])
+        version = (lambda n, row: row[1]) if "revision" in kept.latest else (lambda n, row: n)
+        silver = {(row[0], version(n, row) if kept.history else None): row for n, row in good}
+        current = {key: row for (key, _), row in silver.items()}
+        if kept.history:
+            current = {key: row for (key, _), row in sorted(silver.items(), key=lambda item: item[0])}
+        gone = {key for key, row in current.items() if kept.deletes and row[3] == "D"}
+        return cls(Counter(silver.values()), Counter(row for key, row in current.items() if key not in gone), bad)
 
 
 def run(machine: type[Machine], stack: Mapping[str, str], folder: Path, examples: int) -> None:

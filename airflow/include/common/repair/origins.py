@@ -96,7 +96,9 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
         inputs = inputs.join(
             wanted_rows, left_on=list(shared.values()), right_on=list(shared), how="semi", nulls_equal=True
         )
-    return within(model, dataset, inputs, wanted & slices(model, dataset, inputs)) if inputs.height else inputs
+    if inputs.is_empty() or model.inputs[dataset].slice is None:
+        return inputs
+    return within(model, dataset, inputs, wanted & slices(model, dataset, inputs))
 
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
