@@ -22,7 +22,8 @@ from common.refine.clean import add_partition
 
 TRIALS, ROWS = 4, 8
 DAYS = [date(2024, 1, 5), date(2024, 1, 6), date(2024, 2, 6), date(2024, 3, 7)]
-WORDS = ["a", "b", "c"]
+WORDS = "abcdefgh"
+FEW = 3  # values that are no keys, so that rows meet
 
 
 def require_slices(model: Model) -> None:
@@ -69,7 +70,10 @@ def _less(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 def _made_up(dataset: Dataset, seed: int, *, history: bool) -> pl.DataFrame:
     """Make up some rows of a dataset; with few values, so that they meet, and in half of the trials with nulls."""
     contract, chance = contract_of(dataset), random.Random(f"{dataset}{seed}")  # noqa: S311 - rows for a trial
-    columns = {c.name: [_value(c, chance, nulls=seed % 2 == 1) for _ in range(ROWS)] for c in contract.columns}
+    most = {c.name: ROWS if c.name in contract.key else FEW for c in contract.columns}
+    columns = {
+        c.name: [_value(c, chance, most[c.name], nulls=seed % 2 == 1) for _ in range(ROWS)] for c in contract.columns
+    }
     schema = silver_schema(contract)
     frame = pl.DataFrame(columns, schema={c.name: schema[c.name] for c in contract.columns}, strict=False)
     frame = add_partition(_keyed(frame, contract, history=history), contract)
@@ -87,12 +91,12 @@ def _keyed(frame: pl.DataFrame, contract: Contract, *, history: bool) -> pl.Data
     return frame.unique(key, keep="first", maintain_order=True) if key else frame
 
 
-def _value(column: Column, chance: random.Random, *, nulls: bool) -> Any:
+def _value(column: Column, chance: random.Random, most: int, *, nulls: bool) -> Any:
     if nulls and not column.required and chance.random() < 0.2:
         return None
     if column.accepted and column.kind is Kind.STRING:
         return chance.choice(column.accepted)
-    number, day = chance.randint(1, 3), chance.choice(DAYS)
+    number, day = chance.randint(1, most), chance.choice(DAYS)
     values: dict[Kind, Any] = {
         Kind.STRING: WORDS[number - 1],
         Kind.INTEGER: number,

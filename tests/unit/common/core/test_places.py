@@ -61,7 +61,7 @@ def test_a_shape_is_read_with_its_defaults_and_written_whole(place: dict[str, An
 def test_kinds_are_told_apart_and_absent_differs_from_null() -> None:
     read = from_json({"key": "a", "etag": "e", "size": 1, "modified": "now", "of": None, "replay": {}})
     assert read == (RawFile("a", "e", 1, "now", other={"of": None}), Rerun(replay=Replay()))
-    assert from_json({"partitions": [], "version": None}) == (TableVersion((), None, None, {"version": None}), None)
+    assert from_json({"partitions": [], "version": None}) == (TableVersion(other={"version": None}), None)
     assert from_json({}) == (Unnamed({}), None)
 
 
