@@ -5,6 +5,7 @@ keyless dataset is there once, of a keyed one the latest row of each key, by its
 deliveries, or both; and every bad row is accounted for by one refusal that is open or discarded.
 """
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -57,6 +58,7 @@ class Kept:
     latest: tuple[str, ...] = ()
     history: bool = False
     deletes: bool = False
+    replaces: bool = False
 
     @property
     def words(self) -> str:
@@ -66,11 +68,13 @@ class Kept:
             "history": "true" if self.history else "",
         }
         words["deleted"] = "{column: op, values: [D]}" if self.deletes else ""
+        words["delivery"] = "replace" if self.replaces else ""
         return "".join(f"  - {{property: {word}, value: {value}}}\n" for word, value in words.items() if value)
 
 
 KEPT = {
     "plain": Kept(),
+    "replacing": Kept(replaces=True),
     "keyed": Kept(("revision",)),
     "arriving": Kept(("arrival",)),
     "both": Kept(("revision", "arrival"), deletes=True),
@@ -112,7 +116,8 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.held = ExitStack()
-        self.rows_of: dict[str, tuple[Row, ...]] = {}  # by the file's key
+        self.rows_of: dict[tuple[str, str], tuple[Row, ...]] = {}  # by key and ETag
+        self.deliveries: Counter[str] = Counter()
         self.landed = 0
 
     @initialize()
@@ -122,18 +127,32 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), content=rows)
     def land(self, name: str, content: list[Row]) -> None:
         """Land a file, maybe one of known content under another key."""
-        self.landed += 1
-        text = "k,revision,v,op\n" + "".join(f"{','.join(map(str, row))}\n" for row in content)
-        self.rows_of[f"{name}/{self.landed}.csv"] = tuple(content)
-        self.world.land(f"{name}/{self.landed}.csv", text.encode())
+        self._deliver(name, f"{name}/{sum(self.deliveries.values())}.csv", content)
 
-    @precondition(lambda self: self.landed > 0)
+    def _deliver(self, name: str, key: str, content: list[Row]) -> None:
+        text = "k,revision,v,op\n" + "".join(f"{','.join(map(str, row))}\n" for row in content)
+        etag = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        self.rows_of[key, etag] = tuple(content)
+        self.deliveries[name] += 1
+        self.world.land(key, text.encode())
+
+    @precondition(lambda self: self.rows_of)
     @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
     def return_to(self, choice: int, name: str) -> None:
         """Land a file again that came before, as a source does which takes back what it has said."""
-        earlier = [rows for key, rows in self.rows_of.items() if key.startswith(f"{name}/")]
+        earlier = [rows for (key, _), rows in self.rows_of.items() if key.startswith(f"{name}/")]
         if earlier:
             self.land(name, list(earlier[choice % len(earlier)]))  # type: ignore[no-untyped-call]
+
+    @precondition(lambda self: self.deliveries["replacing"])
+    @rule(choice=st.integers(0, 100), content=rows)
+    def overwrite(self, choice: int, content: list[Row]) -> None:
+        """Land other content under a key that was taken before."""
+        known = sorted({key for key, _ in self.rows_of if key.startswith("replacing/")})
+        key = known[choice % len(known)]
+        self.world.flow("bronze")  # what is overwritten before it is read was never delivered
+        if not any(tuple(content) == rows for (other, _), rows in self.rows_of.items() if other == key):
+            self._deliver("replacing", key, content)
 
     @rule(stage=any_stage)
     def work(self, stage: str) -> None:
@@ -180,17 +199,21 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.world.flow()
 
-    def _deliveries(self, name: str) -> list[tuple[Row, ...]]:
-        """Return the content of the deliveries of a dataset, in their order."""
-        asked = "SELECT place->>'key' FROM batch WHERE asset = 'lab.{}.raw' AND NOT place ? 'of' ORDER BY {}"
-        keys = self.world.rows(asked.format(name, "(place->>'arrival')::bigint"), "ledger")
-        return [self.rows_of[key.removeprefix("lab/")] for (key,) in keys]
+    def _deliveries(self, name: str) -> list[tuple[str, tuple[Row, ...]]]:
+        """Return keys and contents of the deliveries of a dataset, in their order."""
+        found = self.world.rows(
+            f"SELECT place->>'key', place->>'etag' FROM batch WHERE asset = 'lab.{name}.raw' AND NOT place ? 'of' "
+            "ORDER BY (place->>'arrival')::bigint",
+            "ledger",
+        )
+        named = [(key.removeprefix("lab/"), etag) for key, etag in found]
+        return [(key, self.rows_of[key, etag]) for key, etag in named]
 
     def _compare(self) -> None:
         refused = 0
         for name, kept in KEPT.items():
             deliveries = self._deliveries(name)
-            assert len(deliveries) == sum(key.startswith(f"{name}/") for key in self.rows_of)
+            assert len(deliveries) == self.deliveries[name]
             expected = Expected.of(kept, deliveries)
             refused += expected.refused
             found = self.world.silver(name).select("k", "revision", "v", "op").rows()
@@ -210,6 +233,11 @@ def written(found: Any) -> Row:
     return (k, revision, "bad" if v is None else str(v), op or "")
 
 
+def is_bad(row: Row, kept: Kept) -> bool:
+    """Return whether a row is to be refused: a delete marker is judged by key and version alone."""
+    return row[2] == "bad" and not (kept.deletes and row[3] == "D")
+
+
 @dataclass(frozen=True)
 class Expected:
     """What must be there: rows of silver, the current ones of them, and how many bad ones are accounted for."""
@@ -219,13 +247,16 @@ class Expected:
     refused: int
 
     @classmethod
-    def of(cls, kept: Kept, deliveries: list[tuple[Row, ...]]) -> "Expected":
+    def of(cls, kept: Kept, deliveries: list[tuple[str, tuple[Row, ...]]]) -> "Expected":
         """Fold the deliveries of a dataset, which are in their order, row by row."""
-        if "arrival" not in kept.latest:
-            deliveries = list(dict.fromkeys(deliveries))
-        placed = [(number, row) for number, content in enumerate(deliveries) for row in content]
-        good = [(n, row) for n, row in placed if row[2] != "bad" or (kept.deletes and row[3] == "D")]
-        bad = len(placed) - len(good)
+        contents = [content for _, content in deliveries]
+        bad = sum(is_bad(row, kept) for content in contents for row in content)
+        if kept.replaces:
+            contents = list(dict(deliveries).values())
+        elif "arrival" not in kept.latest:
+            contents = list(dict.fromkeys(contents))
+            bad = sum(is_bad(row, kept) for content in contents for row in content)
+        good = [(n, row) for n, content in enumerate(contents) for row in content if not is_bad(row, kept)]
         if not kept.latest:
             every = Counter(row for _, row in good)
             return cls(every, every, bad)

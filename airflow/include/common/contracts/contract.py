@@ -151,6 +151,11 @@ class Contract:
         return ARRIVAL in self.latest
 
     @property
+    def replaces(self) -> bool:
+        """Return whether a later delivery of a raw key takes the place of the earlier ones."""
+        return self.delivery == Delivery.REPLACE
+
+    @property
     def versions(self) -> tuple[str, ...]:
         """Name the columns that tell the newer of two rows of a key."""
         return tuple(name for name in self.latest if name != ARRIVAL)

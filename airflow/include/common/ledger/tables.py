@@ -82,6 +82,7 @@ batch = Table(
         text("((place ->> 'arrival')::bigint)"),
         postgresql_where=text("place ? 'modified'"),
     ),
+    Index("ix_batch_raw", "asset", text("(place ->> 'raw')"), postgresql_where=text("place ? 'landed'")),
     Index("ix_batch_undated", "asset", postgresql_where=text("place ? 'landed' AND NOT place ? 'arrival'")),
 )
 

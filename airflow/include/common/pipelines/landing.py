@@ -149,7 +149,7 @@ class LandingStep:
         Where the order of deliveries decides, none is a duplicate: a snapshot that returns is the latest again.
         """
         found = Sorted([], [], [])
-        if self.contract and self.contract.by_arrival:
+        if self.contract and (self.contract.by_arrival or self.contract.replaces):
             return replace(found, fresh=readable)
         with transaction() as connection:
             known = known_checksums(connection, self.consumer.output, [a.checksum for a in readable])

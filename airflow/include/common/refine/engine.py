@@ -19,7 +19,8 @@ class Task:
     """What a hop gives to an engine.
 
     `version` is that of the silver table which the rows are compared with. Where `withdraw` is set the rows that the
-    file of the one batch gave before are taken out first. `under` is hop and attempt, below which parts may be
+    file of the one batch gave before are taken out first, and those of the files `replaced`; what an `outdated` batch
+    gives is judged and counted, and not kept. `under` is hop and attempt, below which parts may be
     written. `arrivals` are those of the files whose rows in the table have none.
     """
 
@@ -31,6 +32,8 @@ class Task:
     withdraw: bool
     under: str
     arrivals: Mapping[str, int] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+    outdated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -99,11 +99,10 @@ class Redone:
     unrestored: int
 
 
-def redone(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame, gave: pl.Expr) -> Redone:
-    """Withdraw the table's rows for which `gave` is true, and fold in what their file gives now."""
+def redone(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, gave: pl.Expr) -> Redone:
+    """Withdraw the table's rows for which `gave` is true, and fold in rows that are fresh."""
     key, columns = list(contract.identity), list(silver_schema(contract))
     before = table.filter(gave).select(columns).collect(engine="streaming")
-    fresh = pl.scan_parquet(list(paths)) if paths else pl.LazyFrame(schema=silver_schema(contract))
     keys = fresh.select(key).unique().collect(engine="streaming")
     settled = _settle(contract, key, fresh, table.filter(~gave), keys).filter(~pl.col(KNOWN)).select(columns)
     changed = settled.join(before, on=columns, how="anti", nulls_equal=True)

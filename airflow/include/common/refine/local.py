@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
 from common.lake.publish import Part, stage_parts
-from common.lake.schema import partition_columns
+from common.lake.schema import partition_columns, silver_schema
 from common.lake.table import LakeTable, read_at, reading
 from common.observe.verbs import passed, verb
 from common.quality.batch import BatchFacts
@@ -81,13 +81,27 @@ class Spooled:
         contract, paths = self.task.contract, self.spool.paths
         current = self._current()
         with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
-            if self.task.withdraw and self.refined:  # claimed alone
-                (again,) = self.refined
-                gave = pl.col(FILE_COLUMN) == again.source.file
-                if again.source.skip is not None:
-                    gave &= ~pl.col("_record").is_in(again.source.skip.implode())
-                return redone(contract, paths, current, gave)
+            if self.refined and (self.task.withdraw or self.task.replaced or self.task.outdated):
+                return redone(contract, self._fresh(), current, self._withdrawn())
             return winners(contract, paths, current) if contract.key else None
+
+    def _fresh(self) -> pl.LazyFrame:
+        """Return the good rows of files that no later delivery has replaced."""
+        outdated = [r.source.file for r in self.refined if r.source.batch in self.task.outdated]
+        empty = pl.LazyFrame(schema=silver_schema(self.task.contract))
+        rows = pl.scan_parquet(self.spool.paths) if self.spool.paths else empty
+        return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated))
+
+    def _withdrawn(self) -> pl.Expr:
+        """Tell the rows of the table that are taken out before the fresh ones are put in."""
+        out = pl.col(FILE_COLUMN).is_in(list(self.task.replaced))
+        if self.task.withdraw:
+            (again,) = self.refined  # claimed alone
+            gave = pl.col(FILE_COLUMN) == again.source.file
+            if again.source.skip is not None:
+                gave &= ~pl.col(RECORD_COLUMN).is_in(again.source.skip.implode())
+            out |= gave
+        return out
 
     def _current(self) -> pl.LazyFrame:
         """Return the table's rows, with the arrival of those that were written before there were arrivals."""

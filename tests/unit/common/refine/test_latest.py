@@ -128,22 +128,20 @@ def test_no_rows_change_nothing() -> None:
     assert (found.inserted, found.replaced, found.settled.height) == (0, 0, 0)
 
 
-def again(made: Contract, state: list[Row], gives: list[Row], folder: Path) -> tuple[set[tuple[str, bool]], int]:
+def again(made: Contract, state: list[Row], gives: list[Row]) -> tuple[set[tuple[str, bool]], int]:
     """Withdraw what f1 gave and fold in what it gives now; return what is written or removed, and the unrestored."""
-    path = folder / "again.parquet"
-    frame(made, gives).write_parquet(path)
-    found = redone(made, [path], frame(made, state).lazy(), pl.col("_file") == "f1")
+    found = redone(made, frame(made, gives).lazy(), frame(made, state).lazy(), pl.col("_file") == "f1")
     return set(found.rows.select("v", "_gone").rows()), found.unrestored
 
 
-def test_a_file_read_otherwise_counts_the_keys_whose_earlier_row_is_not_kept(tmp_path: Path) -> None:
+def test_a_file_read_otherwise_counts_the_keys_whose_earlier_row_is_not_kept() -> None:
     held: list[Row] = [("a", 2, "x", "f1", 1), ("b", 2, "y", "f1", 2), ("c", 2, "z", "f1", 3)]
     gives: list[Row] = [("a", 2, "xx", "f1", 1), ("b", 1, "y", "f1", 2)]
-    changed, unrestored = again(VERSIONED, held, gives, tmp_path)
+    changed, unrestored = again(VERSIONED, held, gives)
     assert changed == {("xx", False), ("y", False), ("z", True)}
     assert unrestored == 2, "b is older now, and c is gone: what they had replaced could be the latest"
 
 
-def test_a_file_that_gives_the_same_changes_nothing(tmp_path: Path) -> None:
+def test_a_file_that_gives_the_same_changes_nothing() -> None:
     held: list[Row] = [("a", 2, "x", "f1", 1), ("b", 2, "y", "f2", 2)]
-    assert again(VERSIONED, held, held[:1], tmp_path) == (set(), 0)
+    assert again(VERSIONED, held, held[:1]) == (set(), 0)

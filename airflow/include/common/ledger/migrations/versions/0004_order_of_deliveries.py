@@ -1,4 +1,4 @@
-"""Deliveries have a place in an order: an index finds those that are taken, another the files that have none."""
+"""Deliveries have a place in an order: indexes find those that are taken, the files that have none, and a key's files."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("place ? 'modified'"),
     )
     op.create_index(
+        op.f("ix_batch_raw"),
+        "batch",
+        ["asset", sa.text("(place ->> 'raw')")],
+        postgresql_where=sa.text("place ? 'landed'"),
+    )
+    op.create_index(
         op.f("ix_batch_undated"),
         "batch",
         ["asset"],
@@ -26,4 +32,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_batch_undated"), "batch")
+    op.drop_index(op.f("ix_batch_raw"), "batch")
     op.drop_index(op.f("ix_batch_arrival"), "batch")
