@@ -97,10 +97,11 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
 def _report_unrestored(connection: Connection, manifest: Manifest) -> None:
     for output in manifest.outputs:
         if isinstance(output.place, TableVersion) and output.place.unrestored:
+            table = Asset.parse(output.asset).dataset
             why = (
                 f"Hop {manifest.hop} withdrew the rows of {output.place.unrestored} keys. What those rows had replaced "
-                "is not kept, so an older row that would be the latest now may be missing. Do the whole table again: "
-                f"`watershed backfill run {Asset.parse(output.asset).dataset} --all`."
+                "is not kept, so an older row that would be the latest now may be missing. Once every file was read by "
+                f"this contract, reading all of them again finds it: `watershed backfill run {table}`, twice."
             )
             open_incident(connection, STALE, manifest.consumer, why, manifest.inputs[0].id)
 
