@@ -1,6 +1,7 @@
 """A dataset's contract as frozen data, in the platform's own words."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -38,11 +39,40 @@ class LoadStrategy(StrEnum):
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """How numbers are written in texts: the signs of fraction and thousands, and what may stand around the digits.
+
+    `symbols` are texts before or after the number (`$`, `EUR`); `negative` says which ways of marking one are in use
+    besides a minus before it: `trailing` (5-), `parentheses` ((5)).
+    """
+
+    decimal: str = "."
+    group: str = ""
+    symbols: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How times without an offset are meant: of which `zone`, and whether they may be missing or must be.
+
+    `overlap` says which of two times is meant that a clock shows twice (`earlier`, `later`); without it such a time is
+    refused, as one is that a clock never shows. With `cut`, digits beyond the microsecond are dropped.
+    """
+
+    zone: str = "UTC"
+    offset: bool | None = None
+    overlap: str | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True)
 class Column:
     """One column: its type, how it is cleaned, and the rules its values obey.
 
     `source` is the name in the files; `formats` are strftime patterns tried in order; `nulls` are the texts
-    that mean nothing is known; `case` and `normalise` name transformations of refining.
+    that mean nothing is known; `case` and `normalise` name transformations of refining. `accepted` and the limits
+    are values of the column's own type; `above` and `below` are limits that a value must not reach.
     """
 
     name: str
@@ -55,13 +85,22 @@ class Column:
     formats: tuple[str, ...] = ()
     nulls: tuple[str, ...] = ("",)
     case: str | None = None
-    normalise: str | None = None
-    accepted: tuple[str, ...] = ()
+    normalise: tuple[str, ...] = ()
+    region: str | None = None
+    numbers: Numbers = Numbers()
+    clock: Clock = Clock()
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    accepted: tuple[Any, ...] = ()
     minimum: Any = None
     maximum: Any = None
+    above: Any = None
+    below: Any = None
+    multiple_of: Decimal | None = None
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
+    form: str | None = None
     personal: bool = False
 
 

@@ -3,133 +3,171 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from common.contracts.contract import ARRIVAL, Column, Contract, Delivery, Kind, LoadSpec, LoadStrategy
+from common.contracts.column_rules import column_faults
+from common.contracts.contract import ARRIVAL, Contract, Delivery, Kind, LoadSpec, LoadStrategy
+from common.contracts.document import Fault
+from common.contracts.files import file_faults
+from common.contracts.patterns import problem
 from common.core.targets import TARGETS
 
 BY = ("value", "day", "month", "year")
-CASES = (None, "lower", "upper", "title")
-NORMALISERS = (None, "email", "phone")
+ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+LONGEST = 63  # bytes of a name, which PostgreSQL would cut
+TIMES = (Kind.DATE, Kind.TIMESTAMP)
 
 
-def faults(contract: Contract) -> list[str]:
+def faults(contract: Contract) -> list[Fault]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    parts = (_columns, _identity, _versions, _partition, _batch, _loads)
+    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _loads)
     return [fault for part in parts for fault in part(contract)]
 
 
-def _columns(contract: Contract) -> Iterator[str]:
-    names = [column.name for column in contract.columns]
-    for part, text in (("domain", contract.dataset.domain), ("schema/0/name", contract.dataset.name)):
-        if not NAME.fullmatch(text):
-            yield f"/{part}: '{text}' is no name; use lower case letters, digits and underscores."
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"/schema/0/properties: '{name}' stands more than once."
-    for column in contract.columns:
-        yield from _column(column, f"/schema/0/properties/{column.name}")
+def warnings(contract: Contract) -> list[Fault]:
+    """List what a contract says that works, but not as it may be meant."""
+    return list(_warnings(contract))
 
 
-def _column(column: Column, where: str) -> Iterator[str]:
-    if not NAME.fullmatch(column.name):
-        yield f"{where}: is no column name; use lower case letters, digits and underscores, a letter first."
-    if column.case not in CASES:
-        yield f"{where}/case: no '{column.case}'. Known: lower, upper, title."
-    if column.normalise not in NORMALISERS:
-        yield f"{where}/normalise: no '{column.normalise}'. Known: email, phone."
-    if column.pattern is not None and not _compiles(column.pattern):
-        yield f"{where}/logicalTypeOptions/pattern: '{column.pattern}' is no regular expression."
-    if not 1 <= column.precision <= 38 or not 0 <= column.scale <= column.precision:
-        found = f"decimal({column.precision},{column.scale})"
-        yield f"{where}/physicalType: {found}: precision is 1 to 38, scale at most precision."
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
-
-
-def _identity(contract: Contract) -> Iterator[str]:
-    names = {column.name for column in contract.columns}
-    if contract.key and not contract.latest:
-        yield (
-            "/customProperties/latest: a dataset with a primary key must say which columns tell the newer of "
-            "two rows of one key, or 'arrival' for the one that came last."
+def _warnings(contract: Contract) -> Iterator[Fault]:
+    if contract.immutable:
+        yield Fault(
+            "/customProperties/immutable",
+            "means nothing any more: a row is found in whichever partition holds it. Leave it out; it will be a fault.",
         )
+    if contract.latest and ARRIVAL not in contract.latest:
+        proposed = f"[{', '.join((*contract.latest, ARRIVAL))}]"
+        yield Fault(
+            "/customProperties/latest",
+            f"does not say which of two different rows is newer that are equal in {', '.join(contract.latest)}; their "
+            f"content decides, and they are counted. With {proposed} the row that came later is.",
+        )
+    part = contract.partition
+    kinds = {column.name: column.kind for column in contract.columns}
+    if part.column and part.by == "value" and kinds.get(part.column) in (*TIMES, Kind.DOUBLE, Kind.DECIMAL):
+        yield Fault(
+            "/customProperties/partition",
+            f"makes a partition of every single value of '{part.column}', a {kinds[part.column]}; hundreds make every "
+            "hop slow. Say by: day, month or year, or take a column of few values.",
+        )
+
+
+def _names(contract: Contract) -> Iterator[Fault]:
+    for place, text in (("/domain", contract.dataset.domain), ("/schema/0/name", contract.dataset.name)):
+        if text and not NAME.fullmatch(text):
+            yield Fault(place, f"'{text}' is no name; use lower case letters, digits and underscores.")
+
+
+def _columns(contract: Contract) -> Iterator[Fault]:
+    names, sources = [c.name for c in contract.columns], [c.source for c in contract.columns]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Fault("/schema/0/properties", f"'{name}' stands more than once.")
+    for source in sorted({source for source in sources if sources.count(source) > 1}):
+        both = dict.fromkeys(column.name for column in contract.columns if column.source == source)
+        if len(both) > 1:
+            yield Fault(
+                "/schema/0/properties",
+                f"{' and '.join(both)} both read the column '{source}' of the files; a column is read once.",
+            )
+    for column in contract.columns:
+        where = f"/schema/0/properties/{column.name}"
+        if not NAME.fullmatch(column.name):
+            yield Fault(where, "is no column name; use lower case letters, digits and underscores, a letter first.")
+        yield from column_faults(column, where)
+
+
+def _identity(contract: Contract) -> Iterator[Fault]:
+    names, where = {column.name for column in contract.columns}, "/customProperties/latest"
+    if contract.key and not contract.latest:
+        yield Fault(
+            where,
+            "a dataset with a primary key must say which columns tell the newer of "
+            f"two rows of one key, or '{ARRIVAL}' for the one that came last.",
+        )
+    if contract.latest and not contract.key:
+        yield Fault(where, "tells the newer of two rows of one key, but no column is `primaryKey`.")
     for name in contract.latest:
         if name != ARRIVAL and name not in names:
-            yield f"/customProperties/latest: no column '{name}'. Known: {', '.join(sorted(names))}, {ARRIVAL}."
+            yield Fault(where, f"no column '{name}'. Known: {', '.join(sorted(names))}, {ARRIVAL}.")
+    if len(set(contract.latest)) < len(contract.latest):
+        yield Fault(where, f"names a column twice: {', '.join(contract.latest)}.")
     if ARRIVAL in contract.latest[:-1]:
-        yield (
-            f"/customProperties/latest: '{ARRIVAL}' stands before '{contract.latest[-1]}', which could never decide: "
-            f"no two records arrive at once. Put '{ARRIVAL}' last, as in [updated_at, {ARRIVAL}], or leave it out."
+        yield Fault(
+            where,
+            f"'{ARRIVAL}' stands before '{contract.latest[-1]}', which could never decide: no two records arrive at "
+            f"once. Put '{ARRIVAL}' last, as in [updated_at, {ARRIVAL}], or leave it out.",
         )
 
 
-def _versions(contract: Contract) -> Iterator[str]:
+def _versions(contract: Contract) -> Iterator[Fault]:
     where = "/customProperties"
-    if not isinstance(contract.history, bool):
-        yield f"{where}/history: found {contract.history!r}; allowed are true and false."
-    elif contract.history and not contract.key:
-        yield f"{where}/history: keeps the versions of a key, but no column is `primaryKey`."
+    if contract.history and not contract.key:
+        yield Fault(f"{where}/history", "keeps the versions of a key, but no column is `primaryKey`.")
     if contract.delivery not in list(Delivery):
-        yield f"{where}/delivery: no '{contract.delivery}'. Known: {', '.join(Delivery)}."
+        yield Fault(f"{where}/delivery", f"no '{contract.delivery}'. Known: {', '.join(Delivery)}.")
     elif contract.delivery == Delivery.REPLACE and contract.key:
-        yield (
-            f"{where}/delivery: '{Delivery.REPLACE}' takes away the rows of earlier deliveries, but rows with a key "
-            "are replaced by key. Leave it out, or leave out `primaryKey`."
+        yield Fault(
+            f"{where}/delivery",
+            f"'{Delivery.REPLACE}' takes away the rows of earlier deliveries, but rows with a key are replaced by "
+            "key. Leave it out, or leave out `primaryKey`.",
         )
-    if contract.deleted is not None:
-        yield from _deleted(contract, f"{where}/deleted")
-
-
-def _deleted(contract: Contract, where: str) -> Iterator[str]:
-    marker, names = contract.deleted, [column.name for column in contract.columns]
-    if marker is None:
+    if contract.deleted is None:
         return
+    names = [column.name for column in contract.columns]
     if not contract.key:
-        yield f"{where}: says that a key is gone, but no column is `primaryKey`."
-    if marker.column not in names:
-        yield f"{where}/column: no column '{marker.column}'. Known: {', '.join(names)}."
-    if not marker.values:
-        yield f"{where}/values: is empty; name at least one value that says that the key is gone."
+        yield Fault(f"{where}/deleted", "says that a key is gone, but no column is `primaryKey`.")
+    if contract.deleted.column not in names:
+        yield Fault(f"{where}/deleted/column", f"no column '{contract.deleted.column}'. Known: {', '.join(names)}.")
+    if not contract.deleted.values:
+        yield Fault(f"{where}/deleted/values", "is empty; name at least one value that says that the key is gone.")
 
 
-def _partition(contract: Contract) -> Iterator[str]:
+def _partition(contract: Contract) -> Iterator[Fault]:
     partition, columns = contract.partition, {column.name: column for column in contract.columns}
+    where = "/customProperties/partition"
     if partition.by not in BY:
-        yield f"/customProperties/partition/by: no '{partition.by}'. Known: {', '.join(BY)}."
-    if partition.path is not None and (not _compiles(partition.path) or re.compile(partition.path).groups != 1):
-        yield f"/customProperties/partition/path: '{partition.path}' is not a regular expression with one group."
+        yield Fault(f"{where}/by", f"no '{partition.by}'. Known: {', '.join(BY)}.")
+    if partition.path is not None and (problem(partition.path) or re.compile(partition.path).groups != 1):
+        yield Fault(f"{where}/path", f"'{partition.path}' is not a regular expression with one group.")
     if partition.column is None:
         return
     if partition.column not in columns:
-        yield f"/customProperties/partition/column: no column '{partition.column}'. Known: {', '.join(columns)}."
-    elif partition.by in BY[1:] and columns[partition.column].kind not in (Kind.DATE, Kind.TIMESTAMP):
-        yield f"/customProperties/partition/by: '{partition.by}' needs a date, '{partition.column}' is none."
-    elif contract.key and partition.column not in (*contract.key, *contract.immutable):
-        yield (
-            f"/customProperties/partition/column: '{partition.column}' is not part of the key, so a row could "
-            "move between partitions; make it part of the key or list it under `immutable`."
-        )
+        yield Fault(f"{where}/column", f"no column '{partition.column}'. Known: {', '.join(columns)}.")
+    elif partition.by in BY[1:] and columns[partition.column].kind not in TIMES:
+        yield Fault(f"{where}/by", f"'{partition.by}' needs a date, '{partition.column}' is none.")
+    derived = f"{partition.column}_{ENDING.get(partition.by, 'part')}"
+    if derived in columns:
+        yield Fault(where, f"makes a column '{derived}', which the contract has; give that one another name.")
+    if len(derived.encode()) > LONGEST:
+        yield Fault(where, f"makes a column '{derived}', longer than the {LONGEST} bytes that warehouses keep.")
 
 
-def _batch(contract: Contract) -> Iterator[str]:
+def _batch(contract: Contract) -> Iterator[Fault]:
     rules, where = contract.batch, "/customProperties/batch"
-    numbers = [rules.max_refused_share, *rules.rows, *rules.of_median, rules.max_age_hours]
-    if any(n is not None and (isinstance(n, bool) or not isinstance(n, int | float) or n < 0) for n in numbers):
-        yield f"{where}: limits are numbers from 0 on; found {numbers}."
+    share = rules.max_refused_share
+    for name, limit in (
+        ("maxRefusedShare", share), ("minRows", rules.rows[0]), ("maxRows", rules.rows[1]),
+        ("minOfMedian", rules.of_median[0]), ("maxOfMedian", rules.of_median[1]), ("maxAgeHours", rules.max_age_hours),
+    ):  # fmt: skip
+        if limit is not None and not 0 <= limit < float("inf"):
+            yield Fault(f"{where}/{name}", f"found {limit}; limits are numbers from 0 on.")
+    if share is not None and share > 1:
+        yield Fault(f"{where}/maxRefusedShare", f"found {share}; a share is 0 to 1, as 0.05 for five in a hundred.")
+    for (least, most), words in (
+        (rules.rows, ("minRows", "maxRows")),
+        (rules.of_median, ("minOfMedian", "maxOfMedian")),
+    ):
+        if least is not None and most is not None and least > most:
+            yield Fault(f"{where}/{words[0]}", f"is {least}, above {words[1]} {most}: every batch would be held back.")
     if (rules.max_age_hours is None) != (rules.age_column is None):
-        yield f"{where}: maxAgeHours and ageColumn belong together: the age of the newest value of that column."
-    times = [c.name for c in contract.columns if c.kind in (Kind.DATE, Kind.TIMESTAMP)]
+        yield Fault(where, "maxAgeHours and ageColumn belong together: the age of the newest value of that column.")
+    times = [c.name for c in contract.columns if c.kind in TIMES]
     if rules.age_column is not None and rules.age_column not in times:
-        yield f"{where}/ageColumn: '{rules.age_column}' is no date or timestamp. Known: {', '.join(times) or 'none'}."
+        known = ", ".join(times) or "none"
+        yield Fault(f"{where}/ageColumn", f"'{rules.age_column}' is no date or timestamp. Known: {known}.")
 
 
-def _loads(contract: Contract) -> Iterator[str]:
-    yield from (f"/customProperties/load: {fault}" for fault in load_faults(contract.loads))
+def _loads(contract: Contract) -> Iterator[Fault]:
+    yield from (Fault("/customProperties/load", fault) for fault in load_faults(contract.loads))
 
 
 def load_faults(loads: Sequence[LoadSpec]) -> Iterator[str]:

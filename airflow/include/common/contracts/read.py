@@ -1,192 +1,181 @@
-"""Read a contract from ODCS v3 YAML and say clearly what is wrong with it."""
+"""Read a contract from ODCS v3 YAML and say clearly what is wrong with it: all of it at once."""
 
 import hashlib
-import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
-from pydantic import ValidationError
-
-from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker, Delivery, Kind, LoadSpec, Partitioning
+from common.contracts.columns import ColumnReader
+from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker, Kind, LoadSpec, Partitioning
+from common.contracts.document import Document, Fault, parse
 from common.contracts.lint import faults
+from common.contracts.literals import WrongLiteral, literal
+from common.contracts.odcs import shape_faults
+from common.contracts.words import BatchWords, ContractWords, DeletedWords, custom_words, dialect_words
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
-from common.core.shape import Dialect
 
-DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", re.IGNORECASE)
-LOGICAL = {
-    "string": Kind.STRING,
-    "integer": Kind.INTEGER,
-    "number": Kind.DOUBLE,
-    "boolean": Kind.BOOLEAN,
-    "date": Kind.DATE,
-    "timestamp": Kind.TIMESTAMP,
+UNITS = {
+    **dict.fromkeys(("s", "second", "seconds"), 1 / 3600),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 1.0),
+    **dict.fromkeys(("d", "day", "days"), 24.0),
+    **dict.fromkeys(("w", "week", "weeks"), 168.0),
+    **dict.fromkeys(("y", "yr", "year", "years"), 8766.0),
 }
-CONTRACT_WORDS = {
-    "latest", "partition", "dialect", "load", "owner", "batch", "immutable", "history", "deleted", "delivery",
-}  # fmt: skip
-BATCH_WORDS = {
-    "maxRefusedShare", "minRows", "maxRows", "minOfMedian", "maxOfMedian", "maxAgeHours", "ageColumn", "knownColumns",
-}  # fmt: skip
-COLUMN_WORDS = {"formats", "nulls", "case", "normalise"}
 
 
 def read_contract(path: Path) -> Contract:
     """Read and check one contract file.
 
-    Raises ContractError with every fault found, each with what was found, what is allowed and where.
+    Raises ContractError with every fault found, each with line, place, what was found and what is allowed.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ContractError(f"{path}: cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ContractError(
+            f"{path}: is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}. Save it as UTF-8."
+        ) from error
     return parse_contract(text, str(path))
 
 
 def parse_contract(text: str, where: str = "contract") -> Contract:
     """Read and check the text of one contract; `where` names it in errors."""
-    try:
-        document = OpenDataContractStandard.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ContractError(f"{where}: is not YAML: {error}") from error
-    except ValidationError as error:
-        found = "; ".join(f"/{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ContractError(f"{where}: is not an ODCS v3 contract: {found}") from error
-    try:
-        contract = _contract(document, hashlib.sha256(text.encode()).hexdigest()[:12])
-    except ContractError as error:
-        raise ContractError(f"{where}: {error}") from error
-    if wrong := faults(contract):
-        raise ContractError(f"{where}: " + "; ".join(wrong))
+    document = parse(text, where)
+    if not isinstance(document.data, dict):
+        found = type(document.data).__name__
+        raise ContractError(f"{where}: is not an ODCS v3 contract: line 1: /: found a {found}; expected a mapping.")
+    shape = [*document.faults, *shape_faults(document)]
+    contract, own = _contract(document, hashlib.sha256(text.encode()).hexdigest()[:12])
+    wrong = [*shape, *own, *(faults(contract) if contract else ())]
+    if wrong:
+        places = sorted({(document.line(fault.where), fault.where, fault.message) for fault in wrong})
+        kind = "is not an ODCS v3 contract: " if shape else ""
+        lines = "; ".join(f"line {line}: {place}: {message}" for line, place, message in places)
+        raise ContractError(f"{where}: {kind}{lines}")
+    if contract is None:
+        raise ContractError(f"{where}: is not an ODCS v3 contract.")
     return contract
 
 
-def _contract(document: OpenDataContractStandard, digest: str) -> Contract:
-    if not document.schema_ or len(document.schema_) != 1 or not document.schema_[0].properties:
-        raise ContractError("/schema: expected exactly one table with properties.")
-    if document.schema_[0].quality:
-        raise ContractError("/schema/0/quality: rules for the whole table are not kept yet; state them by column.")
-    if not document.domain:
-        raise ContractError("/domain: is missing; it is the folder below raw/.")
-    table = document.schema_[0]
-    words = _words(document.customProperties, CONTRACT_WORDS, "/customProperties")
-    properties = table.properties or []
-    keys = sorted((p for p in properties if p.primaryKey), key=lambda p: p.primaryKeyPosition or 0)
-    latest = words.get("latest", [])
-    return Contract(
-        dataset=Dataset(document.domain, table.name or ""),
-        version=document.version or "0.0.0",
+def _contract(document: Document, digest: str) -> tuple[Contract | None, list[Fault]]:
+    """Make a contract of what can be understood, with what cannot be."""
+    data, table = document.data, _table(document.data)
+    if table is None:
+        return None, [Fault("/schema", "expected exactly one table with properties.")]
+    words, wrong = custom_words(document, data.get("customProperties"), ContractWords, "")
+    dialect, numbers, unknown = dialect_words(document, words.dialect)
+    reader = ColumnReader(document, numbers, words.region)
+    properties = [prop for prop in table["properties"] if isinstance(prop, dict)]
+    columns = tuple(reader.read(prop) for prop in properties)
+    freshness, late = _freshness(data)
+    deleted, unmarked = _delete_marker(document, words.deleted, columns)
+    contract = Contract(
+        dataset=Dataset(_text(data.get("domain")), _text(table.get("name"))),
+        version=_text(data.get("version")) or "0.0.0",
         hash=digest,
-        columns=tuple(_column(p) for p in properties),
-        key=tuple(p.name or "" for p in keys),
-        latest=(latest,) if isinstance(latest, str) else tuple(latest),
-        immutable=tuple(words.get("immutable", [])),
-        history=words.get("history", False),
-        deleted=_delete_marker(words.get("deleted")),
-        delivery=words.get("delivery", Delivery.APPEND),
-        partition=Partitioning(**words.get("partition", {})),
-        dialect=Dialect(**words.get("dialect", {})),
-        loads=tuple(LoadSpec(**load) for load in words.get("load", [])),
-        batch=_batch_rules(words.get("batch", {})),
-        owner=words.get("owner", "data-platform"),
-        description=(document.description.purpose or "") if document.description else "",
-        freshness_hours=_freshness(document),
+        columns=columns,
+        key=tuple(_text(p.get("name")) for p in sorted(filter(_is_key, properties), key=_position)),
+        latest=(words.latest,) if isinstance(words.latest, str) else tuple(words.latest),
+        immutable=tuple(words.immutable),
+        history=words.history,
+        deleted=deleted,
+        delivery=words.delivery,
+        partition=Partitioning(**words.partition.model_dump()),
+        dialect=dialect,
+        loads=tuple(LoadSpec(**load.model_dump()) for load in words.load),
+        batch=_batch_rules(words.batch),
+        owner=words.owner,
+        description=_purpose(data.get("description")),
+        freshness_hours=freshness,
     )
+    return contract, [*wrong, *unknown, *reader.faults, *late, *unmarked, *_unkept(data, table)]
 
 
-def _delete_marker(value: Any) -> DeleteMarker | None:
-    if value is None:
+def _table(data: dict[str, Any]) -> dict[str, Any] | None:
+    tables = data.get("schema")
+    if not isinstance(tables, list) or len(tables) != 1 or not isinstance(tables[0], dict):
         return None
-    if not isinstance(value, dict) or set(value) != {"column", "values"} or not isinstance(value["values"], list):
-        raise ContractError(
-            f"/customProperties/deleted: found {value!r}; expected {{column: NAME, values: [VALUE, ...]}}: a record "
-            "with one of the values in that column says that its key is gone."
-        )
-    return DeleteMarker(str(value["column"]), tuple(value["values"]))
+    properties = tables[0].get("properties")
+    return tables[0] if isinstance(properties, list) and properties else None
 
 
-def _batch_rules(words: dict[str, Any]) -> BatchRules:
-    if unknown := set(words) - BATCH_WORDS:
-        known = ", ".join(sorted(BATCH_WORDS))
-        raise ContractError(f"/customProperties/batch: no rule {sorted(unknown)}. Known: {known}.")
+def _unkept(data: dict[str, Any], table: dict[str, Any]) -> Iterator[Fault]:
+    """List what stands where Watershed does not look for it; it would be skipped in silence."""
+    if not data.get("domain"):
+        yield Fault("/domain", "is missing; it is the folder below raw/.")
+    if table.get("quality"):
+        yield Fault("/schema/0/quality", "rules for the whole table are not kept yet; state them by column.")
+    if any(isinstance(p, dict) and p.get("vendor") in (None, "watershed") for p in table.get("customProperties") or []):
+        yield Fault("/schema/0/customProperties", "is not read; these words stand under /customProperties.")
+    keys = [p.get("primaryKeyPosition") for p in table["properties"] if isinstance(p, dict) and p.get("primaryKey")]
+    stated = [position for position in keys if position is not None]
+    if len(set(stated)) < len(stated) or (stated and len(stated) < len(keys)):
+        yield Fault("/schema/0/properties", f"primaryKeyPosition is {keys}; give each column of the key its own.")
+    for prop in table["properties"]:
+        if isinstance(prop, dict) and prop.get("primaryKeyPosition") is not None and not prop.get("primaryKey"):
+            place = f"/schema/0/properties/{prop.get('name')}/primaryKeyPosition"
+            yield Fault(place, "is given, but the column is no primaryKey.")
+
+
+def _is_key(prop: dict[str, Any]) -> bool:
+    return prop.get("primaryKey") is True
+
+
+def _position(prop: dict[str, Any]) -> int:
+    position = prop.get("primaryKeyPosition")
+    return position if isinstance(position, int) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _purpose(description: Any) -> str:
+    return _text(description.get("purpose")) if isinstance(description, dict) else ""
+
+
+def _delete_marker(
+    document: Document, words: DeletedWords | None, columns: Sequence[Column]
+) -> tuple[DeleteMarker | None, list[Fault]]:
+    if words is None:
+        return None, []
+    values, wrong = list[Any](), list[Fault]()
+    column = next((column for column in columns if column.name == words.column), None)
+    for position, value in enumerate(words.values if column else []):
+        where = f"/customProperties/deleted/values/{position}"
+        try:
+            values.append(literal(column.kind if column else Kind.STRING, value, document.written(where)))
+        except WrongLiteral as error:
+            wrong.append(Fault(where, f"{error}."))
+    return DeleteMarker(words.column, tuple(values) if column else tuple(words.values)), wrong
+
+
+def _batch_rules(words: BatchWords) -> BatchRules:
     return BatchRules(
-        max_refused_share=words.get("maxRefusedShare"),
-        rows=(words.get("minRows"), words.get("maxRows")),
-        of_median=(words.get("minOfMedian"), words.get("maxOfMedian")),
-        max_age_hours=words.get("maxAgeHours"),
-        age_column=words.get("ageColumn"),
-        known_columns=bool(words.get("knownColumns", False)),
+        max_refused_share=words.maxRefusedShare,
+        rows=(words.minRows, words.maxRows),
+        of_median=(words.minOfMedian, words.maxOfMedian),
+        max_age_hours=words.maxAgeHours,
+        age_column=words.ageColumn,
+        known_columns=words.knownColumns,
     )
 
 
-def _column(prop: SchemaProperty) -> Column:
-    name = prop.name or ""
-    words = _words(prop.customProperties, COLUMN_WORDS, f"/schema/0/properties/{name}/customProperties")
-    options = prop.logicalTypeOptions or {}
-    precision, scale = 18, 2
-    kind = LOGICAL.get(prop.logicalType or "string")
-    if kind is None:
-        raise ContractError(
-            f"/schema/0/properties/{name}/logicalType: '{prop.logicalType}' is not supported. "
-            f"Known: {', '.join(LOGICAL)}."
-        )
-    if found := DECIMAL.fullmatch((prop.physicalType or "").strip()):
-        kind, precision, scale = Kind.DECIMAL, int(found[1]), int(found[2])
-    stated = _stated(prop, f"/schema/0/properties/{name}")
-    return Column(
-        name=name,
-        kind=kind,
-        source=prop.physicalName or name,
-        description=prop.description or "",
-        precision=precision,
-        scale=scale,
-        required=bool(prop.required or prop.primaryKey or "required" in stated),
-        formats=tuple(words.get("formats", [options["format"]] if "format" in options else [])),
-        nulls=("", *words.get("nulls", [])),
-        case=words.get("case"),
-        normalise=words.get("normalise"),
-        accepted=tuple(map(str, [*(item.value for item in prop.enum or []), *stated.get("accepted", [])])),
-        minimum=options.get("minimum"),
-        maximum=options.get("maximum"),
-        min_length=options.get("minLength"),
-        max_length=options.get("maxLength"),
-        pattern=options.get("pattern") or stated.get("pattern"),
-        personal=(prop.classification or "").lower() in {"pii", "personal", "sensitive"}
-        or "pii" in {tag.lower() for tag in prop.tags or []},
-    )
-
-
-def _stated(prop: SchemaProperty, where: str) -> dict[str, Any]:
-    """Read the quality rules of a column; one that cannot be kept is a fault, for it would be skipped in silence."""
-    if prop.unique and not prop.primaryKey:
-        raise ContractError(f"{where}/unique: only the primary key is kept unique; make the column part of it.")
-    found: dict[str, Any] = {}
-    for rule in prop.quality or []:
-        values = rule.arguments or {}
-        if rule.metric == "nullValues" and rule.mustBe == 0:
-            found["required"] = True
-        elif rule.metric == "invalidValues" and rule.mustBe == 0 and values.keys() <= {"validValues", "pattern"}:
-            found |= {"accepted": values.get("validValues", []), "pattern": values.get("pattern")}
-        else:
-            raise ContractError(
-                f"{where}/quality: cannot keep {rule.metric or rule.rule or rule.type}. Known: metric nullValues with "
-                "mustBe 0, metric invalidValues with arguments validValues or pattern and mustBe 0."
-            )
-    return found
-
-
-def _words(properties: list[CustomProperty] | None, known: set[str], where: str) -> dict[str, Any]:
-    words = {p.property or "": p.value for p in properties or []}
-    if unknown := set(words) - known:
-        raise ContractError(f"{where}: no property {sorted(unknown)}. Known: {', '.join(sorted(known))}.")
-    return words
-
-
-def _freshness(document: OpenDataContractStandard) -> float | None:
-    hours = {"h": 1.0, "hours": 1.0, "d": 24.0, "days": 24.0, "m": 1 / 60, "minutes": 1 / 60}
-    for sla in document.slaProperties or []:
-        if sla.property == "freshness" and sla.value is not None:
-            return float(sla.value) * hours.get(sla.unit or "h", 1.0)
-    return None
+def _freshness(data: dict[str, Any]) -> tuple[float | None, list[Fault]]:
+    stated = [
+        sla for sla in data.get("slaProperties") or [] if isinstance(sla, dict) and sla.get("property") == "freshness"
+    ]
+    if not stated:
+        return None, []
+    where, value, unit = "/slaProperties/freshness", stated[0].get("value"), stated[0].get("unit") or "h"
+    wrong = []
+    if len(stated) > 1:
+        wrong.append(Fault(where, "stands more than once; only one can be meant."))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        wrong.append(Fault(f"{where}/value", f"found {value!r}; expected a number above 0."))
+    if unit not in UNITS:
+        wrong.append(Fault(f"{where}/unit", f"no '{unit}'. Known: {', '.join(UNITS)}."))
+    return (None, wrong) if wrong else (float(value or 0) * UNITS[unit], [])

@@ -1,131 +1,132 @@
 """The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import polars as pl
 
 from common.contracts.contract import Column, Contract, Kind
+from common.contracts.literals import FALSE, TRUE
+from common.core.errors import UnreadableFile
+from common.core.shape import Shape
+from common.formats.names import RECORD
 from common.lake.schema import partition_columns
 from common.quality.checks import raw
+from common.refine import figures, moments
+from common.refine.match import matched
+from common.refine.texts import normalised
 
-Parse = Callable[[pl.Series, str], pl.Series]
-DATE_FORMATS = ("%Y-%m-%d",)
-TIMESTAMP_FORMATS = (
-    "%Y-%m-%dT%H:%M:%SZ",  # those without a fraction first: polars reads them seven times as fast
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S%.f%:z",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-)
-TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+SENTINELS = (Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE, Kind.DATE, Kind.TIMESTAMP)
+IN = "__in__"
 
 
-def clean(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Field:
+    """A column of a file: its type, None for text; `typed` texts are values of JSON, which knows numbers."""
+
+    dtype: pl.DataType | None
+    typed: bool = False
+
+
+def clean(frame: pl.DataFrame, contract: Contract, shape: Shape | None = None) -> pl.DataFrame:
     """Add every column of the contract, typed, and the text it came from; what cannot be cast is null.
 
-    Columns that the file lacks are null; columns that the contract does not know are left out.
+    Columns that the file lacks are null; columns that the contract does not know are left out. `shape` tells what the
+    file is. Raises UnreadableFile (schema) where a column holds what has no text.
     """
-    texts = frame.select(
-        *(_as_text(frame, column).alias(raw(column)) for column in contract.columns),
-        *(pl.col(name) for name in frame.columns if name.startswith("_")),
+    read, fields = _read(frame, contract, shape)
+    texts = read.with_columns(_text(column, fields[column.name]).alias(raw(column)) for column in contract.columns)
+    typed = texts.with_columns(_cast(column, fields[column.name]).alias(column.name) for column in contract.columns)
+    return _without_nulls(typed, contract).select(
+        *(raw(column) for column in contract.columns),
+        *(name for name in frame.columns if name == RECORD),
+        *(column.name for column in contract.columns),
     )
-    return texts.with_columns(_cast(column, pl.col(raw(column))).alias(column.name) for column in contract.columns)
 
 
-def _as_text(frame: pl.DataFrame, column: Column) -> pl.Expr:
-    if column.source not in frame.columns:
-        return pl.lit(None, pl.String)
-    value = pl.col(column.source)
-    dtype = frame.schema[column.source]
-    if dtype == pl.Datetime:
-        value = value.dt.to_string("%Y-%m-%dT%H:%M:%S%.6f%:z" if getattr(dtype, "time_zone", None) else "iso:strict")
-    elif dtype.is_float() and column.kind is Kind.DECIMAL:
-        value = value.round(column.scale)  # a binary fraction has no exact decimal text
-    text = value.cast(pl.String).str.strip_chars()
-    text = pl.when(text.is_in(list(column.nulls))).then(None).otherwise(text)
-    return _normalised(column, text)
+def _read(frame: pl.DataFrame, contract: Contract, shape: Shape | None) -> tuple[pl.DataFrame, dict[str, Field]]:
+    """Return the columns that the contract knows, under names that no column of a file can have."""
+    columns = [name for name in frame.columns if name != RECORD]
+    absent = set(shape.absent) if shape else set()
+    files = matched([name for name in columns if name not in absent], contract).files
+    expressions, fields = [], {}
+    for column in contract.columns:
+        names = [name for name in (files.get(column.name), column.source) if name in columns]
+        candidates = list(dict.fromkeys(names if column.source in absent else names[:1]))
+        values = pl.coalesce(candidates) if candidates else pl.lit(None, pl.String)
+        expressions.append(values.alias(IN + column.name))
+        dtype = frame.schema[candidates[0]] if candidates else pl.String()
+        fields[column.name] = _field(dtype, candidates, column, shape)
+    return frame.select(*(name for name in frame.columns if name == RECORD), *expressions), fields
 
 
-def _normalised(column: Column, text: pl.Expr) -> pl.Expr:
-    if column.normalise == "email":
-        text = text.str.to_lowercase()
-    elif column.normalise == "phone":
-        text = text.str.replace_all(r"[^\d+]", "").str.replace("^00", "+")
-    match column.case:
-        case "lower":
-            return text.str.to_lowercase()
-        case "upper":
-            return text.str.to_uppercase()
-        case "title":
-            return text.str.to_titlecase()
-        case _:
-            return text
+def _field(dtype: pl.DataType, names: list[str], column: Column, shape: Shape | None) -> Field:
+    plain = dtype.is_numeric() or dtype.is_temporal() or dtype in (pl.String, pl.Boolean, pl.Null)
+    if not plain or isinstance(dtype, pl.Duration):
+        raise UnreadableFile("schema", f"Column {column.source} holds {dtype}, which no column of a contract can be.")
+    if dtype not in (pl.String, pl.Null):
+        return Field(dtype)
+    json = shape is not None and shape.format in ("json", "ndjson")
+    return Field(None, typed=json and not any(name in shape.strings for name in names) if shape else False)
 
 
-def _cast(column: Column, text: pl.Expr) -> pl.Expr:
+def _text(column: Column, known: Field) -> pl.Expr:
+    value = pl.col(IN + column.name)
+    if known.dtype is not None and known.dtype.is_temporal():
+        text = moments.text_of(value, known.dtype)
+    else:
+        text = value.cast(pl.String)
+    text = text.str.strip_chars()
+    if column.kind is Kind.STRING and "phone" not in column.normalise:
+        text = normalised(column, text)
+    return pl.when(text.is_in(list(column.nulls))).then(None).otherwise(text)
+
+
+def _cast(column: Column, known: Field) -> pl.Expr:
+    text, value = pl.col(raw(column)), pl.col(IN + column.name)
+    value = pl.when(text.is_not_null()).then(value)
+    spelled = text if known.dtype is not None or known.typed else figures.plain(text, column.numbers)
     match column.kind:
         case Kind.STRING:
-            return text
+            known_text = pl.when(~text.str.starts_with(moments.FAR)).then(text) if known.dtype is not None else text
+            return normalised(column, known_text) if "phone" in column.normalise else known_text
         case Kind.BOOLEAN:
-            return _boolean(text.str.to_lowercase())
+            return _boolean(text.str.to_lowercase(), column)
         case Kind.DATE:
-            return _in_turn(text, _formats(column, DATE_FORMATS), _date, pl.Date())
+            return moments.dates(text, value, known.dtype, column)
         case Kind.TIMESTAMP:
-            return _in_turn(text, _formats(column, TIMESTAMP_FORMATS), _moment, pl.Datetime("us", "UTC"))
+            return moments.moments(text, value, known.dtype, column)
         case Kind.DECIMAL:
-            return _decimal(text, column)
+            return figures.decimal(spelled, known.dtype, column, typed=known.typed)
         case Kind.DOUBLE:
-            number = text.cast(pl.Float64, strict=False)
-            return pl.when(number.is_finite()).then(number)
+            return figures.double(spelled, value, known.dtype)
         case Kind.INTEGER:
-            return text.cast(pl.Int64, strict=False)
+            return figures.integer(spelled, value, known.dtype, typed=known.typed)
 
 
-def _formats(column: Column, iso: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the declared formats, then ISO 8601, which is never ambiguous and is how typed files are written out."""
-    return (*column.formats, *(pattern for pattern in iso if pattern not in column.formats))
+def _boolean(text: pl.Expr, column: Column) -> pl.Expr:
+    true, false = [*TRUE, *column.true_values], [*FALSE, *column.false_values]
+    return pl.when(text.is_in(true)).then(statement=True).when(text.is_in(false)).then(statement=False)
 
 
-def _in_turn(text: pl.Expr, patterns: tuple[str, ...], parse: Parse, kind: pl.DataType) -> pl.Expr:
-    """Parse by the first pattern that fits; each is tried only on what those before it have left."""
-    return text.map_batches(partial(_by_turns, patterns=patterns, parse=parse), return_dtype=kind)
+def _without_nulls(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Empty what has the value of a declared null, however it was written: 9999-12-31 is that in every format."""
+    changes = []
+    for column in contract.columns:
+        nulls = null_values(column)
+        if nulls.len():
+            known = ~pl.col(column.name).is_in(nulls.implode()).fill_null(value=False)
+            changes += [pl.when(known).then(name).alias(name) for name in (column.name, raw(column))]
+    return frame.with_columns(changes) if changes else frame
 
 
-def _by_turns(texts: pl.Series, patterns: tuple[str, ...], parse: Parse) -> pl.Series:
-    found = parse(texts, patterns[0])
-    for pattern in patterns[1:]:
-        left = (found.is_null() & texts.is_not_null()).arg_true()
-        if left.is_empty():
-            break
-        found = found.scatter(left, parse(texts.gather(left), pattern))
-    return found
-
-
-def _date(texts: pl.Series, pattern: str) -> pl.Series:
-    return texts.str.to_date(pattern, strict=False)
-
-
-def _moment(texts: pl.Series, pattern: str) -> pl.Series:
-    """Parse points in time; without an offset they are taken as UTC."""
-    moments = texts.str.to_datetime(pattern, strict=False, time_unit="us", cache=False)
-    offset = "%:z" in pattern or "%z" in pattern
-    return moments.dt.convert_time_zone("UTC") if offset else moments.dt.replace_time_zone("UTC")
-
-
-def _boolean(text: pl.Expr) -> pl.Expr:
-    return pl.when(text.is_in(list(TRUE))).then(statement=True).when(text.is_in(list(FALSE))).then(statement=False)
-
-
-def _decimal(text: pl.Expr, column: Column) -> pl.Expr:
-    """Cast only what the type can hold: more digits than it has would be cut in silence."""
-    whole, scale = column.precision - column.scale, column.scale
-    fits = text.str.contains(rf"^[+-]?0*\d{{0,{whole}}}(?:\.\d{{0,{scale}}}0*)?$") & text.str.contains(r"\d")
-    digits = pl.when(fits).then(text.str.strip_prefix("+"))
-    return digits.cast(pl.Decimal(column.precision, scale), strict=False)
+def null_values(column: Column) -> pl.Series:
+    """Return the values of the column's own type that mean nothing is known; texts are compared as texts."""
+    if column.kind not in SENTINELS or column.nulls == ("",):
+        return pl.Series()
+    texts = pl.Series(raw(column), list(column.nulls), pl.String).to_frame()
+    made = texts.with_columns(pl.col(raw(column)).alias(IN + column.name))
+    return made.select(_cast(column, Field(None)).alias(column.name)).to_series().drop_nulls()
 
 
 def add_partition(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from common.observe.verbs import passed, verb
 from common.quality.batch import BatchFacts
 from common.refine.engine import Task, Written
 from common.refine.latest import Redone, Winners, redone, winners
+from common.refine.match import of_shape
 from common.refine.source import fetch
 from common.refine.spool import Refined, Spool, refine
 from common.zones.store import ZoneStore
@@ -59,7 +60,7 @@ class Spooled:
         return tuple(self._facts(b, r) for b, r in zip(self.task.batches, self.refined, strict=True))
 
     def _facts(self, batch: Batch, refined: Refined) -> BatchFacts:
-        known, shape = self.task.contract.sources, refined.source.shape
+        match = of_shape(refined.source.shape, self.task.contract)
         return BatchFacts(
             batch=batch.id,
             name=batch.bronze.raw,
@@ -67,8 +68,8 @@ class Spooled:
             refused=refined.refused,
             newest=refined.newest,
             landed=datetime.fromisoformat(batch.bronze.landed),
-            unknown_columns=tuple(name for name in shape.columns if name not in known),
-            missing_columns=tuple(name for name in known if name not in shape.columns or name in shape.absent),
+            unknown_columns=match.unknown,
+            missing_columns=match.missing,
         )
 
     def counts(self) -> Counts:

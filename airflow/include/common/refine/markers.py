@@ -6,8 +6,8 @@ from dataclasses import replace
 import polars as pl
 
 from common.contracts.contract import DELETED_COLUMN, Contract
+from common.lake.schema import silver_type
 from common.quality.checks import Check, raw
-from common.refine.clean import clean
 
 
 def with_marker(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -15,8 +15,7 @@ def with_marker(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     if contract.deleted is None:
         return frame
     column = contract.column(contract.deleted.column)
-    texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in contract.deleted.values]
-    values = clean(pl.DataFrame({column.source: texts}), contract)[column.name]
+    values = pl.Series(list(contract.deleted.values), dtype=silver_type(column), strict=False)
     marked = pl.col(column.name).is_in(values.implode()).fill_null(value=False)
     return frame.with_columns(marked.alias(DELETED_COLUMN))
 

@@ -93,7 +93,8 @@ def refine(source: Source, spool: Spool) -> Refined:
 
 
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
-    split = apply(with_marker(clean(chunk.frame, spool.contract), spool.contract), checks)
+    cleaned = clean(chunk.frame, spool.contract, source.shape)
+    split = apply(with_marker(cleaned, spool.contract), checks)
     columns = list(silver_schema(spool.contract))
     arrival = pl.lit(source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
     good = split.good.with_columns(pl.lit(source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))

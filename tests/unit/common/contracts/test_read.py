@@ -116,7 +116,7 @@ def test_compound_keys_keep_their_declared_order() -> None:
         ),
         (
             HEAD + ID + LATEST + "  - {property: deleted, value: {column: id, values: 1}}\n",
-            "/customProperties/deleted: found {'column': 'id', 'values': 1}; expected",
+            "/customProperties/deleted/values: found 1; expected a list",
         ),
     ],
 )

@@ -48,7 +48,7 @@ def good(column: dict[str, Any], *values: Any) -> list[Any]:
         ({"name": "b", "logicalType": "boolean"}, "0", False),
         (said("s", case="upper"), " se ", "SE"),
         (said("s", normalise="email"), " A@B.Com", "a@b.com"),
-        (said("s", normalise="phone"), "0046 (70) 123-45", "+467012345"),
+        (said("s", normalise="phone", region="SE"), "0046 (70) 123-45", "+467012345"),
         (said("s", nulls=["n/a"]), "n/a", None),
         ({"name": "s"}, "", None),
     ],

@@ -1,0 +1,31 @@
+"""What a contract may say about its files, as far as it can be judged without one."""
+
+import codecs
+from collections.abc import Iterator
+
+from common.contracts.contract import Contract
+from common.contracts.document import Fault
+
+FORMATS = ("csv", "json", "ndjson", "parquet")
+SIGNS = (".", ",", "'", "\u2019", " ", "\u00a0", "\u202f", "_", "\u066b", "\u066c")
+
+
+def file_faults(contract: Contract) -> Iterator[Fault]:
+    """List what is wrong with the dialect of a contract."""
+    dialect, where = contract.dialect, "/customProperties/dialect"
+    if dialect.format is not None and dialect.format not in FORMATS:
+        yield Fault(f"{where}/format", f"no '{dialect.format}'. Known: {', '.join(FORMATS)}.")
+    for name, value in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):
+        if value is not None and (len(value) != 1 or value in "\r\n\0"):
+            yield Fault(f"{where}/{name}", f"found {value!r}; expected one character, written '\\t' with \" for a tab.")
+    if dialect.delimiter is not None and dialect.delimiter == dialect.quote:
+        yield Fault(f"{where}/quote", f"is {dialect.quote!r}, as the delimiter is; fields could not be told apart.")
+    if dialect.encoding is not None and not _is_encoding(dialect.encoding):
+        yield Fault(f"{where}/encoding", f"no '{dialect.encoding}'. Known are Python's, as utf-8, cp1252, utf-16.")
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name)._is_text_encoding)
+    except (LookupError, ValueError):
+        return False
