@@ -166,7 +166,6 @@ def test_names_that_are_empty_or_repeated_or_reserved_are_made_different(tmp_pat
     ("data", "columns", "rows"),
     [
         (b"a,b,\n1,2,\n3,4,\n", ("a", "b", "column_3"), [("1", "2", ""), ("3", "4", "")]),
-        (b"a,b\n1,2,\n3,4,\n", ("a", "b", "column_3"), [("1", "2", ""), ("3", "4", "")]),
         (b"a,b,\n1,2\n3,4\n", ("a", "b"), [("1", "2"), ("3", "4")]),
     ],
 )
