@@ -27,7 +27,7 @@ _DATA = re.compile(
     r"|[-+]?(inf|infinity|nan)|#?n/?a|\\n|true|false|null"
     r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}[-/. ][a-z]{3,9}[-/. ,]+\d{2,4}|[a-z]{3,9} \d{1,2}, ?\d{4}"
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?(z|[-+]\d{2}:?\d{2})?"
-    r"|\d{8}T\d{4,6}.*|p(\d+[ymwd])*(t(\d+([.]\d+)?[hms])+)?"
+    r"|\d{8}T\d{4,6}.*|p(?=t?\d)(\d+[ymwd])*(t(\d+([.]\d+)?[hms])+)?"
     r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{1,3}(\.\d{1,3}){3}"
     r"|\S+@\S+\.\S+|https?://\S+",
     re.IGNORECASE,
@@ -79,7 +79,15 @@ class _Trial:
 
     def score(self, expected: Sequence[str]) -> tuple[float, ...]:
         whole = len(self.first) == self.width and self.width > 1
-        return (_known(self.first, expected), whole, self.width > 1, round(self.share, 1), self.typed, self.width)
+        return (
+            _known(self.first, expected),
+            whole,
+            self.width > 1,
+            round(self.share, 1),
+            self.delimiter == "\t",
+            self.typed,
+            self.width,
+        )
 
 
 def layout(sample: Sample, declared: Dialect, expected: Sequence[str], newline: str) -> Layout:
