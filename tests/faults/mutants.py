@@ -22,6 +22,7 @@ PATIENCE = 300
 GRAMMAR, FLOW = "tests/integration/test_hop_grammar.py", "tests/integration/test_flow.py"
 RULES, ZOMBIES, POISON = "tests/faults/test_rules.py", "tests/faults/test_zombies.py", "tests/faults/test_poison.py"
 WAREHOUSES = "tests/integration/test_warehouses.py"
+DELIVERIES, BY_SLICE = "tests/integration/test_deliveries.py", "tests/integration/test_models_by_slice.py"
 STORE, RACES = "tests/faults/test_store_faults.py", "tests/faults/test_races.py"
 
 
@@ -285,6 +286,76 @@ MUTANTS = (
         "        marks[asset] = marks[asset] if first else connection.scalar(newest) or 0\n"
         "        found += first\n",
         (f"{RACES}::test_a_batch_that_arrives_while_a_consumer_looks_is_taken_by_its_next_claim",),
+    ),
+    Mutant(
+        "the latest is by the order of deliveries",
+        "refine/latest.py",
+        "*(PLACE if contract.by_arrival else (CONTENT, *PLACE))",
+        "CONTENT, *PLACE",
+        (f"{DELIVERIES}::test_a_late_replay_does_not_win_by_coming_late",),
+    ),
+    Mutant(
+        "of equal rows the first to arrive stays",
+        "refine/latest.py",
+        "earliest = () if contract.by_arrival else PLACE",
+        "earliest = ()",
+        (f"{DELIVERIES}::test_of_equal_rows_the_first_to_arrive_stays",),
+    ),
+    Mutant(
+        "what cannot be restored is said",
+        "refine/latest.py",
+        "return last.filter(~pl.col(KNOWN)).height",
+        "return 0",
+        (f"{DELIVERIES}::test_a_replay_under_another_contract_says_what_it_cannot_restore",),
+    ),
+    Mutant(
+        "rows without arrival have that of their file",
+        "refine/local.py",
+        "        if not arrivals:\n",
+        "        if True:\n",
+        (f"{DELIVERIES}::test_rows_from_before_there_were_arrivals_have_the_place_of_their_file",),
+    ),
+    Mutant(
+        "a replaced delivery gives nothing",
+        "refine/local.py",
+        "return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated))",
+        "return rows",
+        (f"{DELIVERIES}::test_a_later_delivery_replaces_the_earlier_one_for_good",),
+    ),
+    Mutant(
+        "a snapshot that returns is no duplicate",
+        "pipelines/landing.py",
+        "if self.contract and (self.contract.by_arrival or self.contract.replaces):",
+        "if self.contract is None:",
+        (f"{DELIVERIES}::test_a_snapshot_that_returns_is_the_latest_again",),
+    ),
+    Mutant(
+        "a copy of what was refused whole says so",
+        "ledger/refusals.py",
+        "return {content: twin for content, twin in twins.items() if content not in passed}",
+        "return {}",
+        (f"{DELIVERIES}::test_a_copy_of_a_file_that_was_refused_whole_says_so",),
+    ),
+    Mutant(
+        "readers see current rows",
+        "lake/source.py",
+        "return self.current.of(rows) if self.current else rows",
+        "return rows",
+        (f"{DELIVERIES}::test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones",),
+    ),
+    Mutant(
+        "a change is one of current rows",
+        "lake/source.py",
+        "if self.current is None or after >= upto:",
+        "if True:",
+        (f"{DELIVERIES}::test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones",),
+    ),
+    Mutant(
+        "a change of what is joined touches who joins it",
+        "pipelines/gold.py",
+        "names |= self._joined_slices(held, item, feed)",
+        "names |= set()",
+        (f"{BY_SLICE}::test_a_change_of_what_is_joined_touches_only_the_slices_that_join_it",),
     ),
 )
 

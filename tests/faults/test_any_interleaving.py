@@ -1,14 +1,17 @@
 """Any interleaving of landing, work, crashes, retries, duplicates, replays and re-drives ends as a simple model says.
 
-The model knows nothing of hops: of distinct files every good row of the keyless dataset is there once, of the keyed
-one the latest row of each key, and every bad row is accounted for by one refusal that is open or discarded.
+The model knows nothing of hops. It knows the deliveries and their order: of distinct files every good row of the
+keyless dataset is there once, of a keyed one the latest row of each key, by its version, its place among the
+deliveries, or both; and every bad row is accounted for by one refusal that is open or discarded.
 """
 
+import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +45,53 @@ schema:
       - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
       - {{name: revision, logicalType: integer, required: true}}
       - {{name: v, logicalType: integer, required: true}}
+      - {{name: op, logicalType: string}}
 customProperties:
-{latest}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
+{words}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
 """
-NAMES = ("keyed", "plain")
-Row = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a dataset keeps of its rows; without `latest` there is no key."""
+
+    latest: tuple[str, ...] = ()
+    history: bool = False
+    deletes: bool = False
+    replaces: bool = False
+
+    @property
+    def words(self) -> str:
+        """Write it as custom properties of a contract."""
+        words = {
+            "latest": f"[{', '.join(self.latest)}]" if self.latest else "",
+            "history": "true" if self.history else "",
+        }
+        words["deleted"] = "{column: op, values: [D]}" if self.deletes else ""
+        words["delivery"] = "replace" if self.replaces else ""
+        return "".join(f"  - {{property: {word}, value: {value}}}\n" for word, value in words.items() if value)
+
+
+KEPT = {
+    "plain": Kept(),
+    "replacing": Kept(replaces=True),
+    "keyed": Kept(("revision",)),
+    "arriving": Kept(("arrival",)),
+    "both": Kept(("revision", "arrival"), deletes=True),
+    "versions": Kept(("revision",), history=True),
+    "snapshots": Kept(("arrival",), history=True, deletes=True),
+}
+NAMES = tuple(KEPT)
+Row = tuple[str, int, str, str]
 rows = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["1", "2", "bad"])), min_size=1, max_size=5
+    st.tuples(
+        st.sampled_from("abc"),
+        st.integers(0, 3),
+        st.sampled_from(["1", "2", "bad"]),
+        st.sampled_from(["", "", "D"]),
+    ),
+    min_size=1,
+    max_size=5,
 )
 # What there is when the test runs: a test may have added a kind of hop.
 moments = st.deferred(lambda: st.sampled_from([point for point in points() if not point.startswith("model:")]))
@@ -58,10 +101,9 @@ any_stage = st.deferred(lambda: st.sampled_from(stages()))
 def make_domain(folder: Path) -> Path:
     contracts = folder / "domains" / "lab" / "contracts"
     contracts.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        latest = "  - {property: latest, value: revision}\n" if name == "keyed" else ""
-        said = CONTRACT.format(name=name, keyed=str(name == "keyed").lower(), latest=latest)
-        (contracts / f"{name}.yaml").write_text(said)
+    for name, kept in KEPT.items():
+        text = CONTRACT.format(name=name, keyed=str(bool(kept.latest)).lower(), words=kept.words)
+        (contracts / f"{name}.yaml").write_text(text)
     return folder / "domains"
 
 
@@ -74,7 +116,8 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.held = ExitStack()
-        self.files: dict[str, set[tuple[Row, ...]]] = {name: set() for name in NAMES}
+        self.rows_of: dict[tuple[str, str], tuple[Row, ...]] = {}  # by key and ETag
+        self.deliveries: Counter[str] = Counter()
         self.landed = 0
 
     @initialize()
@@ -84,10 +127,32 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), content=rows)
     def land(self, name: str, content: list[Row]) -> None:
         """Land a file, maybe one of known content under another key."""
-        self.landed += 1
-        self.files[name].add(tuple(content))
-        text = "k,revision,v\n" + "".join(f"{k},{n},{v}\n" for k, n, v in content)
-        self.world.land(f"{name}/{self.landed}.csv", text.encode())
+        self._deliver(name, f"{name}/{sum(self.deliveries.values())}.csv", content)
+
+    def _deliver(self, name: str, key: str, content: list[Row]) -> None:
+        text = "k,revision,v,op\n" + "".join(f"{','.join(map(str, row))}\n" for row in content)
+        etag = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        self.rows_of[key, etag] = tuple(content)
+        self.deliveries[name] += 1
+        self.world.land(key, text.encode())
+
+    @precondition(lambda self: self.rows_of)
+    @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
+    def return_to(self, choice: int, name: str) -> None:
+        """Land a file again that came before, as a source does which takes back what it has said."""
+        earlier = [rows for (key, _), rows in self.rows_of.items() if key.startswith(f"{name}/")]
+        if earlier:
+            self.land(name, list(earlier[choice % len(earlier)]))  # type: ignore[no-untyped-call]
+
+    @precondition(lambda self: self.deliveries["replacing"])
+    @rule(choice=st.integers(0, 100), content=rows)
+    def overwrite(self, choice: int, content: list[Row]) -> None:
+        """Land other content under a key that was taken before."""
+        known = sorted({key for key, _ in self.rows_of if key.startswith("replacing/")})
+        key = known[choice % len(known)]
+        self.world.flow("bronze")  # what is overwritten before it is read was never delivered
+        if not any(tuple(content) == rows for (other, _), rows in self.rows_of.items() if other == key):
+            self._deliver("replacing", key, content)
 
     @rule(stage=any_stage)
     def work(self, stage: str) -> None:
@@ -134,23 +199,78 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.world.flow()
 
+    def _deliveries(self, name: str) -> list[tuple[str, tuple[Row, ...]]]:
+        """Return keys and contents of the deliveries of a dataset, in their order."""
+        found = self.world.rows(
+            f"SELECT place->>'key', place->>'etag' FROM batch WHERE asset = 'lab.{name}.raw' AND NOT place ? 'of' "
+            "ORDER BY (place->>'arrival')::bigint",
+            "ledger",
+        )
+        named = [(key.removeprefix("lab/"), etag) for key, etag in found]
+        return [(key, self.rows_of[key, etag]) for key, etag in named]
+
     def _compare(self) -> None:
-        good = {n: [r for file in self.files[n] for r in file if r[2] != "bad"] for n in NAMES}
-        bad = sum(r[2] == "bad" for n in NAMES for file in self.files[n] for r in file)
-        latest: dict[str, Row] = {}
-        for row in sorted(good["keyed"], key=lambda r: (r[1], r[2])):
-            latest[row[0]] = row
-        expected = {"plain": Counter(good["plain"]), "keyed": Counter(latest.values())}
-        for name in NAMES:
-            found: list[Any] = self.world.silver(name).select("k", "revision", "v").rows()
-            assert Counter((k, n, str(v)) for k, n, v in found) == expected[name]
-            loaded = self.world.rows(f"SELECT k, revision, v FROM lab.{name}")
-            assert Counter((k, n, str(v)) for k, n, v in loaded) == expected[name]
-        refused = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
-        assert refused == [(bad,)]
+        refused = 0
+        for name, kept in KEPT.items():
+            deliveries = self._deliveries(name)
+            assert len(deliveries) == self.deliveries[name]
+            expected = Expected.of(kept, deliveries)
+            refused += expected.refused
+            found = self.world.silver(name).select("k", "revision", "v", "op").rows()
+            assert Counter(map(written, found)) == expected.silver, name
+            loaded = self.world.rows(f"SELECT k, revision, v, op FROM lab.{name}")
+            assert Counter(map(written, loaded)) == expected.current, name
+        counted = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
+        assert counted == [(refused,)]
         assert list(verify()) == []
         assert self.world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
         assert self.world.keys("raw/") == []
+
+
+def written(found: Any) -> Row:
+    """Return a row of a table as a file would have it; a marker may have a bad number, which nobody judges."""
+    k, revision, v, op = found
+    return (k, revision, "bad" if v is None else str(v), op or "")
+
+
+def is_bad(row: Row, kept: Kept) -> bool:
+    """Return whether a row is to be refused: a delete marker is judged by key and version alone."""
+    return row[2] == "bad" and not (kept.deletes and row[3] == "D")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must be there: rows of silver, the current ones of them, and how many bad ones are accounted for."""
+
+    silver: Counter[Row]
+    current: Counter[Row]
+    refused: int
+
+    @classmethod
+    def of(cls, kept: Kept, deliveries: list[tuple[str, tuple[Row, ...]]]) -> "Expected":
+        """Fold the deliveries of a dataset, which are in their order, row by row."""
+        contents = [content for _, content in deliveries]
+        bad = sum(is_bad(row, kept) for content in contents for row in content)
+        if kept.replaces:
+            contents = list(dict(deliveries).values())
+        elif "arrival" not in kept.latest:
+            contents = list(dict.fromkeys(contents))
+            bad = sum(is_bad(row, kept) for content in contents for row in content)
+        good = [(n, row) for n, content in enumerate(contents) for row in content if not is_bad(row, kept)]
+        if not kept.latest:
+            every = Counter(row for _, row in good)
+            return cls(every, every, bad)
+        if "arrival" not in kept.latest:
+            good.sort(key=lambda item: (item[1][2], item[1][3] or "\0"))  # content decides
+        if "revision" in kept.latest:
+            good.sort(key=lambda item: item[1][1])
+        version = (lambda n, row: row[1]) if "revision" in kept.latest else (lambda n, row: n)
+        silver = {(row[0], version(n, row) if kept.history else None): row for n, row in good}
+        current = {key: row for (key, _), row in silver.items()}
+        if kept.history:
+            current = {key: row for (key, _), row in sorted(silver.items(), key=lambda item: item[0])}
+        gone = {key for key, row in current.items() if kept.deletes and row[3] == "D"}
+        return cls(Counter(silver.values()), Counter(row for key, row in current.items() if key not in gone), bad)
 
 
 def run(machine: type[Machine], stack: Mapping[str, str], folder: Path, examples: int) -> None:

@@ -30,7 +30,7 @@ from common.core.errors import (
     WatershedError,
 )
 from common.core.nouns import Head
-from common.lake.changes import DELETED
+from common.lake.changes import GONE
 from common.load.plan import LoadPlan
 from common.load.strategies import STRATEGIES, strategy
 from common.warehouses import duckdb as duckdb_engine
@@ -84,7 +84,7 @@ def target(bare: Warehouse) -> Warehouse:
 def rows_of(*rows: tuple[Any, ...], schema: Mapping[str, pl.DataType] = SCHEMA, gone: tuple[Any, ...] = ()) -> Rows:
     """Staged rows; those of `gone` are marked as deleted."""
     marked = [(*row, False) for row in rows] + [(*row, True) for row in gone]
-    columns = {**schema, DELETED: pl.Boolean()}
+    columns = {**schema, GONE: pl.Boolean()}
     frame = pl.DataFrame(marked, schema=columns, orient="row")
     return Rows(frame.height, columns, lambda: frame.iter_slices(2))
 

@@ -3,13 +3,13 @@
 from tests.schedule import group_of
 
 
-def test_one_worker_does_all_tests_that_start_a_whole_stack() -> None:
-    stacks = (
-        "tests/e2e/test_demo.py::test_the_answers_are_exact",
+def test_two_workers_do_all_tests_that_start_a_whole_stack() -> None:
+    shops = ("tests/e2e/test_demo.py::test_the_answers_are_exact", "tests/e2e/test_sweeps.py::test_sweeps_alone")
+    mills = (
         "tests/e2e/test_doorbells.py::test_messages_of_the_queue_lost",
         "tests/faults/test_airflow_kills.py::test_whatever_dies_everything_arrives_exactly_once[7]",
     )
-    assert len(set(map(group_of, stacks))) == 1
+    assert [set(map(group_of, stacks)) for stacks in (shops, mills)] == [{"shops"}, {"mills"}]
 
 
 def test_a_file_of_short_tests_is_done_as_a_whole() -> None:

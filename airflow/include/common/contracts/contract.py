@@ -9,7 +9,7 @@ from common.core.nouns import Dataset
 from common.core.shape import Dialect
 
 ARRIVAL = "arrival"
-FILE_COLUMN, RECORD_COLUMN = "_file", "_record"
+FILE_COLUMN, RECORD_COLUMN, ARRIVAL_COLUMN, DELETED_COLUMN = "_file", "_record", "_arrival", "_deleted"
 
 
 class Kind(StrEnum):
@@ -126,11 +126,12 @@ class DeleteMarker:
 
 @dataclass(frozen=True)
 class LoadSpec:
-    """Where a table is loaded to and how."""
+    """Where a table is loaded to and how; with `history` every version of its keys, else the current ones."""
 
     to: str
     strategy: str
     table: str | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,25 @@ class Contract:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Name the columns that tell one row from another: the key, or the record's place in its file."""
-        return self.key or (FILE_COLUMN, RECORD_COLUMN)
+        """Name the columns that tell one row from another: the key and, with history, the version; or the place."""
+        if not self.key:
+            return FILE_COLUMN, RECORD_COLUMN
+        return (*self.key, *(self.versions or (ARRIVAL_COLUMN,))) if self.history else self.key
+
+    @property
+    def by_arrival(self) -> bool:
+        """Return whether the place of a row in the order of deliveries says which of a key is the latest."""
+        return ARRIVAL in self.latest
+
+    @property
+    def replaces(self) -> bool:
+        """Return whether a later delivery of a raw key takes the place of the earlier ones."""
+        return self.delivery == Delivery.REPLACE
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Name the columns that tell the newer of two rows of a key."""
+        return tuple(name for name in self.latest if name != ARRIVAL)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -189,7 +207,13 @@ class Contract:
     @property
     def needed(self) -> tuple[str, ...]:
         """Name the columns without which a file is refused whole."""
-        return tuple(column.source for column in self.columns if column.required or column.name in self.key)
+        return tuple(c.source for c in self.columns if c.required or c.name in (*self.key, *self.marking))
+
+    @property
+    def marking(self) -> tuple[str, ...]:
+        """Name the columns, beside the key, that no row of a table with history or delete markers can lack."""
+        marker = (self.deleted.column,) if self.deleted else ()
+        return (*(self.versions if self.history else ()), *marker)
 
     @property
     def personal(self) -> frozenset[str]:

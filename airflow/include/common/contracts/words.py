@@ -65,6 +65,7 @@ class LoadWords(Words):
     to: str
     strategy: str
     table: str | None = None
+    history: bool = False
 
 
 class DeletedWords(Words):

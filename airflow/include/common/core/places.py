@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
+from common.core.arrivals import microseconds
 from common.core.errors import NewerVersion
 from common.core.shape import Shape
 
@@ -17,18 +18,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file below the raw zone, as the look that recorded it saw it."""
+    """A delivery: a file below the raw zone, as the look that recorded it saw it.
+
+    `arrival` is its place in the order of the dataset's deliveries: when it was modified, in microseconds since 1970,
+    raised until no other delivery has it.
+    """
 
     key: str
     etag: str
     size: int
     modified: str
+    arrival: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arrived(self) -> int:
+        """Its arrival; one that was recorded before there were arrivals has the moment it was modified."""
+        return microseconds(self.modified) if self.arrival is None else self.arrival
 
 
 @dataclass(frozen=True)
 class BronzeFile:
-    """A file in bronze: its key, the raw key it came from, when it landed, and how it is read (None: found out)."""
+    """A file in bronze: its key, the raw key it came from, when it landed, and how it is read (None: found out).
+
+    `arrival` is that of its delivery; files that were copied before there were arrivals have none.
+    """
 
     ALWAYS: ClassVar = ("shape",)
     key: str
@@ -38,16 +52,26 @@ class BronzeFile:
     raw: str
     landed: str
     shape: Shape | None
+    arrival: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arrived(self) -> int:
+        """The arrival of its delivery, or the moment it landed where that has none."""
+        return microseconds(self.landed) if self.arrival is None else self.arrival
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait."""
+    """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait.
+
+    `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept.
+    """
 
     partitions: tuple[str, ...] = ()
     version: int | None = None
     waiting: Mapping[str, list[str]] | None = None
+    unrestored: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
 

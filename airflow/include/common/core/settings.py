@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,12 +12,23 @@ from common.core.errors import ConfigError
 
 OFF = "off"
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
+L = TypeVar("L", bound="Limits")
 
 
-class Settings(BaseSettings):
-    """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
+class Limits(BaseSettings):
+    """What a file may take of time and memory; needed by commands that reach nothing."""
 
     model_config = SettingsConfigDict(env_prefix="WATERSHED_", frozen=True, extra="ignore")
+
+    max_columns: Annotated[int, Field(gt=0)] = 20_000
+    max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    max_depth: Annotated[int, Field(gt=0, le=200)] = 100
+    max_inflated_bytes: Annotated[int, Field(gt=0)] = 1024 * 1024 * 1024
+    max_inflation: Annotated[int, Field(gt=0)] = 200
+
+
+class Settings(Limits):
+    """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
 
     bucket: str = Field(min_length=3)
     zone_buckets: dict[str, str] = {}
@@ -63,13 +74,23 @@ def domains_dir() -> Path:
 
 
 @per_process
+def limits() -> Limits:
+    """Read the limits of this process; raises ConfigError as `settings` does."""
+    return _read(Limits)
+
+
+@per_process
 def settings() -> Settings:
     """Read the settings of this process.
 
     Raises ConfigError naming each variable that is missing or malformed.
     """
+    return _read(Settings)
+
+
+def _read(kind: type[L]) -> L:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         faults = "; ".join(
             f"WATERSHED_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"

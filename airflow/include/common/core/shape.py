@@ -16,6 +16,13 @@ class Dialect:
     quote: str | None = None
     encoding: str | None = None
     header: bool | None = None
+    skip: int = 0  # physical lines above the header, or above the first record where there is none
+    below: int = 0  # physical lines between the header and the first record, such as units
+    escape: str | None = None  # what makes a quote, a delimiter or a line end after it a mere character
+    trim: bool = False  # blanks around quoted fields are no part of them
+    formulas: bool = False  # ="001" is the text 001
+    rownames: bool = False  # rows begin with a name of their own, for which the header has none
+    trailing: bool = False  # rows end with a delimiter that the header lacks
 
 
 @dataclass(frozen=True)
@@ -34,5 +41,9 @@ class Shape:
     columns: tuple[str, ...]
     skip: int = 0  # physical lines above the first record: the header's, and blank ones
     absent: tuple[str, ...] = ()  # expected columns that were not seen; JSON reads them all the same
-    newline: str = "\n"  # "\r" where nothing else ends a line
+    newline: str = "\n"  # "\r" where that ends the header's line, "\r\r\n" where each line has a CR too many
     strings: tuple[str, ...] = ()  # JSON columns that held nothing but strings where it was sniffed
+    escape: str | None = None  # this and the next two as the dialect declares them
+    trim: bool = False
+    formulas: bool = False
+    keys: tuple[str, ...] = ()  # what the columns are called in JSON, where that differs

@@ -1,4 +1,4 @@
-"""Read JSON that is one array, or one object, element by element in bounded memory."""
+"""Read JSON that is one array, or objects one after another, element by element in bounded memory."""
 
 import codecs
 import json
@@ -14,13 +14,14 @@ import polars as pl
 from common.core.errors import UnreadableFile
 from common.core.shape import Shape
 from common.formats import jsontext
+from common.formats.bounds import require_length
 from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
 from common.formats.encodings import mark_of
 from common.formats.ndjson import Ndjson
 from common.formats.streams import Source, opened
 
 _BLOCK = 1 << 20
-_LARGEST = 64 << 20  # characters of one element
+_CUT = 64  # characters within which an error may come from a value that is not all there yet
 _AT_ONCE = 10_000  # elements that polars parses in one go
 _WHITE = re.compile(r"[ \t\r\n]*")
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # white space: inside a string they would be escaped
@@ -36,7 +37,7 @@ class Element:
 
 
 def read_array(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
-    """Read a JSON array or object, at least one chunk. Raises UnreadableFile (truncated, corrupt)."""
+    """Read a JSON document, at least one chunk. Raises UnreadableFile (truncated, corrupt, too_long)."""
     grammar = Ndjson(shape)
     growing = _Growing(shape, grammar, first=1)
     for element in elements(path, shape):
@@ -90,7 +91,10 @@ def _locate(path: Path, shape: Shape, records: Sequence[int]) -> list[Spot]:
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Element]:
-    """Yield the elements of an array, or one object. Raises UnreadableFile (truncated, corrupt)."""
+    """Yield the elements of an array, or objects one after another.
+
+    Raises UnreadableFile (truncated, corrupt, too_long).
+    """
     with opened(path, shape.compression) as source:
         text = _Text(source, shape.encoding)
         array = text.peek() == "["
@@ -100,9 +104,9 @@ def elements(path: Path, shape: Shape) -> Iterator[Element]:
         while not (array and record == 1 and text.peek() == "]"):
             yield text.element(record)
             record += 1
-            if not array or text.peek() != ",":
+            if text.peek() != ("," if array else "{"):
                 break
-            text.take(1)
+            text.take(1 if array else 0)
         if array:
             text.expect("]")
         text.expect("")
@@ -147,27 +151,52 @@ class _Text:
         self.take(len(character))
 
     def element(self, record: int) -> Element:
-        """Return the next value. Raises UnreadableFile (truncated, corrupt)."""
+        """Return the next value. Raises UnreadableFile (truncated, corrupt, too_long)."""
         self.peek()
-        value, size = self._value()
+        value, size, reason = self._value()
         offset, line = self._offset, self._line
         text = self.take(size)
-        reason = None if isinstance(value, dict) else "not_an_object"
+        raw = text.encode(self._encoding)
+        require_length(len(raw), line)
+        if reason is None:
+            reason = None if isinstance(value, dict) else "not_an_object"
         if not jsontext.surrogates_paired(text.encode()):
             reason = "bad_encoding"
-        return Element(Spot(record, line, offset, text.encode(self._encoding)), value, reason)
+        elif jsontext.too_deep(text.encode()):
+            reason = "too_deep"
+        return Element(Spot(record, line, offset, raw), value, reason)
 
-    def _value(self) -> tuple[Any, int]:
+    def _value(self) -> tuple[Any, int, str | None]:
+        """Return the next value, its length, and why it is no record, if that is clear."""
         while True:
             try:
-                value, end = jsontext.DECODER.raw_decode(self._buffer, self._at)
-            except (ValueError, RecursionError) as error:
-                if self._final or len(self._buffer) - self._at > _LARGEST:
+                value, end, reason = self._decoded()
+            except ValueError as error:
+                cut = self._may_be_cut(error)
+                if self._final or not cut:
                     raise self._broken(str(error), cut=self._final and self._at_end(error)) from error
+                require_length(len(self._buffer) - self._at, self._line)
             else:
                 if end < len(self._buffer) or self._final:  # else a number may go on
-                    return value, end - self._at
+                    return value, end - self._at, reason
             self._more()
+
+    def _decoded(self) -> tuple[Any, int, str | None]:
+        try:
+            return *jsontext.DECODER.raw_decode(self._buffer, self._at), None
+        except jsontext.RepeatedKey:
+            return *jsontext.LAX.raw_decode(self._buffer, self._at), "repeated_key"
+        except RecursionError:
+            end = jsontext.end_of(self._buffer, self._at)
+            if end is None:
+                raise json.JSONDecodeError("Unterminated value", self._buffer, self._at) from None
+            return None, end, "too_deep"
+
+    def _may_be_cut(self, error: ValueError) -> bool:
+        """Return whether more text may make a value of what is none yet."""
+        if not isinstance(error, json.JSONDecodeError):
+            return False
+        return error.msg.startswith("Unterminated") or error.pos > len(self._buffer) - _CUT
 
     def _blank_end(self) -> int:
         found = _WHITE.match(self._buffer, self._at)

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from common.core.errors import UnreadableFile
 from common.core.shape import Shape
+from common.formats.bounds import require_length
 from common.formats.octets import count, octets
 from common.formats.streams import Source
 
-_LONGEST_LINE = 256 << 20
 _HEADER = 1 << 16
 _LONGEST_FIELD = 100  # lines that a field may commonly have
 _AHEAD = 2
@@ -32,15 +31,17 @@ def after_lines(source: Source, begin: bytes, mark: int, newline: bytes, lines: 
 def blocks(source: Source, begin: bytes, shape: Shape, size: int) -> Iterator[bytes]:
     """Yield `begin` and the rest of a file, in whole lines, but for the last line of the file.
 
-    Raises UnreadableFile (unrecognised) if a line does not end.
+    Raises UnreadableFile (too_long) if a line does not end.
     """
-    newline = shape.newline.encode(shape.encoding)
+    newline = shape.newline[-1].encode(shape.encoding)
     quote = (shape.quote or "").encode()
     rest = begin
     while more := source.read(size):
         if len(newline) > 1:
             more, rest = rest + more, b""
         end = _last_end(more, newline)
+        if end and len(rest) > size:
+            require_length(len(rest) + more.find(newline))
         if end:
             block = b"".join((rest, memoryview(more)[:end]))
             outside = _outside(block, quote, newline) if quote else len(block)
@@ -48,8 +49,7 @@ def blocks(source: Source, begin: bytes, shape: Shape, size: int) -> Iterator[by
             rest = block[outside:] + more[end:]
         else:
             rest += more
-        if len(rest) > _LONGEST_LINE:
-            raise UnreadableFile("unrecognised", "A line of the file is longer than 256 MiB.")
+        require_length(len(rest))
     if rest:
         yield rest
 

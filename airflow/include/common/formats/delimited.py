@@ -1,6 +1,5 @@
 """The grammar of delimited text: RFC 4180 with any delimiter, and one record refused for each broken line."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from common.core.shape import Shape
+from common.formats.fields import Fields
 from common.formats.grammar import Clean, Place, is_utf8
 from common.formats.octets import among, count, octets, positions
 
@@ -15,62 +15,31 @@ MAX_RECORD = 16 << 20  # a quote that is still open after as many bytes was neve
 _MARK = "\ufeff".encode()
 
 
-class Fields:
-    """The fields of one record, by regular expressions over bytes; they never look back, so they are linear."""
-
-    def __init__(self, delimiter: str, quote: str | None, newline: bytes = b"\n") -> None:
-        self.delimiter, self.quote, self.newline = delimiter.encode(), (quote or "").encode(), newline
-        d, q, n = re.escape(self.delimiter), re.escape(self.quote), re.escape(newline)
-        self.quoted = rb"%b[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q, q) if quote else rb"(?!)"
-        self.field = rb"(?>%b%b|[^%b%b%b]*+)" % (self.quoted, q, d, n, q)
-        self.end = rb"\r?(?:%b|\Z)" % n
-        self.record = re.compile(rb"(?:%b%b)*+%b%b" % (self.field, d, self.field, self.end))
-        self.open = re.compile(rb"(?:%b%b)*+%b\Z" % (self.field, d, self.quoted))
-        self._field = re.compile(rb"(%b)(%b|%b)" % (self.field, d, self.end))
-
-    def split(self, record: bytes) -> list[bytes]:
-        """Return the values of one well-formed record."""
-        values: list[bytes] = []
-        at, more = 0, True
-        while more and (found := self._field.match(record, at)):
-            values.append(self._value(found[1], last=found[2] != self.delimiter))
-            at, more = found.end(), found[2] == self.delimiter
-        return values
-
-    def _value(self, field: bytes, *, last: bool) -> bytes:
-        if self.quote and field.startswith(self.quote):
-            return field[1:-1].replace(self.quote * 2, self.quote)
-        return field.removesuffix(b"\r") if last else field
-
-
 class Delimited:
     """Reads delimited text of a known shape."""
 
     def __init__(self, shape: Shape) -> None:
-        self.newline = shape.newline.encode()
         self._columns = shape.columns
-        self._fields = Fields(shape.delimiter or ",", shape.quote, self.newline)
-        self._quote, self._delimiter = self._fields.quote, self._fields.delimiter
-        self._record = re.compile(
-            rb"(?:%b%b){%d}%b%b"
-            % (
-                self._fields.field,
-                re.escape(self._delimiter),
-                len(shape.columns) - 1,
-                self._fields.field,
-                self._fields.end,
-            )
-        )
+        self._fields = Fields(shape)
+        self.newline = self._fields.newline
+        self._quote, self._delimiter, self._escape = self._fields.quote, self._fields.delimiter, self._fields.escape
+        self._record = self._fields.of_width(len(shape.columns))
 
     def clean(self, text: bytes) -> Clean | None:
-        text = text if text.endswith(self.newline) else text + self.newline
+        text = text if text.endswith(self.newline) else self._ended(text)
         if text.startswith((b"\n", b"\r", _MARK)):  # polars passes over these
+            return None
+        if (self._escape and self._escape in text) or (self._fields.special and self._quote in text):
             return None
         if not (self._quote and self._quote in text) and b"\r" not in text:
             frame = self._frame(text, quoted=False)
             lines = frame.height if frame is not None else 0
             return Clean(frame, lines) if frame is not None and self._all_read(frame, len(text), 0) else None
         return self._clean_with_marks(text)
+
+    def _ended(self, text: bytes) -> bytes:
+        """End the last line of a file; a lone LF may stand at the end of lines that end with CR."""
+        return (text.removesuffix(b"\n") if self.newline == b"\r" else text) + self.newline
 
     def _clean_with_marks(self, text: bytes) -> Clean | None:
         """Parse text that has quotes or carriage returns."""
@@ -91,6 +60,8 @@ class Delimited:
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
         # A line with an even number of quotes cannot begin a good record that goes on in the next line.
         if self._quote and any(line.count(self._quote) % 2 for line in lines):
+            return None
+        if self._escape and any(self._escape in line for line in lines):
             return None
         right = len(self._columns) - 1
         return [at for at, line in enumerate(lines) if line.count(self._delimiter) != right or line in (b"", b"\r")]
@@ -121,9 +92,9 @@ class Delimited:
 
     def _plain(self, line: bytes) -> str | None:
         """Judge one physical line without quotes."""
-        if self._quote and self._quote in line:
+        if (self._quote and self._quote in line) or (self._escape and self._escape in line):
             return "quoted"
-        if line.removesuffix(self.newline) in (b"", b"\r"):
+        if line.removesuffix(self.newline) in (b"", b"\r") or (self.newline == b"\r" and line == b"\n"):
             return "blank"
         if not is_utf8(line):
             return "bad_encoding"
@@ -147,7 +118,9 @@ class Delimited:
             return "bad_encoding"
         if self._fields.record.fullmatch(line):
             return "short_row" if len(self._fields.split(line)) < len(self._columns) else "long_row"
-        return "unclosed_quote" if self._fields.open.match(line) else "stray_quote"
+        if self._fields.open.match(line):
+            return "unclosed_quote"
+        return "stray_escape" if self._escape and self._escape in line else "stray_quote"
 
     def _frame(self, text: bytes, *, quoted: bool) -> pl.DataFrame | None:
         try:

@@ -3,22 +3,37 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
-from common.core.errors import ContractError
-from common.core.shape import Dialect
-from common.formats.delimited import Fields
+from common.core.errors import ContractError, UnreadableFile
+from common.core.shape import Dialect, Shape
+from common.formats.bounds import require_columns
+from common.formats.fields import Fields
 from common.formats.grammar import lines_of
-from common.formats.names import BLANKS, unique_names
+from common.formats.lineends import undoubled
+from common.formats.names import BLANKS
+from common.formats.sample import Sample
 
 _DELIMITERS = (",", "\t", ";", "|")
 _HINTS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SINGLE = re.compile(r"(?:^|[,;|\t])'[^'\n]*'(?=[,;|\t\r\n]|$)", re.MULTILINE)
 _ENOUGH = 500  # records that are enough to tell a dialect by
 _DATA = re.compile(
-    r"[-+]?[$€£]?[\d.,' ]*\d[\d.,]*\s*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\S+@\S+\.\S+|true|false|null",
+    r"[-+]?[$€£]?[\d.,' ]*\d[\d.,]*\s*[%-]?"
+    r"|[-+]?\d*[.,]?\d+e[-+]?\d+"  # exponents
+    r"|\([\d.,' ]*\d[\d.,]*\)|0x[0-9a-f]+"
+    r"|[-+]?(inf|infinity|nan)|#?n/?a|\\n|true|false|null"
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}[-/. ][a-z]{3,9}[-/. ,]+\d{2,4}|[a-z]{3,9} \d{1,2}, ?\d{4}"
+    r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?(z|[-+]\d{2}:?\d{2})?"
+    r"|\d{8}T\d{4,6}.*|p(?=t?\d)(\d+[ymwd])*(t(\d+([.]\d+)?[hms])+)?"
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{1,3}(\.\d{1,3}){3}"
+    r"|\S+@\S+\.\S+|https?://\S+",
     re.IGNORECASE,
 )
+_SEPARATOR = re.compile(r'"?sep=(.)"?\r?(?:\n|\r|\Z)', re.IGNORECASE)
+_MOST_CELLS = 1_000_000  # of all rows that are looked at
 
 
 @dataclass(frozen=True)
@@ -39,12 +54,13 @@ class _Trial:
     delimiter: str
     rows: list[list[str]]
     skip: int  # physical lines up to the end of the first record
+    broken: str | None = None  # a first line that is no record
 
     @property
     def first(self) -> list[str]:
         return self.rows[0] if self.rows else []
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many fields most records have."""
         widths = Counter(map(len, self.rows[1:] or self.rows))
@@ -55,20 +71,63 @@ class _Trial:
         """How many of the records have this width."""
         return sum(len(row) == self.width for row in self.rows) / max(len(self.rows), 1)
 
+    @property
+    def typed(self) -> float:
+        """How many values look like numbers, dates and the like."""
+        cells = [cell.strip() for row in self.rows[1:101] for cell in row[:1000]]
+        return round(sum(_DATA.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1), 1)
+
     def score(self, expected: Sequence[str]) -> tuple[float, ...]:
         whole = len(self.first) == self.width and self.width > 1
-        return (_known(self.first, expected), whole, self.width > 1, round(self.share, 1), self.width)
+        return (
+            _known(self.first, expected),
+            whole,
+            self.width > 1,
+            round(self.share, 1),
+            self.delimiter == "\t",
+            self.typed,
+            self.width,
+        )
 
 
-def layout(text: str, suffix: str, declared: Dialect, expected: Sequence[str], newline: str) -> Layout:
-    """Find out how a text is written, from its beginning. Raises ContractError for a delimiter that cannot be."""
+def layout(sample: Sample, declared: Dialect, expected: Sequence[str], newline: str) -> Layout:
+    """Find out how a text is written, from its beginning.
+
+    Raises UnreadableFile (header, too_wide), and ContractError for a delimiter that cannot be.
+    """
+    text, above = _below_title(sample.text, declared.skip, newline)
+    if (named := _SEPARATOR.match(text)) and declared.delimiter in (None, named[1]):
+        declared = replace(declared, delimiter=named[1])
+        text, above = text[named.end() :], above + 1
     quote = _quote(text) if declared.quote is None else declared.quote or None
-    trial = _best(text, suffix, declared, expected, (quote, newline))
+    trial = _best(text, sample.suffix, declared, expected, (quote, newline))
+    require_columns(max(trial.width, len(trial.first)))
     quote = None if trial.delimiter == BLANKS else quote
+    if trial.broken and declared.header is not False:
+        raise _no_header(f"the first line cannot be read as names: {trial.broken[:200]!r}", trial)
     if _has_header(trial, expected) if declared.header is None else declared.header:
-        return Layout(trial.delimiter, quote, unique_names(_names(trial)), header=True, skip=trial.skip)
+        skip = above + trial.skip + declared.below
+        return Layout(trial.delimiter, quote, tuple(_names(trial, declared)), header=True, skip=skip)
     names = expected if len(expected) == trial.width else [""] * trial.width
-    return Layout(trial.delimiter, quote, unique_names(names), header=False, skip=0)
+    return Layout(trial.delimiter, quote, tuple(names), header=False, skip=above)
+
+
+def _below_title(text: str, lines: int, newline: str) -> tuple[str, int]:
+    at = 0
+    for _ in range(lines):
+        at = text.find(newline[-1], at) + 1 or len(text)
+    return text[at:], lines
+
+
+def _no_header(why: str, trial: _Trial) -> UnreadableFile:
+    at = next((at for at, row in enumerate(trial.rows) if len(row) == trial.width), 0)
+    title = f" If the lines above record {at + 1} are a title, declare how many lines to pass over: skip." if at else ""
+    message = (
+        f"The header does not fit the rows: {why}. Which value belongs to which name cannot be told.{title} "
+        "In the contract's dialect say `header: false`, `rownames: true` (rows begin with a name of their own) or "
+        "`trailing: true` (rows end with a delimiter), where that is so."
+    )
+    return UnreadableFile("header", message)
 
 
 def _quote(text: str) -> str:
@@ -78,14 +137,14 @@ def _quote(text: str) -> str:
 
 def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], marks: tuple[str | None, str]) -> _Trial:
     if declared.delimiter is not None:
-        return _trial(text, _single(declared.delimiter), *marks)
+        return _trial(text, _single(declared.delimiter), declared, *marks)
     usual = _HINTS.get(suffix, ",")
-    trials = [_trial(text, delimiter, *marks) for delimiter in (usual, *_DELIMITERS)]
+    trials = [_trial(text, delimiter, declared, *marks) for delimiter in (usual, *_DELIMITERS)]
     best = max(trials, key=lambda trial: trial.score(expected))
     if best.width > 1 and (best.share > 0.5 or _known(best.first, expected)):
         return best
     blanks = _trial_of_blanks(text)
-    wanted = marks[1] == "\n" and (suffix not in _HINTS or blanks.width == len(expected))
+    wanted = marks[1] != "\r" and (suffix not in _HINTS or blanks.width == len(expected))
     if wanted and blanks.share > 0.6 and len(blanks.first) == blanks.width > 1:
         return blanks
     return trials[0]
@@ -97,28 +156,43 @@ def _single(delimiter: str) -> str:
     return delimiter
 
 
-def _trial(text: str, delimiter: str, quote: str | None, newline: str) -> _Trial:
+def _trial(text: str, delimiter: str, declared: Dialect, quote: str | None, newline: str) -> _Trial:
     if delimiter == BLANKS:
         return _trial_of_blanks(text)
-    end_of_line, raw = newline.encode(), text.encode()
-    fields = Fields(delimiter, quote, end_of_line)
+    fields = Fields(shape_of(delimiter, quote, newline, declared))
+    end_of_line, raw = fields.newline, _encoded(text, newline)
     rows: list[list[str]] = []
-    at = skip = 0
-    for _ in range(_ENOUGH):
+    broken: str | None = None
+    at = skip = cells = 0
+    while at < len(raw) and len(rows) < _ENOUGH and cells < _MOST_CELLS:
         found = fields.record.match(raw, at)
         end = found.end() if found else raw.find(end_of_line, at) + 1 or len(raw)
         skip += 0 if rows else lines_of(raw[at:end], end_of_line)
         if found and found[0].strip(b"\r\n"):
+            require_columns(found[0].count(fields.delimiter) // 10)  # before room is made for them
             rows.append([value.decode() for value in fields.split(found[0])])
+            cells += len(rows[-1])
+        elif not found and not rows and broken is None:
+            broken = raw[at:end].decode().rstrip("\r\n")
         at = end
-    return _Trial(delimiter, rows, skip)
+    return _Trial(delimiter, rows, skip, broken)
+
+
+def shape_of(delimiter: str, quote: str | None, newline: str, declared: Dialect) -> Shape:
+    """Return the shape of a text of which only its marks are known."""
+    bare = Shape("csv", "none", "utf-8", delimiter, quote, header=False, columns=(), newline=newline)
+    return replace(bare, escape=declared.escape, trim=declared.trim, formulas=declared.formulas)
+
+
+def _encoded(text: str, newline: str) -> bytes:
+    return undoubled(text.encode(), newline)
 
 
 def _trial_of_blanks(text: str) -> _Trial:
     lines = text.split("\n")
     skip = next((place for place, line in enumerate(lines, start=1) if line.strip()), 0)
-    rows = [line.split() for line in lines if line.strip()]
-    return _Trial(BLANKS, rows[:_ENOUGH], skip)
+    rows = list(islice((line.split() for line in lines if line.strip()), _ENOUGH))
+    return _Trial(BLANKS, rows, skip)
 
 
 def _known(row: Sequence[str], expected: Sequence[str]) -> int:
@@ -126,17 +200,21 @@ def _known(row: Sequence[str], expected: Sequence[str]) -> int:
 
 
 def _has_header(trial: _Trial, expected: Sequence[str]) -> bool:
-    """Tell names from data: by the expected names, else because no name looks like a number or a date."""
+    """Tell names from data: by the expected names, else because no name looks like a number, a date or a time."""
     if _known(trial.first, expected):
         return True
-    return bool(trial.first) and not any(_DATA.fullmatch(cell.strip()) for cell in trial.first)
+    return bool(trial.first) and not any(cell.strip() and _DATA.fullmatch(cell.strip()) for cell in trial.first)
 
 
-def _names(trial: _Trial) -> list[str]:
-    """Return the header's names; a delimiter at the end of either header or rows alone makes no difference."""
+def _names(trial: _Trial, declared: Dialect) -> list[str]:
+    """Return the header's names; a delimiter at its own end makes no difference. Raises UnreadableFile (header)."""
     names, rows = trial.first, [row for row in trial.rows[1:] if len(row) == trial.width]
-    if rows and trial.width == len(names) + 1 and not any(row[-1] for row in rows):
+    if declared.rownames:
+        return ["", *names]
+    if declared.trailing:
         return [*names, ""]
     if rows and trial.width == len(names) - 1 and not names[-1].strip():
         return names[:-1]
+    if trial.width > len(names) and len(rows) * 2 > len(trial.rows) - 1:
+        raise _no_header(f"it has {len(names)} names ({', '.join(names)[:200]}), rows have {trial.width} fields", trial)
     return names

@@ -2,107 +2,40 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from threading import Lock
+from collections.abc import Sequence
 from typing import Any, Never
 
-import polars as pl
-from polars.exceptions import ComputeError, PolarsError
-
+from common.core.settings import limits
 from common.formats.grammar import is_utf8
 
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL)
-_NUMBER = r"(-?[0-9][0-9.eE+\-]*)"
-_TEXT_OF: dict[Any, str] = {
-    pl.Int64: r"^-?[0-9]{1,18}$",
-    pl.Float64: r"^-?[0-9]+([.][0-9]+)?$",
-    pl.Boolean: r"^(true|false)$",
-}
-# What a column may turn out to be, once it is known to hold something.
-_WIDER: dict[Any, tuple[Any, ...]] = {
-    pl.Int64: (pl.Int64, pl.Boolean, pl.Float64),
-    pl.Boolean: (pl.Boolean,),
-    pl.Float64: (pl.Float64,),
-}
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_BRACKETS = re.compile(_TOKENS.pattern.decode(), re.DOTALL)
+_WHITE = " \t\r\n"
 
 
-class Numbers:
-    """Reads lines of JSON with polars and puts back the text of numbers that it would have changed.
-
-    Columns that held only strings in the sample are taken as they come. All others are read strictly, first as
-    integers: polars raises when a column turns out to hold anything else. From then on it is read as what it
-    holds, and the texts of numbers with a fraction are cut out of the lines.
-    """
-
-    def __init__(self, columns: Sequence[str], strings: Iterable[str]) -> None:
-        self._strings = set(strings)
-        self._types: dict[str, Any] = {n: pl.String if n in self._strings else pl.Int64 for n in columns}
-        self._lock = Lock()  # blocks are read ahead in threads
-
-    def read(self, text: bytes) -> pl.DataFrame:
-        """Return the columns of every line, as text. Raises PolarsError if a line is not an object."""
-        frame = self._typed(text)
-        changed = [
-            name
-            for name, kind in frame.schema.items()
-            if kind == pl.Float64 or (kind == pl.String and name not in self._strings)
-        ]
-        if not changed:
-            return frame.cast(pl.String)
-        lines = pl.read_lines(text)["line"]
-        if frame.height != lines.len():
-            lines = lines.filter(lines.str.strip_chars(" \t\r").str.len_bytes() > 0)
-        if frame.height != lines.len():
-            raise ComputeError("lines and records differ")
-        return frame.with_columns(_with_texts(frame[name], lines) for name in changed).cast(pl.String)
-
-    def _typed(self, text: bytes) -> pl.DataFrame:
-        try:
-            return pl.read_ndjson(text, schema=dict(self._types))
-        except PolarsError:
-            frame = pl.read_ndjson(text, schema=dict.fromkeys(self._types, pl.String))
-        with self._lock:  # it is JSON, so a type was wrong
-            for name, kind in self._strict().items():
-                self._learn(frame[name], kind)
-            try:
-                return pl.read_ndjson(text, schema=dict(self._types))
-            except PolarsError:  # a number like 2.0 looks whole as text, and a string like a number
-                self._types.update(dict.fromkeys(self._strict(), pl.String))
-        return frame
-
-    def _strict(self) -> dict[str, Any]:
-        return {name: kind for name, kind in self._types.items() if kind != pl.String}
-
-    def _learn(self, texts: pl.Series, known: Any) -> None:
-        """Find out whether a column holds something else than it did so far."""
-        wider = _WIDER[known]
-        found = next((kind for kind in wider if _all_match(texts, _TEXT_OF[kind])), pl.String)
-        self._types[texts.name] = found
+class RepeatedKey(ValueError):
+    """An object has a key twice, so one of the two values would be lost."""
 
 
-def _with_texts(read: pl.Series, lines: pl.Series) -> pl.Series:
-    """Return each number of a column by its text in the line, where that is what polars read."""
-    key = re.escape(json.dumps(read.name, ensure_ascii=False))
-    texts = lines.str.extract(rf"{key}\s*:\s*{_NUMBER}")
-    equal = texts.cast(pl.Float64, strict=False) == read.cast(pl.Float64, strict=False)
-    same = equal.fill_null(value=False) & (texts != "-0")
-    otherwise = read if read.dtype == pl.String else pl.Series([None], dtype=pl.String)
-    result = texts.zip_with(same, otherwise).rename(read.name)
-    doubtful = read.is_not_null() if read.dtype == pl.Float64 else texts.is_not_null()
-    for row in (doubtful & ~same).arg_true():  # the key also stands in a nested object, or is escaped
-        result[row] = values(lines[row].encode(), [read.name])[0]
-    return result
+def record(line: bytes) -> tuple[dict[str, Any], str | None]:
+    """Return the object of a line; nothing, and the reason, if it is no record."""
+    if not is_utf8(line) or not surrogates_paired(line):
+        return {}, "bad_encoding"
+    if too_deep(line):
+        return {}, "too_deep"
+    try:
+        value = DECODER.decode(line.decode().strip(_WHITE))
+    except RepeatedKey:
+        return {}, "repeated_key"
+    except ValueError:
+        return {}, "not_json"
+    return (value, None) if isinstance(value, dict) else ({}, "not_an_object")
 
 
 def reason(line: bytes) -> str | None:
     """Return why a line is not a record; None if it is one."""
-    if not is_utf8(line) or not surrogates_paired(line):
-        return "bad_encoding"
-    try:
-        value = DECODER.decode(line.decode().strip(" \t\r\n"))
-    except (ValueError, RecursionError):
-        return "not_json"
-    return None if isinstance(value, _Object) else "not_an_object"
+    return record(line)[1]
 
 
 def surrogates_paired(text: bytes) -> bool:
@@ -112,15 +45,38 @@ def surrogates_paired(text: bytes) -> bool:
     return not any(found[1] for found in _ESCAPE.finditer(text))
 
 
-def values(line: bytes, columns: Sequence[str]) -> list[str | None]:
-    """Return the texts of one object's columns, by the standard library alone."""
-    found = DECODER.decode(line.decode().strip(" \t\r\n"))
-    return [_text(found.get(name)) for name in columns]
+def too_deep(text: bytes) -> bool:
+    """Return whether more objects and arrays stand inside one another than are allowed."""
+    most = limits().max_depth
+    if text.count(b"{") + text.count(b"[") <= most:
+        return False
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        if (first := token[0][:1]) in b"[{":
+            depth += 1
+            if depth > most:
+                return True
+        elif first != b'"':
+            depth -= 1
+    return False
 
 
-def frame(line: bytes, columns: Sequence[str]) -> pl.DataFrame:
-    """Return one object as a frame, by the standard library alone."""
-    return pl.DataFrame([values(line, columns)], schema=dict.fromkeys(columns, pl.String), orient="row")
+def end_of(text: str, at: int) -> int | None:
+    """Return where the object or array that begins at a place ends, however deep it is; None if it does not."""
+    depth = 0
+    for token in _BRACKETS.finditer(text, at):
+        if (first := token[0][:1]) in "[{":
+            depth += 1
+        elif first != '"':
+            depth -= 1
+        if depth == 0:
+            return token.end()
+    return None
+
+
+def texts(values: dict[str, Any], keys: Sequence[str]) -> list[str | None]:
+    """Return the texts of one object's values."""
+    return [_text(values.get(key)) for key in keys]
 
 
 class _Number(str):
@@ -129,32 +85,29 @@ class _Number(str):
     __slots__ = ()
 
 
-class _Object(dict[str, Any]):
-    """An object whose first value of a repeated key counts, as polars has it."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        if len(self) < len(pairs):
-            self.update(reversed(pairs))
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RepeatedKey("a key stands twice in one object")
+    return found
 
 
 def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is not JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+LAX = json.JSONDecoder()  # finds where a value ends whose keys repeat
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
 
 
 def _text(value: object) -> str | None:
     if value is None:
         return None
-    if isinstance(value, str):
-        return "0" if value == "-0" and isinstance(value, _Number) else str(value)
-    return _nested(value)
+    return str(value) if isinstance(value, str) else _nested(value)
 
 
 def _nested(value: object) -> str:
-    """Write a value as polars does: a blank after each comma and colon."""
+    """Write a value with a blank after each comma and colon, as all formats have it."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_quoted(key)}: {_nested(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -164,7 +117,3 @@ def _nested(value: object) -> str:
 
 def _quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _all_match(texts: pl.Series, pattern: str) -> bool:
-    return bool(texts.drop_nulls().str.contains(pattern).all())

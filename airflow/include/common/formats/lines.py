@@ -13,6 +13,7 @@ from common.formats.blocks import after_lines, ahead, blocks
 from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
 from common.formats.encodings import mark_of, transcode
 from common.formats.grammar import Clean, Grammar, Parsed, Place, parse
+from common.formats.lineends import undoubled
 from common.formats.rawlines import RawLines, Unit
 from common.formats.streams import opened, skip
 
@@ -32,7 +33,7 @@ def read_lines(path: Path, shape: Shape, grammar: Grammar, chunk_bytes: int) -> 
 
 def _units(path: Path, shape: Shape, grammar: Grammar, size: int) -> Iterator[tuple[Unit, Parsed, bytes]]:
     """Yield stretches of the file with what was read from them; an incomplete record waits for the next."""
-    newline = shape.newline.encode(shape.encoding)
+    newline = shape.newline[-1].encode(shape.encoding)
     with opened(path, shape.compression) as source:
         begin = source.read(8)
         begin, offset = after_lines(source, begin, mark_of(begin, shape.encoding), newline, shape.skip)
@@ -53,7 +54,11 @@ def _units(path: Path, shape: Shape, grammar: Grammar, size: int) -> Iterator[tu
 
 
 def _clean(grammar: Grammar, shape: Shape, raw: bytes) -> Clean | None:
-    return grammar.clean(transcode(raw, shape.encoding))
+    return grammar.clean(_text(raw, shape))
+
+
+def _text(raw: bytes, shape: Shape) -> bytes:
+    return undoubled(transcode(raw, shape.encoding), shape.newline)
 
 
 @dataclass
@@ -89,11 +94,11 @@ class _Growing:
 
 def _parse(grammar: Grammar, shape: Shape, raw: bytes, *, final: bool) -> tuple[Parsed, int]:
     """Parse a unit that is not clean; return also how many of its own bytes were used."""
-    text = transcode(raw, shape.encoding)
+    text = _text(raw, shape)
     parsed = parse(grammar, text, final=final)
     if parsed.consumed == len(text):
         return parsed, len(raw)
-    if shape.encoding == "utf-8":
+    if shape.encoding == "utf-8" and len(shape.newline) == 1:
         return parsed, parsed.consumed
     return parsed, RawLines(raw, shape).end_of(parsed.lines)
 
@@ -119,6 +124,6 @@ def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit, wanted: Sequ
     """Return the places of some records of a unit."""
     if unit.lines == unit.records:  # then each record is one line, and none is blank
         return [Place(0, 0, line, 1) for line in wanted]
-    text = transcode(raw, shape.encoding)
+    text = _text(raw, shape)
     places = grammar.places(text, 0, len(text), final=True)[0]
     return [places[number] for number in wanted]

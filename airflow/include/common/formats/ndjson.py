@@ -8,6 +8,7 @@ from polars.exceptions import PolarsError
 from common.core.shape import Shape
 from common.formats import jsontext
 from common.formats.grammar import Clean, Place
+from common.formats.jsonlines import JsonLines
 from common.formats.octets import count, octets
 
 _WHITE = b" \t\r\n"
@@ -23,8 +24,9 @@ class Ndjson:
     newline = b"\n"
 
     def __init__(self, shape: Shape) -> None:
-        self._columns = shape.columns
-        self._numbers = jsontext.Numbers(shape.columns, shape.strings)
+        self._columns, self._keys = shape.columns, shape.keys or shape.columns
+        names = zip(self._keys, shape.columns, strict=True)
+        self._lines = JsonLines(self._keys, [key for key, column in names if column in shape.strings])
 
     def clean(self, text: bytes) -> Clean | None:
         return self._parse(text) if jsontext.surrogates_paired(text) else None
@@ -49,13 +51,15 @@ class Ndjson:
         if parsed is not None:
             return parsed.frame
         if len(records) == 1:
-            return jsontext.frame(records[0], self._columns)
+            row = jsontext.texts(jsontext.record(records[0])[0], self._keys)
+            return pl.DataFrame([row], schema=dict.fromkeys(self._columns, pl.String), orient="row")
         half = len(records) // 2
         return pl.concat([self.exact(records[:half]), self.exact(records[half:])])
 
     def _parse(self, text: bytes) -> Clean | None:
         try:
-            frame = self._numbers.read(text)
+            frame = self._lines.read(text)
         except PolarsError:
             return None
+        frame.columns = list(self._columns)
         return Clean(frame, count(octets(text) == ord("\n")) + (not text.endswith(b"\n")))

@@ -31,8 +31,8 @@ class RawLines:
 
     def __init__(self, raw: bytes, shape: Shape) -> None:
         self._raw = raw
-        self._newline = shape.newline.encode(shape.encoding)
-        self._return = "\r".encode(shape.encoding)
+        self._newline = shape.newline[-1].encode(shape.encoding)
+        self._returns = [name.encode(shape.encoding) for name in shape.newline[:-1] or "\r"]
         self._starts = self._line_starts(shape)
 
     def _line_starts(self, shape: Shape) -> pl.Series | list[int]:
@@ -40,7 +40,7 @@ class RawLines:
         if len(self._newline) == 1:
             ends = positions(octets(self._raw) == ord(self._newline)) + 1
             return pl.concat([_ZERO, ends, _ZERO + (len(self._raw) + 1)])
-        lines = self._raw.decode(shape.encoding).split(shape.newline)
+        lines = self._raw.decode(shape.encoding).split(shape.newline[-1])
         sizes = (len(line.encode(shape.encoding)) + len(self._newline) for line in lines)
         return [0, *accumulate(sizes)]
 
@@ -48,7 +48,9 @@ class RawLines:
         """Return where the record with this number in the unit stands in the file."""
         start = self._starts[place.line]
         text = self._raw[start : self._starts[place.line + place.lines]]
-        text = text.removesuffix(self._newline).removesuffix(self._return)
+        text = text.removesuffix(self._newline)
+        for mark in self._returns:
+            text = text.removesuffix(mark)
         return Spot(unit.record + number, unit.line + place.line, unit.offset + start, text)
 
     def end_of(self, lines: int) -> int:

@@ -10,6 +10,8 @@ from typing import BinaryIO, Protocol
 
 from common.core.errors import UnreadableFile
 from common.core.shape import Compression
+from common.formats.bounds import allowed_size, require_inflated
+from common.formats.foreign import only_member
 
 _INPUT = 1 << 20
 _GZIP = 31  # zlib's word for "a gzip header and trailer", whose checksum it then verifies
@@ -55,35 +57,41 @@ class _Gunzip:
         return bool(self._input)
 
 
+class _Bounded:
+    """Decompressed bytes, as many as a file of that size may have."""
+
+    def __init__(self, source: Source, path: Path) -> None:
+        self._source, self._size, self._read = source, path.stat().st_size, 0
+        self._most = allowed_size(self._size)
+
+    def read(self, size: int, /) -> bytes:
+        part = self._source.read(size)
+        self._read += len(part)
+        if self._read > self._most:
+            require_inflated(self._read, self._size)
+        return part
+
+
 @contextmanager
 def opened(path: Path, compression: Compression) -> Iterator[Source]:
-    """Return the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised)."""
+    """Return the file's decompressed bytes. Raises UnreadableFile (truncated, corrupt, unrecognised, too_large)."""
     try:
         with path.open("rb", buffering=0) as file:
             if compression == "gzip":
-                yield _Gunzip(file)
+                yield _Bounded(_Gunzip(file), path)
             elif compression == "zip":
                 if not zipfile.is_zipfile(file):  # the directory stands at the end
                     raise EOFError("a zip without its directory")  # noqa: TRY301 (translated below)
-                with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive)) as member:
-                    yield member
+                with zipfile.ZipFile(file) as archive, archive.open(only_member(archive)) as member:
+                    yield _Bounded(member, path)
             else:
                 yield file
+    except RecursionError:  # it is a RuntimeError, and none of the archive's
+        raise
     except EOFError as error:
         raise UnreadableFile("truncated", f"{path.name} ends too early: {error}.") from error
     except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise UnreadableFile("corrupt", f"{path.name} cannot be decompressed: {error}.") from error
-
-
-def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    if len(members) != 1:
-        names = ", ".join(member.filename for member in members[:5]) or "none"
-        raise UnreadableFile(
-            "unrecognised",
-            f"A zip must hold exactly one file; this one holds {len(members)}: {names}. Land them one by one.",
-        )
-    return members[0]
 
 
 def skip(source: Source, size: int) -> None:

@@ -7,13 +7,13 @@ import polars as pl
 from common.lake.table import CHANGE
 
 CAME, LEFT = ("insert", "update_postimage"), ("delete", "update_preimage")
-DELETED = "_deleted"
+GONE = "_gone"
 VERSION = "_commit_version"
 
 
 @dataclass(frozen=True)
 class NetChange:
-    """One row a key, its last state or `_deleted`, and how many of the keys are new."""
+    """One row a key, its last state or `_gone`, and how many of the keys are new."""
 
     rows: pl.DataFrame
     new: int
@@ -30,6 +30,6 @@ def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> NetChange:
     upserts = after.join(before, on=columns, how="anti", nulls_equal=True)
     gone = last.filter(pl.col(CHANGE).is_in(LEFT)).join(before, on=on, how="semi").select(columns)
     marked = [
-        frame.with_columns(pl.lit(value=deleted).alias(DELETED)) for frame, deleted in ((upserts, False), (gone, True))
+        frame.with_columns(pl.lit(value=deleted).alias(GONE)) for frame, deleted in ((upserts, False), (gone, True))
     ]
     return NetChange(pl.concat(marked), upserts.join(before, on=on, how="anti").height)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from common.contracts.contract import Column, Contract, Kind
+from common.contracts.contract import ARRIVAL_COLUMN, DELETED_COLUMN, FILE_COLUMN, RECORD_COLUMN, Column, Contract, Kind
 
 PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
 
@@ -24,7 +24,8 @@ def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
     """Return the columns of the dataset's silver table, partition column and origin included."""
     schema = {column.name: silver_type(column) for column in contract.columns}
     schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
-    return schema | {"_file": pl.String(), "_record": pl.Int64()}
+    schema |= {FILE_COLUMN: pl.String(), RECORD_COLUMN: pl.Int64(), ARRIVAL_COLUMN: pl.Datetime("us", "UTC")}
+    return schema | ({DELETED_COLUMN: pl.Boolean()} if contract.deleted else {})
 
 
 def partition_columns(contract: Contract) -> list[str]:

@@ -1,13 +1,16 @@
 """Batches: record them, find them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from common.core.arrivals import microseconds, raised
 from common.core.nouns import Batch
 from common.core.places import Place, from_json, to_json
+from common.ledger.places import ARRIVAL, IS_DELIVERY, IS_UNDATED, KEY
 from common.ledger.tables import batch, batch_parent
 
 ASSET_LOCK = 0x57A7E2542
@@ -72,6 +75,41 @@ def batches_by_id(connection: Connection, ids: Sequence[str]) -> list[Batch]:
 def places_of(connection: Connection, asset: str) -> list[Place]:
     """Return where the batches of an asset lie."""
     return [from_json(stored)[0] for stored in connection.scalars(select(batch.c.place).where(batch.c.asset == asset))]
+
+
+def with_arrivals(connection: Connection, asset: str, batches: Sequence[Batch]) -> list[Batch]:
+    """Return the deliveries of an asset with their arrivals; one that is recorded already keeps what it has.
+
+    The caller keeps others from recording deliveries of the asset, and gives them in the order in which they were seen.
+    """
+    ids = [item.id for item in batches]
+    known = {row.id: batch_of(row) for row in connection.execute(select(batch).where(batch.c.id.in_(ids)))}
+    moments = [microseconds(item.raw.modified) for item in batches if item.id not in known]
+    if not moments:
+        return [known[item.id] for item in batches]
+    taken = select(ARRIVAL).where(batch.c.asset == asset, IS_DELIVERY, min(moments) <= ARRIVAL)
+    arrivals = raised(moments, connection.scalars(taken).all())
+    return [known.get(item.id) or _arrived(item, next(arrivals)) for item in batches]
+
+
+def _arrived(item: Batch, arrival: int) -> Batch:
+    return replace(item, place=replace(item.raw, arrival=arrival))
+
+
+def undated_files(connection: Connection, asset: str) -> dict[str, int]:
+    """Return the arrivals of the files in bronze that were recorded without one, by key.
+
+    They are made of when each landed and of the order in which they were recorded, so they are always the same.
+    """
+    landed = batch.c.place["landed"].astext.label("landed")
+    rows = connection.execute(
+        select(KEY.label("key"), landed).where(batch.c.asset == asset, IS_UNDATED).order_by(batch.c.number)
+    )
+    first: dict[str, int] = {}
+    for row in rows:
+        first.setdefault(row.key, microseconds(row.landed))
+    ordered = sorted(first, key=lambda key: first[key])
+    return dict(zip(ordered, raised(first[key] for key in ordered), strict=True))
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:

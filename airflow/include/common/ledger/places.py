@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import BigInteger, func
 
 from common.ledger.tables import batch
 
@@ -10,9 +10,14 @@ KEY = batch.c.place["key"].astext  # of a file in raw or bronze
 RAW_KEY = func.coalesce(batch.c.place["raw"].astext, KEY)
 VERSION = batch.c.place["version"].astext
 PARTITIONS = batch.c.place["partitions"]
+ARRIVAL = batch.c.place["arrival"].astext.cast(BigInteger)
+IS_DELIVERY = batch.c.place.has_key("modified")
+IS_IN_BRONZE = batch.c.place.has_key("landed")
+IS_UNDATED = IS_IN_BRONZE & ~batch.c.place.has_key("arrival")
 ORIGIN = func.coalesce(RAW_KEY, batch.c.place["table"].astext)
 IS_RERUN = batch.c.place.has_key("of")
 IS_REPLAY = batch.c.place.has_key("replay")
+IS_PARTIAL = batch.c.place.has_key("only")
 IS_MENDED = batch.c.place.has_key("file")
 HAS_PARTITIONS = batch.c.place.has_key("partitions")
 WAITS = batch.c.place.has_key("waiting")

@@ -1,13 +1,17 @@
 """What people and the command line ask the ledger."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
-from common.ledger.incidents import FAILED, PARKED
-from common.ledger.places import ORIGIN, RAW_KEY, touches
-from common.ledger.tables import batch, consumer, hop, incident
+from common.core.nouns import Batch
+from common.ledger.batches import batch_of
+from common.ledger.incidents import FAILED, PARKED, REFUSED
+from common.ledger.places import IS_IN_BRONZE, IS_MENDED, IS_PARTIAL, IS_RERUN, KEY, ORIGIN, RAW_KEY, touches
+from common.ledger.refusals import REDRIVEN
+from common.ledger.tables import batch, consumer, hop, incident, receipt, refusal
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
@@ -138,3 +142,24 @@ def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[floa
         hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0
     )
     return [float(size) for size in connection.scalars(done.order_by(hop.c.n.desc()).limit(hops))]
+
+
+def last_contract(connection: Connection, name: str, asset: str, key: str) -> str | None:
+    """Return the contract by which a consumer last read a file of bronze as a whole."""
+    whole = (batch.c.asset == asset) & (key == KEY) & ~IS_PARTIAL & ~IS_MENDED
+    done = select(hop.c.contract).join(receipt, (receipt.c.consumer == hop.c.consumer) & (receipt.c.hop == hop.c.n))
+    read = done.join(batch, batch.c.id == receipt.c.batch).where(hop.c.consumer == name, whole)
+    return connection.scalar(read.order_by(hop.c.n.desc()).limit(1))
+
+
+def taken_deliveries(connection: Connection, name: str, asset: str, raw_keys: Collection[str]) -> list[Batch]:
+    """Return the files of bronze that came from these raw keys and that a consumer has taken and not refused unread."""
+    taken = exists().where(receipt.c.consumer == name, receipt.c.batch == batch.c.id)
+    refused = exists().where(
+        refusal.c.consumer == name,
+        refusal.c.batch == batch.c.id,
+        refusal.c.reason == REFUSED,
+        refusal.c.state != REDRIVEN,
+    )
+    from_keys = (batch.c.asset == asset) & IS_IN_BRONZE & (batch.c.place["raw"].astext.in_(raw_keys))
+    return [batch_of(row) for row in connection.execute(select(batch).where(from_keys, ~IS_RERUN, taken, ~refused))]

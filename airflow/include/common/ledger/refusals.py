@@ -1,16 +1,17 @@
 """Refusals: what was refused by cause, and how each ends: redriven, discarded, or still open."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.errors import ConfigError
 from common.core.nouns import Refusal
 from common.core.places import RefusedRows
+from common.ledger.incidents import REFUSED
 from common.ledger.places import KEY, RAW_KEY
 from common.ledger.tables import audit_log, batch, refusal
 
@@ -38,6 +39,22 @@ def refusal_id(consumer: str, hop: int, item: Refusal) -> str:
 def refused_rows_of(row: Mapping[Any, Any]) -> RefusedRows:
     """Return where the rows of a refusal lie, from its row in the ledger."""
     return RefusedRows(*(row[name] for name in ("place", "batch", "reason", "rule", "column")))
+
+
+def refused_twins(connection: Connection, asset: str, checksums: Iterable[str]) -> dict[tuple[str, str | None], str]:
+    """Return the batches of an asset with one of these checksums that a person refused unread, by content.
+
+    The content is the checksum and the partition; it is left out where another batch with it was not refused.
+    """
+    refused = exists().where(refusal.c.batch == batch.c.id, refusal.c.reason == REFUSED, refusal.c.state != REDRIVEN)
+    rows = connection.execute(
+        select(batch.c.checksum, batch.c.partition, batch.c.id, refused.label("refused"))
+        .where(batch.c.asset == asset, batch.c.checksum.in_(set(checksums)))
+        .order_by(batch.c.number)
+    ).all()
+    passed = {(row.checksum, row.partition) for row in rows if not row.refused}
+    twins = {(row.checksum, row.partition): row.id for row in rows if row.refused}
+    return {content: twin for content, twin in twins.items() if content not in passed}
 
 
 def record_refusals(connection: Connection, consumer: str, hop: int, items: Sequence[Refusal]) -> None:

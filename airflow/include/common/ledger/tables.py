@@ -76,6 +76,14 @@ batch = Table(
     _moment("created_at", default=True),
     Index(None, "asset", "number", unique=True),
     Index(None, "asset", "checksum", "partition"),
+    Index(
+        "ix_batch_arrival",
+        "asset",
+        text("((place ->> 'arrival')::bigint)"),
+        postgresql_where=text("place ? 'modified'"),
+    ),
+    Index("ix_batch_raw", "asset", text("(place ->> 'raw')"), postgresql_where=text("place ? 'landed'")),
+    Index("ix_batch_undated", "asset", postgresql_where=text("place ? 'landed' AND NOT place ? 'arrival'")),
 )
 
 batch_parent = Table(

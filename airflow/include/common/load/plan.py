@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from common.lake.changes import DELETED
+from common.lake.changes import GONE
 from common.warehouses import sql
 from common.warehouses.warehouse import Copy, Rows, Statement
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One load: rows into a table, identified by key; staged rows marked `_deleted` only remove theirs.
+    """One load: rows into a table, identified by key; staged rows marked `_gone` only remove theirs.
 
     `direct` are the rows themselves, where all of them go straight into the table and none is staged.
     """
@@ -43,7 +43,7 @@ class LoadPlan:
         if self.direct is not None:
             return Copy(self.table, self.direct)
         staged = exp.select(*map(sql.column, self.columns)).from_(sql.table(self.staging))
-        stays = staged.where(exp.Not(this=sql.column(DELETED)))
+        stays = staged.where(exp.Not(this=sql.column(GONE)))
         return exp.insert(stays, sql.table(self.table), columns=[sql.name(name) for name in self.columns])
 
 

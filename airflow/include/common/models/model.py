@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from common.core.nouns import Dataset
 from common.core.settings import domains_dir
 
 HEADER = re.compile(r"\A\s*/\*(.*?)\*/(.*)\Z", re.DOTALL)
+ALL = "all"
 KNOWN = {"description", "key", "slice", "partition", "inputs", "controls", "load", "complete"}
 
 
@@ -29,12 +31,22 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Model:
-    """One gold table.
+class Input:
+    """What a model reads of a silver dataset: the rows of the slices that are computed, or all rows.
 
-    `inputs` maps each silver dataset to an SQL expression over its rows: the value of `slice` that a changed
-    row touches. An incremental run recomputes the touched slices and no other.
+    `slice` is an SQL expression over a row: the value of the model's slice that it belongs to; None for an input that
+    is read whole. `by` maps columns of such an input to columns of the others that are joined to them: a change of it
+    touches the slices of the rows that hold one of the changed values. With `history` every version of a key is read.
     """
+
+    slice: str | None
+    by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    history: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """One gold table; an incremental run recomputes the slices that changed rows touch, and no other."""
 
     dataset: Dataset
     sql: str
@@ -42,7 +54,7 @@ class Model:
     description: str
     key: tuple[str, ...]
     slice: str
-    inputs: dict[Dataset, str]
+    inputs: dict[Dataset, Input]
     partition: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     loads: tuple[LoadSpec, ...] = ()
@@ -66,7 +78,7 @@ def read_model(path: Path, domain: str) -> Model:
         description=header["description"],
         key=tuple(header["key"]),
         slice=header["slice"],
-        inputs={Dataset.parse(name): expression for name, expression in header["inputs"].items()},
+        inputs={Dataset.parse(name): _input(value) for name, value in header["inputs"].items()},
         partition=tuple(header.get("partition", [])),
         controls=tuple(_control(item) for item in header.get("controls", [])),
         loads=loads,
@@ -82,9 +94,51 @@ def _faults(header: dict[str, Any]) -> list[str]:
         faults.append(f"unknown {sorted(unknown)}. Known: {', '.join(sorted(KNOWN))}")
     if header.get("partition") not in (None, [], [header.get("slice")]):
         faults.append("a model is partitioned by its slice or not at all")
+    if isinstance(inputs := header.get("inputs"), dict):
+        faults += [f"inputs: {name}: {fault}" for name, value in inputs.items() for fault in _input_faults(value)]
+        if inputs and all(_whole(value) for value in inputs.values()):
+            faults.append("inputs: all are read whole, so no change touches a slice; give one the slice of its rows")
+    whole = {name for name, value in (header.get("inputs") or {}).items() if _whole(value)}
+    for control in header.get("controls", []):
+        if control.get("input") in whole:
+            faults.append(f"controls: {control['input']} is read whole, so its totals are those of no slice")
     if other := set(header.get("complete", [])) - set(header.get("inputs") or {}):
         faults.append(f"complete: {', '.join(sorted(other))} is no input of the model")
     return faults
+
+
+def _whole(value: Any) -> bool:
+    return value == ALL or (isinstance(value, dict) and value.get(ALL) is True)
+
+
+def _input_faults(value: Any) -> Iterator[str]:
+    """List what is wrong with one input: an SQL expression, `all`, or a mapping of both with their words."""
+    expected = f"expected the slice of its rows as an SQL expression, '{ALL}', or {{slice: ..., history: true}} or "
+    expected += f"{{{ALL}: true, by: {{column: [columns of the others]}}, history: true}}"
+    if isinstance(value, str) and value:
+        return
+    if not isinstance(value, dict) or set(value) - {"slice", ALL, "by", "history"}:
+        yield f"found {value!r}; {expected}"
+    elif _whole(value) == bool(value.get("slice")):
+        yield f"is either read by slice or whole; {expected}"
+    elif value.get("history", False) not in (True, False):
+        yield f"history is true or false; found {value['history']!r}"
+    elif "by" in value and (not _whole(value) or not _is_by(value["by"])):
+        yield f"by: found {value['by']!r}; {expected}"
+
+
+def _is_by(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(columns, list) and columns and all(isinstance(name, str) for name in columns)
+        for columns in value.values()
+    )
+
+
+def _input(value: Any) -> Input:
+    if isinstance(value, str):
+        return Input(None if value == ALL else value)
+    by = {column: tuple(columns) for column, columns in value.get("by", {}).items()}
+    return Input(value.get("slice"), by, value.get("history", False))
 
 
 def _control(item: dict[str, str]) -> Control:

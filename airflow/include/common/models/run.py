@@ -77,17 +77,64 @@ def schema_of(model: Model, inputs: Mapping[Dataset, dict[str, pl.DataType]]) ->
     return dict(run(model, {dataset: pl.DataFrame(schema=schema) for dataset, schema in inputs.items()}).schema)
 
 
+def at_once_and_by_slice(
+    model: Model, inputs: Mapping[Dataset, pl.DataFrame]
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """Return what a model gives for some rows at once, and slice by slice; None where it cannot be computed for them.
+
+    Control totals are not looked at.
+    """
+    connection = duckdb.connect()
+    try:
+        for number, (dataset, frame) in enumerate(inputs.items()):
+            connection.register(f"rows_{number}", ArrowStream(_naive(frame)))
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
+            connection.execute(f'CREATE TABLE "all rows of {dataset}" AS FROM rows_{number}')
+        by_slice = [dataset for dataset, item in model.inputs.items() if item.slice is not None]
+        names = {name for dataset in by_slice for name in _named(connection, model, dataset)}
+        whole = _computed(connection, model, None)
+        parts = [_computed(connection, model, name) for name in sorted(names)]
+    except (duckdb.Error, ModelError):
+        return None, None
+    finally:
+        connection.close()
+    return whole, pl.concat([whole.head(0), *parts])
+
+
+def _named(connection: duckdb.DuckDBPyConnection, model: Model, dataset: Dataset) -> set[str]:
+    """Name the slices of all rows; raises ModelError where a row belongs to none."""
+    expression = model.inputs[dataset].slice
+    rows = connection.execute(f'SELECT DISTINCT ({expression})::VARCHAR FROM "all rows of {dataset}"').fetchall()  # noqa: S608
+    if any(name is None for (name,) in rows):
+        raise ModelError(f"Model {model.dataset}: {expression} is null.")
+    return {name for (name,) in rows}
+
+
+def _computed(connection: duckdb.DuckDBPyConnection, model: Model, name: str | None) -> pl.DataFrame:
+    """Compute a model over the rows of one slice, or over all; raises ModelError where a key is not unique."""
+    for dataset, item in model.inputs.items():
+        view = f'CREATE OR REPLACE VIEW "{dataset.domain}"."{dataset.name}" AS FROM "all rows of {dataset}"'
+        if item.slice is not None and name is not None:
+            quoted = name.replace("'", "''")
+            view += f" WHERE ({item.slice})::VARCHAR = '{quoted}'"
+        connection.execute(view)
+    rows = _fetched(connection.sql(model.sql))
+    if rows.height != rows.select(model.key).unique().height:
+        raise ModelError(f"Model {model.dataset}: rows share a key.")
+    return rows
+
+
 def slices(model: Model, dataset: Dataset, changed: pl.DataFrame) -> set[str]:
     """Name the slices that changed rows of an input touch; raises ModelError where one is null."""
     if changed.is_empty():
         return set()
     with database(model, {dataset: changed}) as connection:
         rows = connection.execute(
-            f'SELECT DISTINCT ({model.inputs[dataset]})::VARCHAR FROM "{dataset.domain}"."{dataset.name}"'  # noqa: S608
+            f'SELECT DISTINCT ({model.inputs[dataset].slice})::VARCHAR FROM "{dataset.domain}"."{dataset.name}"'  # noqa: S608
         ).fetchall()
     found = {row[0] for row in rows}
     if None in found:
-        raise ModelError(f"Model {model.dataset}: {model.inputs[dataset]} of {dataset} is null for a changed row.")
+        raise ModelError(f"Model {model.dataset}: {model.inputs[dataset].slice} of {dataset} is null in a changed row.")
     return found
 
 
@@ -97,7 +144,7 @@ def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str])
         connection.register("wanted", ArrowStream(pl.DataFrame({"slice": sorted(wanted)}, schema={"slice": pl.String})))
         kept = connection.sql(
             f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
-            f"WHERE ({model.inputs[dataset]})::VARCHAR IN (SELECT slice FROM wanted)"
+            f"WHERE ({model.inputs[dataset].slice})::VARCHAR IN (SELECT slice FROM wanted)"
         )
         return _fetched(kept)
 

@@ -1,6 +1,6 @@
 """Silver to gold: the slices that changed rows touch are recomputed from pinned versions and replaced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,17 +14,16 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
 from common.core.places import TableVersion
 from common.lake.publish import append_parts, replace_slices
-from common.lake.schema import silver_schema
-from common.lake.table import CHANGE, changes, read_at, reading
+from common.lake.source import LakeSource, silver_source
+from common.lake.table import CHANGE, read_at, reading
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.partitions import incomplete
-from common.models.model import Model, model_of
+from common.models.model import Input, Model, model_of
 from common.models.run import run, schema_of, slices, within
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
-from common.zones.store import ZoneStore
-from common.zones.zone import folder
+from common.pipelines.trial import require_slices
 
 NOW = ("insert", "update_postimage")
 SAME_TEXT = (pl.String, pl.Date, pl.Int64)  # polars and DuckDB write these alike
@@ -49,7 +48,9 @@ class ModelStep(LakeStep):
         super().__init__(replace(consumer, contract=self.model.hash), Zone.GOLD)
 
     def apply(self) -> None:
-        """Make the table, or add the columns that the model gives and it lacks."""
+        """Make the table, or add the columns that the model gives and it lacks; raises ModelError for a wrong one."""
+        self._check_joins()
+        require_slices(self.model)
         self.table.ensure(self.schema(), self.model.partition)
 
     def schema(self) -> dict[str, pl.DataType]:
@@ -86,10 +87,10 @@ class ModelStep(LakeStep):
         """Decide which slices are computed, and whether the table is replaced whole."""
         replay = held.replay
         names: set[str] | None
-        if held.redefined:  # whatever was asked for: no slice of the model before may stay
+        if held.redefined or self._reshaped(held):  # whatever was asked for: no slice of what was before may stay
             names = None
         elif replay is None:
-            names = set().union(*(slices(self.model, d, rows) for d, rows in changed.items()))
+            names = self._changed_slices(held, changed)
         else:
             names = self._between(held, replay.first, replay.last) if replay.first else None
         names = None if names and len(names) > MOST_SLICES else names
@@ -101,13 +102,64 @@ class ModelStep(LakeStep):
             names -= waiting.keys()
         return Slices(None if names is None else tuple(sorted(names)), whole, waiting)
 
+    def _changed_slices(self, held: Claim, changed: dict[Dataset, pl.DataFrame]) -> set[str] | None:
+        """Name the slices that changes touch; None where it may be any, because an input is read whole."""
+        names: set[str] = set()
+        for dataset, feed in changed.items():
+            item = self.model.inputs[dataset]
+            if item.slice is not None:
+                names |= slices(self.model, dataset, feed)
+            elif feed.height and not item.by:
+                return None
+            else:
+                names |= self._joined_slices(held, item, feed)
+        return names
+
+    def _joined_slices(self, held: Claim, item: Input, feed: pl.DataFrame) -> set[str]:
+        """Name the slices of the other inputs' rows that hold a changed value; rows that changed too name their own."""
+        names: set[str] = set()
+        for column, joined in item.by.items():
+            values = feed[column].drop_nulls().unique().implode()
+            for dataset, held_in in self._columns_of_others(joined).items():
+                holds = pl.any_horizontal(pl.col(name).is_in(values) for name in held_in)
+                names |= slices(self.model, dataset, self._pinned(held, dataset).filter(holds).collect())
+        return names
+
+    def _columns_of_others(self, columns: Sequence[str]) -> dict[Dataset, list[str]]:
+        """Return which inputs that are read by slice have which of the columns."""
+        others = [dataset for dataset, item in self.model.inputs.items() if item.slice is not None]
+        found = {dataset: [name for name in columns if name in self._source(dataset).schema] for dataset in others}
+        return {dataset: names for dataset, names in found.items() if names}
+
+    def _check_joins(self) -> None:
+        """Check that the columns exist by which a change of an input that is read whole is followed."""
+        for dataset, item in self.model.inputs.items():
+            for column, joined in item.by.items():
+                known = {name for names in self._columns_of_others(joined).values() for name in names}
+                own = {column} - self._source(dataset).schema.keys()
+                if missing := sorted({*joined} - known | own):
+                    raise ModelError(
+                        f"Model {self.model.dataset}: inputs: {dataset}: by: there is no column {', '.join(missing)}. "
+                        f"Before the colon stands a column of {dataset}, after it columns of inputs with a slice."
+                    )
+
+    def _reshaped(self, held: Claim) -> bool:
+        """Return whether an input has got other columns since the last hop: `SELECT *` gives them in every slice."""
+        for dataset in self.model.inputs:
+            after, upto = held.pins[asset_name(dataset, Zone.SILVER)]
+            uri = self._source(dataset).uri
+            if 0 < after < upto and read_at(uri, after).collect_schema() != read_at(uri, upto).collect_schema():
+                return True
+        return False
+
     def _between(self, held: Claim, first: str, last: str) -> set[str]:
         return {name for name in self._all_slices(held) if first <= name <= last}
 
     def _all_slices(self, held: Claim) -> set[str]:
         """Name every slice that the inputs or the table have."""
         with reading(f"inputs of {self.model.dataset}"):
-            inputs = {d: self._pinned(held, d).collect() for d in self.model.inputs}
+            by_slice = [d for d, item in self.model.inputs.items() if item.slice is not None]
+            inputs = {d: self._pinned(held, d).collect() for d in by_slice}
             present = read_at(self.table.uri, self.table.snapshot.version()).select(pl.col(self.model.slice)).unique()
             known = set(present.collect().to_series().cast(pl.String))
         return known.union(*(slices(self.model, d, rows) for d, rows in inputs.items()))
@@ -123,30 +175,29 @@ class ModelStep(LakeStep):
                 "`inputs` name for no changed row. The expressions under `inputs` must give the result's slice."
             )
 
-    def _uri(self, dataset: Dataset) -> str:
-        return ZoneStore(Zone.SILVER).uri(folder(dataset))
-
     def _changed(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
         after, upto = held.pins[asset_name(dataset, Zone.SILVER)]
-        columns = list(silver_schema(contract_of(dataset)))
-        return changes(self._uri(dataset), after, upto, columns)
+        source = self._source(dataset)
+        return source.changes(after, upto, list(source.schema))
 
     def _slice(self, held: Claim, dataset: Dataset, touched: Slices) -> pl.DataFrame:
         """Read the touched slices of an input at its pinned version.
 
         Where the slice is a plain column the files of other partitions are not even opened.
         """
-        expression, schema = self.model.inputs[dataset], silver_schema(contract_of(dataset))
+        expression, schema = self.model.inputs[dataset].slice, self._source(dataset).schema
         rows = self._pinned(held, dataset)
-        if touched.names is None:
+        if touched.names is None or expression is None:
             return rows.collect()
         if isinstance(schema.get(expression), SAME_TEXT):
             return rows.filter(pl.col(expression).cast(pl.String).is_in(list(touched.names))).collect()
         return within(self.model, dataset, rows.collect(), set(touched.names))
 
     def _pinned(self, held: Claim, dataset: Dataset) -> pl.LazyFrame:
-        version = held.pins[asset_name(dataset, Zone.SILVER)][1]
-        return read_at(self._uri(dataset), version, silver_schema(contract_of(dataset)))
+        return self._source(dataset).at(held.pins[asset_name(dataset, Zone.SILVER)][1])
+
+    def _source(self, dataset: Dataset) -> LakeSource:
+        return silver_source(contract_of(dataset), history=self.model.inputs[dataset].history)
 
     def _new_keys(self, rows: pl.DataFrame) -> int:
         """Count the result's keys that the table does not have yet."""
@@ -181,8 +232,8 @@ class ModelStep(LakeStep):
 
 def model_schema(model: Model) -> dict[str, pl.DataType]:
     """Return the columns that a model gives, from the contracts of its inputs: computed once for these texts."""
-    contracts = {dataset: contract_of(dataset) for dataset in model.inputs}
-    key = (str(model.dataset), model.hash, *(found.hash for found in contracts.values()))
+    sources = {d: silver_source(contract_of(d), history=item.history) for d, item in model.inputs.items()}
+    key = (str(model.dataset), model.hash, *(source.contract for source in sources.values()))
     if key not in SCHEMAS:
-        SCHEMAS[key] = schema_of(model, {dataset: silver_schema(found) for dataset, found in contracts.items()})
+        SCHEMAS[key] = schema_of(model, {dataset: source.schema for dataset, source in sources.items()})
     return SCHEMAS[key]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from common.core.assets import Asset
 from common.core.errors import (
     ConservationError,
     DataError,
@@ -23,11 +24,12 @@ from common.core.errors import (
     WatershedError,
 )
 from common.core.nouns import Counts
+from common.core.places import TableVersion
 from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.incidents import STOPPED, SUPERSEDED, open_incident
+from common.ledger.incidents import STALE, STOPPED, SUPERSEDED, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
 from common.observe.log import bound, logger
@@ -86,9 +88,22 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         superseded = [r for r in manifest.refusals if r.reason == SUPERSEDED]
         for refused in superseded:
             open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
+        _report_unrestored(connection, manifest)
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
     return found
+
+
+def _report_unrestored(connection: Connection, manifest: Manifest) -> None:
+    for output in manifest.outputs:
+        if isinstance(output.place, TableVersion) and output.place.unrestored:
+            table = Asset.parse(output.asset).dataset
+            why = (
+                f"Hop {manifest.hop} withdrew the rows of {output.place.unrestored} keys. What those rows had replaced "
+                "is not kept, so an older row that would be the latest now may be missing. Once every file was read by "
+                f"this contract, reading all of them again finds it: `watershed backfill run {table}`, twice."
+            )
+            open_incident(connection, STALE, manifest.consumer, why, manifest.inputs[0].id)
 
 
 def _settle(step: Step, found: list[Manifest]) -> None:

@@ -21,6 +21,7 @@ from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
 from common.ledger.manifests import Manifest
+from common.ledger.refusals import refused_twins
 from common.observe.verbs import passed
 from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
@@ -32,6 +33,7 @@ from common.zones.zone import folder
 TRANSFERS = 8
 KEY_BYTES = 1024
 REASON_VERSION = 1
+DUPLICATE = "duplicate"  # of a file that was refused whole
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class LandingStep:
             paths = [Path(spool) / str(number) for number in range(len(held.batches))]
             arrivals = list(pool.map(lambda batch, path: self._fetch(held, batch, path), held.batches, paths))
             readable = [arrival for arrival in arrivals if not arrival.reason]
-            fresh, duplicates = self._compared(readable)
-            yield Sorted(fresh, duplicates, [arrival for arrival in arrivals if arrival.reason])
+            compared = self._compared(readable)
+            yield replace(compared, refused=[*compared.refused, *(a for a in arrivals if a.reason)])
 
     def _fetch(self, held: Claim, batch: Batch, path: Path) -> Arrival:
         at = source_of(batch)
@@ -141,17 +143,26 @@ class LandingStep:
             return Arrival(batch, path, checksum, reason=error.reason, message=str(error))
         return Arrival(batch, path, checksum, shape)
 
-    def _compared(self, readable: list[Arrival]) -> tuple[list[Arrival], list[Arrival]]:
-        """Tell fresh files from those whose content bronze has for the same partition."""
+    def _compared(self, readable: list[Arrival]) -> Sorted:
+        """Tell fresh files from those that can change no table: whose content bronze has for the same partition.
+
+        Where the order of deliveries decides, none is a duplicate: a snapshot that returns is the latest again.
+        """
+        found = Sorted([], [], [])
+        if self.contract and (self.contract.by_arrival or self.contract.replaces):
+            return replace(found, fresh=readable)
         with transaction() as connection:
             known = known_checksums(connection, self.consumer.output, [a.checksum for a in readable])
-        fresh: list[Arrival] = []
-        duplicates: list[Arrival] = []
+            refused = refused_twins(connection, self.consumer.output, [a.checksum for a in readable])
         for arrival in readable:
             identity = (arrival.checksum, arrival.batch.partition)
-            (duplicates if identity in known else fresh).append(arrival)
+            if twin := refused.get(identity):
+                message = f"It is the same as batch {twin}, which was refused: re-drive that one."
+                found.refused.append(replace(arrival, reason=DUPLICATE, message=message))
+            else:
+                (found.duplicates if identity in known else found.fresh).append(arrival)
             known.add(identity)
-        return fresh, duplicates
+        return found
 
     def _copy(self, arrival: Arrival) -> Batch:
         landed, key = arrival.batch.raw, bronze_key(self.dataset, arrival)
@@ -165,7 +176,16 @@ class LandingStep:
             checksum=arrival.checksum,
             partition=arrival.batch.partition,
             contract=self.consumer.contract,
-            place=BronzeFile(key, stored.etag, stored.size, arrival.name, landed.key, landed.modified, arrival.shape),
+            place=BronzeFile(
+                key=key,
+                etag=stored.etag,
+                size=stored.size,
+                name=arrival.name,
+                raw=landed.key,
+                landed=landed.modified,
+                shape=arrival.shape,
+                arrival=landed.arrived,
+            ),
             parents=(arrival.batch.id,),
         )
 
@@ -240,9 +260,10 @@ def discard(raw: ZoneStore, taken: Sequence[Batch], gone: Callable[[Sequence[Bat
 
 
 def bronze_key(dataset: Dataset, arrival: Arrival) -> str:
-    """Name the bronze copy: dataset, the object's own day, hashes of content and raw key, and its name."""
+    """Name the bronze copy: dataset, the object's own day, its arrival, hashes of content and raw key, and its name."""
     landed = arrival.batch.raw
-    key = f"{folder(dataset)}/{landed.modified[:10]}/{arrival.checksum[:12]}-{short_hash(landed.key)}-"
+    unique = f"{landed.arrived}-{arrival.checksum[:12]}-{short_hash(landed.key)}"
+    key = f"{folder(dataset)}/{landed.modified[:10]}/{unique}-"
     return key + fitted(f"{Zone.BRONZE}/{key}", arrival.name)
 
 

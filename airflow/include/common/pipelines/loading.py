@@ -5,7 +5,7 @@ What is carried and how it counts follows from the claim's pins alone, so nothin
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -15,9 +15,9 @@ from common.core.assets import Zone
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
 from common.core.places import WarehouseTable
-from common.lake.changes import DELETED, net_changes
-from common.lake.schema import silver_schema
-from common.lake.table import changes, current_version, read_at, reading, row_count
+from common.lake.changes import GONE, net_changes
+from common.lake.source import LakeSource, silver_source
+from common.lake.table import current_version, reading
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
 from common.load.plan import LoadPlan
@@ -30,26 +30,8 @@ from common.pipelines.step import Published, Staged
 from common.warehouses.registry import warehouse
 from common.warehouses.sql import Token, count
 from common.warehouses.warehouse import Rows, Statement, create, create_token, head
-from common.zones.store import ZoneStore
-from common.zones.zone import folder
 
 FRAME_ROWS = 100_000
-
-
-@dataclass(frozen=True)
-class LakeSource:
-    """A table of the lake to load from: what it is, its columns and what identifies its rows."""
-
-    dataset: Dataset
-    zone: Zone
-    schema: dict[str, pl.DataType]
-    key: tuple[str, ...]
-    contract: str
-
-    @property
-    def uri(self) -> str:
-        """Return the address of the table."""
-        return ZoneStore(self.zone).uri(folder(self.dataset))
 
 
 class LoadStep:
@@ -58,7 +40,8 @@ class LoadStep:
     table = None  # it writes no table of the lake
 
     def __init__(self, consumer: Consumer) -> None:
-        self.source, self.spec = _source(consumer.dataset), _spec(consumer)
+        self.spec = _spec(consumer)
+        self.source = _source(consumer.dataset, self.spec)
         self.consumer = replace(consumer, contract=self.source.contract)
         self.target = self.spec.table or str(consumer.dataset)
         self.warehouse = warehouse(self.spec.to)
@@ -113,7 +96,7 @@ class LoadStep:
             return
         uri, (_, version) = self.source.uri, known.hops[-1].pins[self.consumer.inputs[0]]
         with reading(uri):
-            expected = row_count(uri, min(version, current_version(uri)))
+            expected = self.source.count(min(version, current_version(uri)))
         if (found := self.count_rows()) != expected:
             yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
 
@@ -137,32 +120,32 @@ class LoadStep:
         """Find the rows to carry and what they count as: good where the table at `after` lacked their key."""
         after, upto = held.pins[self.consumer.inputs[0]]
         if self._strategy(held) == LoadStrategy.FULL or after == 0:  # version 0 is the empty table
-            taken = row_count(self.source.uri, upto)
+            taken = self.source.count(upto)
             keys = self.source.key
-            good = taken if after == 0 else net_changes(changes(self.source.uri, after, upto, keys), keys).new
+            good = taken if after == 0 else net_changes(self.source.changes(after, upto, keys), keys).new
             return self._marked(self._whole(held, taken)), Counts(taken, good, taken - good, 0)
-        net = net_changes(changes(self.source.uri, after, upto, list(self.source.schema)), self.source.key)
+        net = net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
         taken = net.rows.height
         return Rows(taken, dict(net.rows.schema), lambda: [net.rows]), Counts(taken, net.new, taken - net.new, 0)
 
     def _whole(self, held: Claim, taken: int) -> Rows:
         """Return all rows of the table at the pin, read as they are asked for."""
-        uri, schema = self.source.uri, self.source.schema
+        uri = self.source.uri
         _, upto = held.pins[self.consumer.inputs[0]]
 
         def frames() -> Iterator[pl.DataFrame]:
             with reading(uri):
-                rows = read_at(uri, upto, schema).select(list(schema))
+                rows = self.source.at(upto)
                 yield from rows.collect_batches(chunk_size=FRAME_ROWS, maintain_order=False)
 
-        return Rows(taken, schema, frames)
+        return Rows(taken, self.source.schema, frames)
 
     def _marked(self, rows: Rows) -> Rows:
-        mark = pl.lit(value=False).alias(DELETED)
+        mark = pl.lit(value=False).alias(GONE)
         frames = rows.frames
         return replace(
             rows,
-            schema={**rows.schema, DELETED: pl.Boolean()},
+            schema={**rows.schema, GONE: pl.Boolean()},
             frames=lambda: (frame.with_columns(mark) for frame in frames()),
         )
 
@@ -177,11 +160,11 @@ class LoadStep:
         )
 
 
-def _source(dataset: Dataset) -> LakeSource:
+def _source(dataset: Dataset, spec: LoadSpec) -> LakeSource:
     table = declared(dataset)
     if isinstance(table, Model):
         return LakeSource(dataset, Zone.GOLD, model_schema(table), table.key, table.hash)
-    return LakeSource(dataset, Zone.SILVER, silver_schema(table), table.identity, table.hash)
+    return silver_source(table, history=spec.history)
 
 
 def _spec(consumer: Consumer) -> LoadSpec:

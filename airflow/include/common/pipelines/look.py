@@ -13,7 +13,7 @@ from common.core.assets import Asset, Zone, asset_name
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
 from common.core.places import RawFile
-from common.ledger.batches import record_batches
+from common.ledger.batches import record_batches, with_arrivals
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
@@ -65,7 +65,7 @@ def _record(batches: list[Batch]) -> list[Batch]:
     consumer = asset_name(dataset, Zone.QUARANTINE if dataset.name == UNROUTED else Zone.BRONZE)
     with transaction() as connection:
         lock(connection, consumer)
-        present = _present(connection, ordered)
+        present = with_arrivals(connection, batches[0].asset, _present(connection, ordered))
         record_batches(connection, present)
         ids = [batch.id for batch in present]
         done = set(

@@ -1,27 +1,29 @@
 """Bronze to silver: files become typed rows, the latest of each key, what is bad goes to quarantine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 import polars as pl
+from sqlalchemy import Connection
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Refusal
-from common.core.places import TableVersion
+from common.core.places import BronzeFile, TableVersion
+from common.lake.changes import GONE
 from common.lake.publish import append_parts, merge
 from common.lake.schema import partition_columns, silver_schema
+from common.ledger.batches import undated_files
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
-from common.ledger.queries import recent_sizes
+from common.ledger.queries import last_contract, recent_sizes, taken_deliveries
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
 from common.refine.engine import Engine, Reading, Task, Written
-from common.refine.latest import GONE
 from common.refine.local import OnThisMachine
 from common.zones.store import ZoneStore
 
@@ -64,18 +66,45 @@ class SilverStep(LakeStep):
     def _read(self, held: Claim) -> Iterator[Reading]:
         """Let the engine read what nobody refused unread, and judge each batch as a whole."""
         self.table.require(list(silver_schema(self.contract)))
-        task = Task(
-            consumer=self.consumer.name,
-            kind=self.consumer.kind,
-            contract=self.contract,
-            batches=tuple(batch for batch in held.batches if batch.id not in held.refused),
-            version=int(self.table.snapshot.version()),
-            again=held.replay is not None,
-            under=f"{held.hop}/{held.attempt}",
-        )
-        with self.engine.read(task) as reading:
+        with self.engine.read(self._task(held)) as reading:
             self._judge([facts for facts in reading.facts if facts.batch not in held.released])
             yield reading
+
+    def _task(self, held: Claim) -> Task:
+        with transaction() as connection:
+            arrivals = undated_files(connection, self.consumer.inputs[0])
+            batches = [_dated(batch, arrivals) for batch in held.batches if batch.id not in held.refused]
+            others = self._other_deliveries(connection, batches, arrivals)
+            return Task(
+                consumer=self.consumer.name,
+                kind=self.consumer.kind,
+                contract=self.contract,
+                batches=tuple(batches),
+                version=int(self.table.snapshot.version()),
+                withdraw=held.replay is not None and self._refined_otherwise(connection, held),
+                under=f"{held.hop}/{held.attempt}",
+                arrivals=arrivals,
+                replaced=frozenset(other.key for batch, other in others if other.arrived < batch.bronze.arrived),
+                outdated=frozenset(batch.id for batch, other in others if other.arrived > batch.bronze.arrived),
+            )
+
+    def _other_deliveries(
+        self, connection: Connection, batches: Sequence[Batch], arrivals: Mapping[str, int]
+    ) -> list[tuple[Batch, BronzeFile]]:
+        """Return each batch with the other deliveries of its raw key that are taken, or are taken now."""
+        if not self.contract.replaces:
+            return []
+        keys = {batch.bronze.raw for batch in batches}
+        taken = taken_deliveries(connection, self.consumer.name, self.consumer.inputs[0], keys)
+        known = {b.bronze.key: b.bronze for b in (*(_dated(b, arrivals) for b in taken), *batches) if not _mended(b)}
+        pairs = ((batch, other) for batch in batches for other in known.values())
+        return [(batch, other) for batch, other in pairs if other.raw == batch.bronze.raw and other.key != _file(batch)]
+
+    def _refined_otherwise(self, connection: Connection, held: Claim) -> bool:
+        """Return whether a replayed file may have given other rows: under another contract, or rows without a key."""
+        (batch,) = held.batches
+        last = last_contract(connection, self.consumer.name, batch.asset, batch.bronze.key)
+        return not self.contract.key or last != self.contract.hash
 
     def _judge(self, found: Sequence[BatchFacts]) -> None:
         """Hold the contract's rules for whole batches against those that nobody released; raises QualityError."""
@@ -95,7 +124,9 @@ class SilverStep(LakeStep):
             records=written.records,
             bytes=sum(part.size for part in written.append),
             contract=held.contract,
-            place=TableVersion(tuple(touched) if len(touched) <= MOST_PARTITIONS else ()),
+            place=TableVersion(
+                tuple(touched) if len(touched) <= MOST_PARTITIONS else (), unrestored=written.unrestored or None
+            ),
             parents=tuple(batch.id for batch in held.batches),
         )
 
@@ -106,6 +137,21 @@ class SilverStep(LakeStep):
             return
         rows = pl.read_parquet(written.merge)
         merge(self.table, rows, self.contract.identity, held.hop, held.attempt, GONE if GONE in rows.columns else None)
+
+
+def _dated(batch: Batch, arrivals: Mapping[str, int]) -> Batch:
+    """Give a file that was recorded before there were arrivals the one that its rows in the table have."""
+    key = _file(batch)
+    return replace(batch, place=replace(batch.bronze, arrival=arrivals[key])) if key in arrivals else batch
+
+
+def _mended(batch: Batch) -> bool:
+    return batch.rerun is not None and batch.rerun.file is not None
+
+
+def _file(batch: Batch) -> str:
+    """Return the key in bronze of the file that a batch's records stood in first."""
+    return batch.rerun.file if batch.rerun and batch.rerun.file else batch.bronze.key
 
 
 def _refused_whole(held: Claim) -> list[Refusal]:

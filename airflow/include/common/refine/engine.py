@@ -3,8 +3,9 @@
 Facts and places cross it, never frames: so it may be a thread, or a cluster on other machines.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from common.contracts.contract import Contract
@@ -17,8 +18,10 @@ from common.quality.batch import BatchFacts
 class Task:
     """What a hop gives to an engine.
 
-    `version` is that of the silver table which the rows are compared with. Where `again` is set the one batch replaces
-    the rows that its file gave before. `under` is hop and attempt, below which parts may be written.
+    `version` is that of the silver table which the rows are compared with. Where `withdraw` is set the rows that the
+    file of the one batch gave before are taken out first, and those of the files `replaced`; what an `outdated` batch
+    gives is judged and counted, and not kept. `under` is hop and attempt, below which parts may be
+    written. `arrivals` are those of the files whose rows in the table have none.
     """
 
     consumer: str
@@ -26,8 +29,11 @@ class Task:
     contract: Contract
     batches: tuple[Batch, ...]
     version: int
-    again: bool
+    withdraw: bool
     under: str
+    arrivals: Mapping[str, int] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+    outdated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Written:
     """What an engine has written: parts to append or the address of rows to merge, and what it refused.
 
     `records` counts the rows that change, `partitions` names those of the table that they touch, `refused` is the
-    address of the refused rows in quarantine.
+    address of the refused rows in quarantine. `unrestored` counts the keys whose row was withdrawn, and may have
+    replaced another that would be the latest now.
     """
 
     records: int
@@ -44,6 +51,7 @@ class Written:
     partitions: frozenset[str] = frozenset()
     refusals: tuple[Refusal, ...] = ()
     refused: str = ""
+    unrestored: int = 0
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
 from common.lake.publish import Part, stage_parts
-from common.lake.schema import partition_columns
+from common.lake.schema import partition_columns, silver_schema
 from common.lake.table import LakeTable, read_at, reading
 from common.observe.verbs import passed, verb
 from common.quality.batch import BatchFacts
@@ -34,20 +35,16 @@ class OnThisMachine:
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), task.contract)
             with verb(task.kind, "refine", task.batches):
-                refined = [_refined(task, batch, order, spool) for order, batch in enumerate(task.batches)]
+                refined = [_refined(task, batch, spool) for batch in task.batches]
             yield Spooled(task, spool, refined)
 
 
-def _refined(task: Task, batch: Batch, order: int, spool: Spool) -> Refined:
+def _refined(task: Task, batch: Batch, spool: Spool) -> Refined:
     try:
-        return refine(fetch(task.contract, batch, order, spool.folder), spool)
+        return refine(fetch(task.contract, batch, spool.folder), spool)
     except UnreadableFile as error:
         error.batches = (batch.id,)
         raise
-
-
-def _plain(path: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(path).drop("_order")
 
 
 class Spooled:
@@ -83,15 +80,38 @@ class Spooled:
     @cached_property
     def _latest(self) -> Winners | Redone | None:
         contract, paths = self.task.contract, self.spool.paths
-        current = read_at(self.table.uri, self.task.version)
+        current = self._current()
         with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
-            if self.task.again and self.refined:  # claimed alone
-                (again,) = self.refined
-                gave = pl.col("_file") == again.source.file
-                if again.source.skip is not None:
-                    gave &= ~pl.col("_record").is_in(again.source.skip.implode())
-                return redone(contract, paths, current, gave)
+            if self.refined and (self.task.withdraw or self.task.replaced or self.task.outdated):
+                return redone(contract, self._fresh(), current, self._withdrawn())
             return winners(contract, paths, current) if contract.key else None
+
+    def _fresh(self) -> pl.LazyFrame:
+        """Return the good rows of files that no later delivery has replaced."""
+        outdated = [r.source.file for r in self.refined if r.source.batch in self.task.outdated]
+        empty = pl.LazyFrame(schema=silver_schema(self.task.contract))
+        rows = pl.scan_parquet(self.spool.paths) if self.spool.paths else empty
+        return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated))
+
+    def _withdrawn(self) -> pl.Expr:
+        """Tell the rows of the table that are taken out before the fresh ones are put in."""
+        out = pl.col(FILE_COLUMN).is_in(list(self.task.replaced))
+        if self.task.withdraw:
+            (again,) = self.refined  # claimed alone
+            gave = pl.col(FILE_COLUMN) == again.source.file
+            if again.source.skip is not None:
+                gave &= ~pl.col(RECORD_COLUMN).is_in(again.source.skip.implode())
+            out |= gave
+        return out
+
+    def _current(self) -> pl.LazyFrame:
+        """Return the table's rows, with the arrival of those that were written before there were arrivals."""
+        current, arrivals = read_at(self.table.uri, self.task.version), self.task.arrivals
+        if not arrivals:
+            return current
+        known = pl.col(FILE_COLUMN).replace_strict(list(arrivals), list(arrivals.values()), default=None)
+        filled = pl.col(ARRIVAL_COLUMN).fill_null(known.cast(pl.Int64).cast(pl.Datetime("us", "UTC")))
+        return current.with_columns(filled)
 
     def write(self) -> Written:
         """Write parts, or rows to merge where rows of the table are replaced, then the refused rows."""
@@ -104,14 +124,15 @@ class Spooled:
         with verb(self.task.kind, "quarantine", self.task.batches):
             refusals, refused = self._refused()
         merge = "" if merged is None else self._kept(merged)
-        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused)
+        unrestored = self._latest.unrestored if isinstance(self._latest, Redone) else 0
+        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused, unrestored)
 
     def _merged(self) -> pl.DataFrame | None:
         match self._latest:
             case Redone() as found if found.rows.height:
                 return found.rows
             case Winners() as found if found.replaced:
-                return pl.concat([*found.undisputed, found.settled.lazy()]).collect(engine="streaming")
+                return pl.concat([*found.new_rows, found.settled.lazy()]).collect(engine="streaming")
             case _:
                 return None
 
@@ -125,9 +146,9 @@ class Spooled:
             case Redone():
                 frames: list[pl.LazyFrame] = []
             case Winners() as found:
-                frames = [*found.undisputed, found.settled.lazy()]
+                frames = [*found.new_rows, found.settled.lazy()]
             case None:
-                frames = [_plain(path) for path in self.spool.paths]
+                frames = [pl.scan_parquet(path) for path in self.spool.paths]
         parts = []
         for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
             parts.append(part)

@@ -23,7 +23,7 @@ ORIGIN_RECORD = "origin_record"  # a file of mended rows tells in this column wh
 
 @dataclass(frozen=True)
 class Source:
-    """One bronze file on local disk; `order` is its place in the order of arrival.
+    """One bronze file on local disk; `arrival` is that of its delivery, in microseconds since 1970.
 
     Of a file that is read again only the records in `only` count, where it is given, and none in `skip`. A `mended`
     one tells itself which record of `file` each of its rows was.
@@ -33,16 +33,16 @@ class Source:
     shape: Shape
     file: str
     batch: str
-    order: int
+    arrival: int
     only: pl.Series | None = None
     skip: pl.Series | None = None
     mended: bool = False
 
 
-def fetch(contract: Contract, batch: Batch, order: int, folder: Path) -> Source:
+def fetch(contract: Contract, batch: Batch, folder: Path) -> Source:
     """Fetch the file of a batch in bronze into a folder; raises QualityError, UnreadableFile, StoreUnavailable."""
     bronze = ZoneStore(Zone.BRONZE)
-    stored, again, path = batch.bronze, batch.rerun or Rerun(), folder / f"{order}.source"
+    stored, again, path = batch.bronze, batch.rerun or Rerun(), folder / f"{batch.id}.source"
     try:
         bronze.download(stored.key, path, stored.etag)
     except Changed as error:
@@ -55,7 +55,7 @@ def fetch(contract: Contract, batch: Batch, order: int, folder: Path) -> Source:
             [batch.id],
         )
     file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
-    return Source(path, shape, file, batch.id, order, only, skip, mended=again.file is not None)
+    return Source(path, shape, file, batch.id, stored.arrived, only, skip, mended=again.file is not None)
 
 
 def _records_differ(one: Shape, other: Shape) -> bool:

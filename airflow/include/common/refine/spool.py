@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from common.contracts.contract import Contract
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
 from common.formats import Chunk
 from common.lake.schema import silver_schema
 from common.quality.checks import Check, contract_checks
 from common.quality.split import Split, apply
 from common.refine.clean import add_partition, clean
+from common.refine.markers import with_marker, with_versions
 from common.refine.source import Source, chunks
 
-ORDER = "_order"
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(),
     "batch": pl.String(),
@@ -83,7 +83,7 @@ def refine(source: Source, spool: Spool) -> Refined:
 
     Raises UnreadableFile where the file turns out to be damaged.
     """
-    checks = contract_checks(spool.contract)
+    checks = with_versions(contract_checks(spool.contract), spool.contract)
     good, bad, newest = spool.good, spool.bad, None
     for chunk in chunks(source):
         spool.read += chunk.frame.height + chunk.malformed.height
@@ -93,10 +93,12 @@ def refine(source: Source, spool: Spool) -> Refined:
 
 
 def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
-    split = apply(clean(chunk.frame, spool.contract, source.shape), checks)
+    cleaned = clean(chunk.frame, spool.contract, source.shape)
+    split = apply(with_marker(cleaned, spool.contract), checks)
     columns = list(silver_schema(spool.contract))
-    good = split.good.with_columns(pl.lit(source.file).alias("_file"), pl.lit(source.order, pl.Int32).alias(ORDER))
-    spool.keep(add_partition(good, spool.contract).select(*columns, ORDER))
+    arrival = pl.lit(source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
+    good = split.good.with_columns(pl.lit(source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))
+    spool.keep(add_partition(good, spool.contract).select(columns))
     for refused in _refused(chunk, split, source, spool.contract):
         spool.refuse(refused)
     age = spool.contract.batch.age_column

@@ -109,7 +109,7 @@ def discard(wanted: Filter, by: Reason) -> int:
 
 
 def end_parked(consumer: str, batch: str, resolution: str, by: Reason) -> None:
-    """Release or refuse a parked batch; without a consumer, of the only one that parked it."""
+    """Release or refuse a batch that is parked for a consumer."""
     with _deciding() as connection:
         decisions.end_parked(connection, consumer, batch, resolution, by)
 

@@ -92,7 +92,7 @@ def _values(contract: Contract, batch: Batch, spool: Path) -> pl.DataFrame:
     columns = contract.sources
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
-    for chunk in chunks(fetch(contract, batch, 0, spool)):
+    for chunk in chunks(fetch(contract, batch, spool)):
         match = matched([name for name in chunk.frame.columns if name != "_record"], contract).files
         present = [
             pl.col(match[column.name]).cast(pl.String).alias(column.source)

@@ -117,13 +117,15 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
         inputs = inputs.join(
             wanted_rows, left_on=list(shared.values()), right_on=list(shared), how="semi", nulls_equal=True
         )
-    return within(model, dataset, inputs, wanted & slices(model, dataset, inputs)) if inputs.height else inputs
+    if inputs.is_empty() or model.inputs[dataset].slice is None:
+        return inputs
+    return within(model, dataset, inputs, wanted & slices(model, dataset, inputs))
 
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
     found = _bronze_batch(dataset, file)
     with TemporaryDirectory(prefix="watershed-") as spool:
-        for chunk in chunks(fetch(contract_of(dataset), found, 0, Path(spool))):
+        for chunk in chunks(fetch(contract_of(dataset), found, Path(spool))):
             here = chunk.frame["_record"].implode()
             for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
                 place = spot["_record"], spot["_line"], spot["_offset"]

@@ -36,9 +36,9 @@ bronze = {"key": text, "etag": text, "size": number, "name": text, "raw": text, 
 table = {"partitions": st.lists(text, max_size=3)}
 unknown = st.dictionaries(text.map(lambda name: f"new_{name}"), any_json, max_size=2)
 places: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.fixed_dictionaries(raw, optional=rerun),
-    st.fixed_dictionaries({**bronze, "shape": st.none()}, optional=rerun),
-    st.fixed_dictionaries(table, optional={"version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
+    st.fixed_dictionaries(raw, optional={"arrival": number, **rerun}),
+    st.fixed_dictionaries({**bronze, "shape": st.none()}, optional={"arrival": number, **rerun}),
+    st.fixed_dictionaries(table, optional={"unrestored": number, "version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
     st.fixed_dictionaries({"table": text}, optional=rerun),
     any_json.filter(lambda found: isinstance(found, dict) and not found.keys() & {"modified", "landed", "table", "partitions", *rerun, "was"}),
 )  # fmt: skip
@@ -60,8 +60,8 @@ def test_a_shape_is_read_with_its_defaults_and_written_whole(place: dict[str, An
 
 def test_kinds_are_told_apart_and_absent_differs_from_null() -> None:
     read = from_json({"key": "a", "etag": "e", "size": 1, "modified": "now", "of": None, "replay": {}})
-    assert read == (RawFile("a", "e", 1, "now", {"of": None}), Rerun(replay=Replay()))
-    assert from_json({"partitions": [], "version": None}) == (TableVersion((), None, None, {"version": None}), None)
+    assert read == (RawFile("a", "e", 1, "now", other={"of": None}), Rerun(replay=Replay()))
+    assert from_json({"partitions": [], "version": None}) == (TableVersion(other={"version": None}), None)
     assert from_json({}) == (Unnamed({}), None)
 
 

@@ -50,7 +50,7 @@ def test_names_are_quoted_and_the_target_has_no_alias() -> None:
         'WHERE "staging"."select" = "order"."select" AND "staging"."b" = "order"."b")'
     )
     assert insert.sql("postgres") == (
-        'INSERT INTO "shop"."order" ("select", "b") SELECT "select", "b" FROM "watershed"."staging" WHERE NOT "_deleted"'
+        'INSERT INTO "shop"."order" ("select", "b") SELECT "select", "b" FROM "watershed"."staging" WHERE NOT "_gone"'
     )
 
 

@@ -40,7 +40,7 @@ def test_changed_rows_name_the_slices_they_touch(tmp_path: Path) -> None:
     assert slices(made, ORDERS, ROWS.head(2)) == {"1"}
     assert within(made, ORDERS, ROWS, {"2"}).rows() == [("2", 3)]
     assert slices(made, ORDERS, ROWS.head(0)) == set()
-    with pytest.raises(ModelError, match="is null for a changed row"):
+    with pytest.raises(ModelError, match="is null in a changed row"):
         slices(made, ORDERS, pl.DataFrame({"day": [None], "amount": [1]}, schema=ROWS.schema))
 
 

@@ -125,4 +125,4 @@ def test_the_partition_is_derived_from_the_date() -> None:
     made = contract({"name": "d", "logicalType": "date"}, partition={"column": "d", "by": "month"})
     found = add_partition(clean(pl.DataFrame({"d": ["1997-03-09"]}), made), made)
     assert found["d_month"].to_list() == ["1997-03"]
-    assert list(silver_schema(made)) == ["d", "d_month", "_file", "_record"]
+    assert list(silver_schema(made)) == ["d", "d_month", "_file", "_record", "_arrival"]

@@ -1,82 +1,147 @@
-"""Of each key the latest row stays, whatever the order of arrival."""
+"""Of each key the latest row stays, whatever the order and the grouping of hops."""
 
 import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.contracts.contract import Contract
 from common.lake.schema import silver_schema
-from common.refine.latest import winners
+from common.refine.latest import redone, winners
 from tests.unit.common.contract_text import contract
 
-KEYED = contract(
-    {"name": "k", "primaryKey": True}, {"name": "at", "logicalType": "integer"}, {"name": "v"}, latest=["at"]
-)
-ARRIVING = contract({"name": "k", "primaryKey": True}, {"name": "v"}, latest="arrival")
+KEY = {"name": "k", "primaryKey": True}
+COLUMNS = (KEY, {"name": "at", "logicalType": "integer"}, {"name": "v"})
+VERSIONED = contract(*COLUMNS, latest=["at"])
+ARRIVING = contract(*COLUMNS, latest="arrival")
+BOTH = contract(*COLUMNS, latest=["at", "arrival"])
+FILES = {"f1": 30, "f2": 10, "f3": 20}  # the order of their arrival is not that of their names
 Row = tuple[str | None, int | None, str | None, str, int]
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.none() | st.integers(0, 2),
+        st.none() | st.sampled_from(["", "x", "y"]),
+        st.sampled_from(list(FILES)),
+        st.integers(1, 3),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda row: (row[3], row[4]),
+)
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def table(rows: list[Row]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=silver_schema(KEYED), orient="row")
+def frame(made: Contract, given_rows: list[Row]) -> pl.DataFrame:
+    arrived = [(*row, datetime.fromtimestamp(FILES[row[3]], UTC)) for row in given_rows]
+    return pl.DataFrame(arrived, schema=silver_schema(made), orient="row")
 
 
-def after(state: pl.DataFrame, rows: list[Row], folder: Path) -> tuple[pl.DataFrame, int]:
+def after(made: Contract, state: pl.DataFrame, given_rows: list[Row], folder: Path) -> tuple[pl.DataFrame, int]:
     """Apply one hop by hand, as the publication would."""
     path = folder / "rows.parquet"
-    table(rows).with_columns(pl.lit(0, pl.Int32).alias("_order")).write_parquet(path)
-    found = winners(KEYED, [path], state.lazy())
-    came = pl.concat([*found.undisputed, found.settled.lazy()]).collect()
+    frame(made, given_rows).write_parquet(path)
+    found = winners(made, [path], state.lazy())
+    came = pl.concat([*found.new_rows, found.settled.lazy()]).collect()
     known = state.join(came, on="k", how="semi").height
-    assert found.replaced <= known
+    assert found.replaced == known
     assert found.rows == came.height
     assert came["k"].n_unique() == came.height
     assert found.inserted == came.height - known
     return pl.concat([state.join(came, on="k", how="anti"), came]).sort("k"), found.inserted
 
 
-rows = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b", "c"]),
-        st.none() | st.integers(0, 2),
-        st.none() | st.sampled_from(["", "x", "y"]),
-        st.sampled_from(["f1", "f2"]),
-        st.integers(1, 3),
-    ),
-    min_size=1,
-    max_size=4,
-)
+def oldest_first(value: object) -> tuple[bool, object]:
+    return (value is not None, value)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def by_version(row: Row) -> tuple[object, ...]:
+    """Return the place of a row: its version, then its content; of equal ones the first to arrive."""
+    return (oldest_first(row[1]), (row[0], str(row[1]) if row[1] is not None else "\0", row[2] or "\0"))
+
+
+def by_arrival(row: Row) -> tuple[object, ...]:
+    return (FILES[row[3]], row[4])
+
+
+def by_both(row: Row) -> tuple[object, ...]:
+    return (oldest_first(row[1]), *by_arrival(row))
+
+
+def latest(given_rows: list[Row], place: Callable[[Row], tuple[object, ...]]) -> set[Row]:
+    """Say what must be left, by a second way: the last of each key in order."""
+    ordered = sorted(given_rows, key=place)
+    return set({row[0]: row for row in ordered}.values())
+
+
+@quick
 @given(batches=st.lists(rows, min_size=1, max_size=3))
 def test_every_order_and_grouping_gives_the_same_table(batches: list[list[Row]], tmp_path: Path) -> None:
-    outcomes, sums = [], []
-    for order in [*itertools.permutations(batches), ([row for batch in batches for row in batch],)]:
-        state, inserted = table([]), 0
-        for batch in order:
-            state, new = after(state, list(batch), tmp_path)
-            inserted += new
-        outcomes.append(state.rows())
-        sums.append(inserted)
-    assert all(outcome == outcomes[0] for outcome in outcomes)
-    assert set(sums) == {len(outcomes[0])}
+    # One record is one row, whichever hop brings it.
+    whole = list({(row[3], row[4]): row for batch in batches for row in batch}.values())
+    batches = [[row for row in batch if row in whole] for batch in batches]
+    batches = [batch for batch in batches if batch]
+    for made, place in ((VERSIONED, None), (ARRIVING, by_arrival), (BOTH, by_both)):
+        outcomes, sums = [], []
+        for order in [*itertools.permutations(batches), (whole,)]:
+            state, inserted = frame(made, []), 0
+            for batch in order:
+                state, new = after(made, state, list(batch), tmp_path)
+                inserted += new
+            outcomes.append(state.rows())
+            sums.append(inserted)
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+        assert set(sums) == {len(outcomes[0])}
+        if place:
+            assert {row[:5] for row in outcomes[0]} == latest(whole, place)
+        else:
+            assert all(row[1] == max((r[1] for r in whole if r[0] == row[0]), key=oldest_first) for row in outcomes[0])
 
 
-def test_what_arrives_last_wins_where_the_contract_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    pl.DataFrame(
-        {"k": ["a", "a", "b"], "v": ["2", "1", "0"], "_file": "f", "_record": [1, 1, 2], "_order": [0, 1, 0]},
-        schema_overrides={"_order": pl.Int32},
-    ).write_parquet(path)
-    old = pl.DataFrame({"k": ["b"], "v": ["9"], "_file": ["z"], "_record": [9]})
-    found = winners(ARRIVING, [path], old.lazy())
-    assert sorted(found.settled.select("k", "v").rows()) == [("a", "1"), ("b", "0")]
-    assert found.replaced
-    assert found.inserted == 1
+def test_an_equal_row_that_comes_again_is_not_written(tmp_path: Path) -> None:
+    for made in (VERSIONED, BOTH, ARRIVING):
+        state, _ = after(made, frame(made, []), [("a", 1, "x", "f2", 1)], tmp_path)
+        path = tmp_path / "again.parquet"
+        frame(made, [("a", 1, "x", "f2", 1)]).write_parquet(path)
+        found = winners(made, [path], state.lazy())
+        assert (found.rows, found.settled.height, found.inserted) == (0, 0, 0)
+
+
+def test_a_copy_in_a_later_file_changes_nothing_where_arrival_does_not_count(tmp_path: Path) -> None:
+    state, _ = after(VERSIONED, frame(VERSIONED, []), [("a", 1, "x", "f2", 1)], tmp_path)
+    (kept,) = after(VERSIONED, state, [("a", 1, "x", "f1", 1)], tmp_path)[0].rows()
+    assert kept[3] == "f2"
+
+
+def test_a_late_older_delivery_does_not_win_by_coming_late(tmp_path: Path) -> None:
+    state, _ = after(ARRIVING, frame(ARRIVING, []), [("a", 1, "new", "f1", 1)], tmp_path)
+    state, _ = after(ARRIVING, state, [("a", 2, "old", "f2", 1)], tmp_path)
+    assert state["v"].to_list() == ["new"]
 
 
 def test_no_rows_change_nothing() -> None:
-    found = winners(KEYED, [], table([]).lazy())
+    found = winners(VERSIONED, [], frame(VERSIONED, []).lazy())
     assert (found.inserted, found.replaced, found.settled.height) == (0, 0, 0)
+
+
+def again(made: Contract, state: list[Row], gives: list[Row]) -> tuple[set[tuple[str, bool]], int]:
+    """Withdraw what f1 gave and fold in what it gives now; return what is written or removed, and the unrestored."""
+    found = redone(made, frame(made, gives).lazy(), frame(made, state).lazy(), pl.col("_file") == "f1")
+    return set(found.rows.select("v", "_gone").rows()), found.unrestored
+
+
+def test_a_file_read_otherwise_counts_the_keys_whose_earlier_row_is_not_kept() -> None:
+    held: list[Row] = [("a", 2, "x", "f1", 1), ("b", 2, "y", "f1", 2), ("c", 2, "z", "f1", 3)]
+    gives: list[Row] = [("a", 2, "xx", "f1", 1), ("b", 1, "y", "f1", 2)]
+    changed, unrestored = again(VERSIONED, held, gives)
+    assert changed == {("xx", False), ("y", False), ("z", True)}
+    assert unrestored == 2, "b is older now, and c is gone: what they had replaced could be the latest"
+
+
+def test_a_file_that_gives_the_same_changes_nothing() -> None:
+    held: list[Row] = [("a", 2, "x", "f1", 1), ("b", 2, "y", "f2", 2)]
+    assert again(VERSIONED, held, held[:1]) == (set(), 0)

@@ -1,0 +1,275 @@
+"""What a table holds is a function of the deliveries and their order: arrival, duplicates, replays, history, deletes."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+
+from common.core.assets import Zone
+from common.ledger.database import transaction
+from common.ledger.incidents import REFUSED
+from common.ledger.refusals import Filter
+from common.pipelines.kinds import consumer_named, step_of
+from common.repair.decide import end_parked, exported, redrive, replay
+from common.upkeep.verify import verify
+from common.zones.store import ZoneStore, storage_options
+from tests.world import World, by, new_world, other_contract
+
+CONTRACT = """
+apiVersion: v3.0.2
+kind: DataContract
+id: urn:lab:{name}
+name: {name}
+version: 1.0.0
+status: active
+domain: lab
+schema:
+  - name: {name}
+    properties:
+      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
+      - {{name: at, logicalType: integer}}
+      - {{name: v, logicalType: string, logicalTypeOptions: {{maxLength: 9}}}}
+customProperties:
+{words}  - {{property: load, value: [{load}]}}
+"""
+LOAD = "{to: warehouse, strategy: incremental}"
+WORDS = {
+    "plain": "",
+    "replacing": "  - {property: delivery, value: replace}\n",
+    "held": "  - {property: batch, value: {minRows: 2}}\n",
+    "newest": "  - {property: latest, value: arrival}\n",
+    "dated": "  - {property: latest, value: [at]}\n",
+    "tracked": (
+        "  - {property: latest, value: [at, arrival]}\n  - {property: history, value: true}\n"
+        "  - {property: deleted, value: {column: v, values: [gone]}}\n"
+    ),
+}
+UNKEYED = {"plain", "replacing", "held"}
+MODEL = """/*
+description: Which values there are now.
+key: [k]
+slice: k
+inputs: {lab.tracked: k}
+controls: [{result: count(*), input: lab.tracked, equals: count(*)}]
+*/
+SELECT k, v FROM lab.tracked
+"""
+
+
+def write(folder: Path) -> Path:
+    domain = folder / "domains" / "lab"
+    for part in ("contracts", "gold"):
+        (domain / part).mkdir(parents=True)
+    for name, words in WORDS.items():
+        load = LOAD if name != "tracked" else f"{LOAD}, {{to: duckdb, strategy: full, history: true}}"
+        text = CONTRACT.format(name=name, keyed=str(name not in UNKEYED).lower(), words=words, load=load)
+        (domain / "contracts" / f"{name}.yaml").write_text(text)
+    (domain / "gold" / "now.sql").write_text(MODEL)
+    return domain.parent
+
+
+@pytest.fixture
+def lab(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
+    """A dataset of each kind, applied and empty."""
+    with new_world(stack, tmp_path, "lab", write(tmp_path)) as made:
+        yield made
+
+
+def deliver(world: World, key: str, *rows: str) -> None:
+    """Land a file and take it into bronze, so that the next one comes after it."""
+    world.land(key, "".join(f"{row}\n" for row in ("k,at,v", *rows)).encode())
+    world.flow("bronze")
+
+
+def values(world: World, name: str) -> list[tuple[str, str]]:
+    found = world.silver(name).select("k", "v").sort("k", "v").rows()
+    if name != "tracked":
+        assert sorted(world.rows(f"SELECT k, v FROM lab.{name}")) == found
+    return list(found)
+
+
+def batch(world: World, name: str, raw: str, zone: str = "bronze") -> str:
+    column = "raw" if zone == "bronze" else "key"
+    query = (
+        f"SELECT id FROM batch WHERE asset = 'lab.{name}.{zone}' AND place->>'{column}' LIKE '%{raw}' ORDER BY number"
+    )
+    return str(world.rows(query, "ledger")[0][0])
+
+
+def counts(world: World, consumer: str) -> tuple[int, int, int]:
+    """Return taken, good and merged of the last hop."""
+    query = f"SELECT taken, good, merged FROM hop WHERE consumer = '{consumer}' ORDER BY n DESC LIMIT 1"
+    return tuple(world.rows(query, "ledger")[0])  # type: ignore[return-value]
+
+
+def test_a_snapshot_that_returns_is_the_latest_again(lab: World) -> None:
+    for number, content in enumerate(("x", "y", "x")):
+        deliver(lab, f"newest/{number}.csv", f"a,1,{content}")
+    lab.flow()
+    assert values(lab, "newest") == [("a", "x")]
+    assert counts(lab, "lab.newest.silver") == (3, 1, 2)
+    files = lab.rows("SELECT count(DISTINCT place->>'key') FROM batch WHERE asset = 'lab.newest.bronze'", "ledger")
+    assert files == [(3,)]
+
+
+def test_a_late_replay_does_not_win_by_coming_late(lab: World) -> None:
+    deliver(lab, "newest/1.csv", "a,1,old")
+    deliver(lab, "newest/2.csv", "a,1,new")
+    lab.flow()
+    replay(batch(lab, "newest", "1.csv"), "", by("a test"))
+    lab.flow()
+    assert values(lab, "newest") == [("a", "new")]
+    assert counts(lab, "lab.newest.silver") == (1, 0, 1)
+
+
+def test_a_mended_row_has_the_place_of_its_delivery(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "newest/1.csv", "a,1,much too long", "b,1,fine")
+    deliver(lab, "newest/2.csv", "a,2,second")
+    lab.flow()
+    exported(Filter(consumer="lab.newest.silver"), tmp_path / "bad.csv", "tester")
+    mended = (tmp_path / "bad.csv").read_text().replace("much too long", "first")
+    (tmp_path / "good.csv").write_text(mended)
+    redrive(Filter(consumer="lab.newest.silver"), by("mended"), rows=tmp_path / "good.csv")
+    lab.flow()
+    assert values(lab, "newest") == [("a", "second"), ("b", "fine")]
+
+
+def test_arrivals_of_one_second_are_told_apart_in_the_order_of_their_keys(lab: World) -> None:
+    for number in range(5):
+        lab.land(f"newest/{number}.csv", f"k,at,v\na,1,{number}\n".encode())
+    lab.flow()
+    assert values(lab, "newest") == [("a", "4")]
+    arrivals = lab.rows("SELECT (place->>'arrival')::bigint FROM batch WHERE asset = 'lab.newest.raw'", "ledger")
+    assert len(set(arrivals)) == 5
+
+
+def test_of_equal_rows_the_first_to_arrive_stays(lab: World) -> None:
+    deliver(lab, "dated/1.csv", "a,1,x")
+    deliver(lab, "dated/2.csv", "a,1,x", "b,1,y")
+    lab.flow()
+    (kept,) = lab.silver("dated").filter(pl.col("k") == "a").select("_file").rows()
+    assert kept[0].endswith("1.csv")
+
+
+def test_a_replay_that_changes_nothing_commits_nothing(lab: World) -> None:
+    deliver(lab, "dated/1.csv", "a,1,x", "b,2,y")
+    deliver(lab, "dated/2.csv", "a,2,z")
+    lab.flow()
+    before = lab.silver("dated")
+    replay(batch(lab, "dated", "1.csv"), "", by("a test"))
+    lab.flow()
+    assert lab.silver("dated").sort("k").equals(before.sort("k"))
+    assert counts(lab, "lab.dated.silver") == (2, 0, 2)
+    assert lab.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
+
+
+def test_a_replay_under_another_contract_says_what_it_cannot_restore(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "dated/1.csv", "a,1,shorter", "b,1,x")
+    deliver(lab, "dated/2.csv", "a,2,longer")
+    lab.flow()
+    with other_contract(lab, tmp_path, "dated", lambda text: text.replace("maxLength: 9", "maxLength: 5")):
+        replay(batch(lab, "dated", "2.csv"), "", by("a test"))
+        lab.flow()
+        assert values(lab, "dated") == [("b", "x")]
+        ((kind, detail),) = lab.rows("SELECT kind, detail FROM incident", "ledger")
+        assert kind == "stale"
+        assert "withdrew the rows of 1 keys" in detail
+        for name in ("1.csv", "2.csv"):  # shorter is too long as well: nothing comes back, and nobody says otherwise
+            replay(batch(lab, "dated", name), "", by("a test"))
+        lab.flow()
+        assert values(lab, "dated") == [("b", "x")]
+
+
+def test_a_later_delivery_replaces_the_earlier_one_for_good(lab: World) -> None:
+    deliver(lab, "replacing/a.csv", "a,1,one", "b,1,much too long")
+    deliver(lab, "replacing/other.csv", "a,1,one")
+    lab.flow()
+    assert values(lab, "replacing") == [("a", "one"), ("a", "one")]
+    deliver(lab, "replacing/a.csv", "c,1,two")
+    lab.flow()
+    assert values(lab, "replacing") == [("a", "one"), ("c", "two")]
+    replay(batch(lab, "replacing", "a.csv"), "", by("a test"))
+    lab.flow()
+    assert values(lab, "replacing") == [("a", "one"), ("c", "two")]
+    assert counts(lab, "lab.replacing.silver") == (2, 0, 1)
+    assert list(verify()) == []
+
+
+def test_deliveries_of_one_key_in_one_hop_leave_the_last(lab: World) -> None:
+    for content in ("one", "two", "one"):
+        deliver(lab, "replacing/a.csv", f"a,1,{content}", f"b,1,{content}")
+    lab.flow()
+    assert values(lab, "replacing") == [("a", "one"), ("b", "one")]
+    assert counts(lab, "lab.replacing.silver") == (6, 2, 4)
+
+
+def test_a_copy_of_a_file_that_was_refused_whole_says_so(lab: World) -> None:
+    deliver(lab, "held/1.csv", "a,1,x")
+    lab.flow()
+    end_parked("lab.held.silver", batch(lab, "held", "1.csv"), REFUSED, by("not wanted"))
+    lab.flow()
+    deliver(lab, "held/2.csv", "a,1,x")
+    ((reason, place),) = lab.rows("SELECT reason, place FROM refusal WHERE consumer = 'lab.held.bronze'", "ledger")
+    assert reason == "duplicate"
+    key = place.removeprefix(ZoneStore(Zone.QUARANTINE).uri()).rpartition("/")[0]
+    told = ZoneStore(Zone.QUARANTINE).read(f"{key}/_reason.json") or b""
+    assert f"the same as batch {batch(lab, 'held', '1.csv')}, which was refused".encode() in told
+
+
+def test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones(lab: World) -> None:
+    deliver(lab, "tracked/1.csv", "a,2,second", "b,1,only", "c,,no version")
+    deliver(lab, "tracked/2.csv", "a,1,first", "b,2,gone")
+    lab.flow()
+    versions = lab.silver("tracked").select("k", "at", "v", "_deleted").sort("k", "at").rows()
+    assert versions == [
+        ("a", 1, "first", False),
+        ("a", 2, "second", False),
+        ("b", 1, "only", False),
+        ("b", 2, "gone", True),
+    ]
+    assert sorted(lab.rows("SELECT k, v FROM lab.tracked")) == [("a", "second")]
+    assert lab.lake("gold", "now").rows() == [("a", "second")]
+    deliver(lab, "tracked/3.csv", "b,3,again", "a,2,corrected", "a,0,oldest")
+    lab.flow()
+    assert sorted(lab.rows("SELECT k, v FROM lab.tracked")) == [("a", "corrected"), ("b", "again")]
+    assert sorted(lab.lake("gold", "now").select("k", "v").rows()) == [("a", "corrected"), ("b", "again")]
+    deliver(lab, "tracked/4.csv", "a,9,gone")
+    lab.flow()
+    assert lab.rows("SELECT k, v FROM lab.tracked") == [("b", "again")]
+    assert lab.lake("gold", "now").select("k", "v").rows() == [("b", "again")]
+    history = step_of(consumer_named("lab.tracked@duckdb"))
+    assert history.count_rows() == lab.silver("tracked").height == 7  # type: ignore[attr-defined]
+    refused = lab.rows("SELECT rule, \"column\" FROM refusal WHERE consumer = 'lab.tracked.silver'", "ledger")
+    assert refused == [("required", "at")]
+    assert list(verify()) == []
+
+
+def test_a_delete_marker_is_judged_by_key_and_version_alone(lab: World) -> None:
+    deliver(lab, "tracked/1.csv", "a,1,x", "b,1,much too long")
+    deliver(lab, "tracked/2.csv", "a,2,gone", ",3,gone", "b,,gone")
+    lab.flow()
+    assert lab.rows("SELECT k FROM lab.tracked") == []
+    assert counts(lab, "lab.tracked.silver") == (5, 2, 0)
+
+
+def test_rows_from_before_there_were_arrivals_have_the_place_of_their_file(lab: World) -> None:
+    deliver(lab, "newest/1.csv", "a,1,first", "b,1,first")
+    deliver(lab, "newest/2.csv", "b,1,second")
+    lab.flow()
+    age(lab)
+    replay(batch(lab, "newest", "1.csv"), "", by("a test"))
+    deliver(lab, "newest/3.csv", "a,1,third")
+    lab.flow()
+    assert values(lab, "newest") == [("a", "third"), ("b", "second")]
+    assert list(verify()) == []
+
+
+def age(world: World) -> None:
+    """Make a table and its ledger what the version before would have written: no arrival anywhere."""
+    with transaction() as connection:
+        connection.exec_driver_sql("UPDATE batch SET place = place - 'arrival'")
+    rows = world.silver("newest").with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("_arrival"))
+    uri = ZoneStore(Zone.SILVER).uri("lab/newest")
+    write_deltalake(uri, rows, mode="overwrite", storage_options=storage_options())
