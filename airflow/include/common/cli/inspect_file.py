@@ -39,6 +39,9 @@ def inspect(
     shape = {**found["shape"], "columns": ", ".join(found["shape"]["columns"])}
     console.print(f"[bold]{file.name}[/]: " + ", ".join(f"{k} {v!r}" for k, v in shape.items() if v not in (None, "")))
     console.print(f"{found['records']:,} records: {found['good']:,} good, {found['refused']:,} refused.")
+    for word, names in (("does not know", found["unknown"]), ("has besides", found["missing"])):
+        if names:
+            console.print(f"The contract {word}: {', '.join(names)}.", markup=False, highlight=False, soft_wrap=True)
     if found["refusals"]:
         columns = ["line", "record", "reason", "column", "value", "text"]
         show(found["refusals"][:SHOWN], columns, as_json=False, empty="")

@@ -15,9 +15,13 @@ def file_faults(contract: Contract) -> Iterator[Fault]:
     dialect, where = contract.dialect, "/customProperties/dialect"
     if dialect.format is not None and dialect.format not in FORMATS:
         yield Fault(f"{where}/format", f"no '{dialect.format}'. Known: {', '.join(FORMATS)}.")
-    for name, value in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):
+    for name in ("delimiter", "quote", "escape"):
+        value = getattr(dialect, name)
         if value is not None and (len(value) != 1 or value in "\r\n\0"):
             yield Fault(f"{where}/{name}", f"found {value!r}; expected one character, written '\\t' with \" for a tab.")
+    for name in ("skip", "below"):
+        if getattr(dialect, name) < 0:
+            yield Fault(f"{where}/{name}", f"found {getattr(dialect, name)}; expected a number of lines from 0 on.")
     if dialect.delimiter is not None and dialect.delimiter == dialect.quote:
         yield Fault(f"{where}/quote", f"is {dialect.quote!r}, as the delimiter is; fields could not be told apart.")
     if dialect.encoding is not None and not _is_encoding(dialect.encoding):

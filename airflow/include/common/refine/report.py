@@ -11,6 +11,7 @@ from common.core.shape import Shape
 from common.formats import sniff
 from common.refine.guess import hints
 from common.refine.inspect import inspect_file
+from common.refine.match import of_shape
 from common.refine.source import Source
 from common.refine.spool import Spool, refine
 
@@ -25,6 +26,7 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
         spool = Spool(Path(folder), contract or _anything(shape))
         refine(Source(path, shape, path.name, "", 0), spool)
         refused = spool.refused.drop("batch", "contract", "file").collect()
+    found = of_shape(shape, spool.contract)
     rows = [{**row, "text": _shown(row["text"])} for row in refused.sort("record").iter_rows(named=True)]
     return {
         "file": str(path),
@@ -35,6 +37,8 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
         "refused": len(rows),
         "refusals": rows,
         "hints": hints(contract, refused) if contract else [],
+        "unknown": list(found.unknown),
+        "missing": list(found.missing),
     }
 
 
