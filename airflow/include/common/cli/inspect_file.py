@@ -1,7 +1,7 @@
 """`watershed inspect`: what a file is, and which of its lines or rows would be refused, without any stack."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,8 +36,12 @@ def inspect(
     if as_json:
         print_json(found)
         return
+    _show(file.name, found)
+
+
+def _show(name: str, found: dict[str, Any]) -> None:
     shape = {**found["shape"], "columns": ", ".join(found["shape"]["columns"])}
-    console.print(f"[bold]{file.name}[/]: " + ", ".join(f"{k} {v!r}" for k, v in shape.items() if v not in (None, "")))
+    console.print(f"[bold]{name}[/]: " + ", ".join(f"{k} {v!r}" for k, v in shape.items() if v not in (None, "")))
     console.print(f"{found['records']:,} records: {found['good']:,} good, {found['refused']:,} refused.")
     for word, names in (("does not know", found["unknown"]), ("has besides", found["missing"])):
         if names:

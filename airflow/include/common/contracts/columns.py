@@ -162,7 +162,7 @@ class ColumnReader:
             place = f"{where}/{position}"
             written = self.document.written(place)
             if isinstance(value, bool) or not isinstance(value, str | int | float):
-                meaning = f"{written or value!r}, which YAML reads as {str(value).lower()}"
+                meaning = f"{written or repr(value)}, which YAML reads as {str(value).lower()}"
                 self._add(place, f"found {meaning}; expected a text: write '{written}' in quotes.")
             else:
                 found.append(value if isinstance(value, str) else written)

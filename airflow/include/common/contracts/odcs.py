@@ -1,6 +1,7 @@
 """What the Open Data Contract Standard knows: a word that it lacks, or a value of another type, is a fault."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import cache
 from types import UnionType
@@ -57,6 +58,28 @@ def type_faults(document: Document, model: type[BaseModel], where: str, data: An
             if item["type"] not in ("extra_forbidden", "missing") and place not in seen:
                 seen.add(place)
                 yield Fault(place, _type_message(document, place, item))
+
+
+def well_typed(data: Any) -> Any:
+    """Return a document without the values that have another type than the standard says."""
+    try:
+        OpenDataContractStandard.model_validate(data, strict=True)
+    except ValidationError as error:
+        sound = deepcopy(data)
+        for item in error.errors():
+            _leave_out(sound, item["loc"])
+        return sound
+    return data
+
+
+def _leave_out(data: Any, location: tuple[Any, ...]) -> None:
+    holder, last = None, None
+    for step in location:
+        inside = isinstance(data, dict) and step in data
+        if inside or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            holder, last, data = data, step, data[step]
+    if holder is not None:
+        holder[last] = None
 
 
 def _type_message(document: Document, where: str, item: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker
 from common.contracts.document import Document, Fault, parse
 from common.contracts.lint import faults
 from common.contracts.literals import WrongLiteral, literal
-from common.contracts.odcs import shape_faults
+from common.contracts.odcs import shape_faults, well_typed
 from common.contracts.words import BatchWords, ContractWords, DeletedWords, custom_words, dialect_words
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
@@ -48,7 +49,8 @@ def parse_contract(text: str, where: str = "contract") -> Contract:
         found = type(document.data).__name__
         raise ContractError(f"{where}: is not an ODCS v3 contract: line 1: /: found a {found}; expected a mapping.")
     shape = [*document.faults, *shape_faults(document)]
-    contract, own = _contract(document, hashlib.sha256(text.encode()).hexdigest()[:12])
+    sound = replace(document, data=well_typed(document.data))
+    contract, own = _contract(sound, hashlib.sha256(text.encode()).hexdigest()[:12])
     wrong = [*shape, *own, *(faults(contract) if contract else ())]
     if wrong:
         places = sorted({(document.line(fault.where), fault.where, fault.message) for fault in wrong})
