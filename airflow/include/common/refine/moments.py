@@ -14,6 +14,7 @@ DAY = 86_400_000_000  # microseconds
 UNIX = date(1970, 1, 1).toordinal()
 LEAST, MOST = (FIRST.toordinal() - UNIX) * DAY, (LAST.toordinal() + 1 - UNIX) * DAY - 1
 FOUR_DIGITS = (date(1000, 1, 1).toordinal() - UNIX) * DAY  # a year before it may have been written with fewer
+CALENDAR = 90_000_000  # days from 1970 for which the engine has a calendar; it panics beyond
 PER_MICROSECOND = {"ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
 ISO_DATES = (pattern_of("%Y-%m-%d", clock=False), pattern_of("%Y%m%d", clock=False))
 ISO_TIMES = tuple(  # without a fraction the engine reads them seven times as fast
@@ -26,20 +27,20 @@ LAYOUTS = (
     ("%Y%m%d", rf"^([0-9]{{8}})(?:[Tt]{CLOCK.replace(':?', '')}{ZONE})?$"),
 )
 MIDNIGHT = r"^([0-9-]+)[Tt ]00:?00(?::?00(?:[.,]0+)?)? ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
-FAR = "beyond the years 1 to 9999:"  # what stands for a time of a typed file that has no text
+FAR = "beyond the calendar:"  # what stands for a time of a typed file that has no text
 BEYOND = r"^[+-][0-9]{4,6}-[0-9]{2}-[0-9]{2}"
 
 Parse = Callable[[pl.Series, Pattern], pl.Series]
 
 
 def text_of(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return dates and times of typed files as ISO 8601, in their own zone; those out of all range say so."""
+    """Return dates and times of typed files as ISO 8601, in their own zone; those beyond all calendars say so."""
     if isinstance(dtype, pl.Date):
-        held = value.to_physical().is_between(LEAST // DAY, MOST // DAY)
+        held = value.to_physical().is_between(-CALENDAR, CALENDAR)
         return _or_beyond(held, value, pl.when(held).then(value).cast(pl.String))
     if not isinstance(dtype, pl.Datetime):
         return value.cast(pl.String)
-    held = _microseconds(value, dtype).is_between(LEAST, MOST)
+    held = _microseconds(value, dtype).is_between(-CALENDAR * DAY, CALENDAR * DAY)
     kept = pl.when(held).then(value)
     zone = "%:z" if dtype.time_zone else ""
     text = kept.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{zone}")
