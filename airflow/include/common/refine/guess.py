@@ -11,9 +11,11 @@ import polars as pl
 from common.contracts.contract import Column, Contract, Kind, Numbers
 from common.core.nouns import Dataset
 from common.core.shape import Shape
+from common.formats.names import RECORD
 from common.quality.checks import contract_checks, raw
 from common.quality.split import apply
 from common.refine.clean import clean
+from common.refine.match import matched
 
 UNKNOWN = ("NA", "N/A", "n/a", "na", "#N/A", "NULL", "null", "None", "none", "nan", "NaN", "-", "--", "?", "\\N", ".")
 DATES = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d-%b-%Y", "%d %B %Y")
@@ -27,6 +29,7 @@ SPELLINGS = (
     Numbers(".", " "),
     Numbers(".", "'"),
 )
+FEW = 100  # values on which most types fail at once
 MOST_DIGITS = 4  # after the point: amounts have that many, measurements more
 
 
@@ -43,6 +46,7 @@ Sample = Sequence[tuple[pl.DataFrame, Shape]]
 
 def guess(column: Column, sample: Sample) -> Guess:
     """Return what a column may be, given its name in the contract and in the files."""
+    sample = [(_different(frame, column), shape) for frame, shape in sample]
     texts = _texts(column, sample)
     seen = tuple(word for word in UNKNOWN if word in set(texts))
     known = replace(column, nulls=("", *seen))
@@ -56,6 +60,13 @@ def guess(column: Column, sample: Sample) -> Guess:
             return Guess(candidate, tuple(doubts))
     words = f"{', '.join(seen)} stands for some values: list it under `nulls` if it means that nothing is known"
     return Guess(column, (words,) if seen else ())
+
+
+def _different(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """Return the different values of a column, under whichever name the file has it."""
+    contract = Contract(Dataset("any", "file"), "0", "", (column,))
+    names = matched([name for name in frame.columns if name != RECORD], contract).files.values()
+    return frame.select(names).unique(maintain_order=True)
 
 
 def _candidates(known: Column, texts: pl.Series, sample: Sample) -> Iterator[Column]:
@@ -81,6 +92,8 @@ def _texts(column: Column, sample: Sample) -> pl.Series:
 
 
 def _fits(column: Column, frame: pl.DataFrame, shape: Shape) -> bool:
+    if frame.height > FEW and not _fits(column, frame.head(FEW), shape):
+        return False
     contract = Contract(Dataset("any", "file"), "0", "", (column,))
     return apply(clean(frame, contract, shape), contract_checks(contract)).refused.is_empty()
 
@@ -147,7 +160,7 @@ def _doubts(column: Column, texts: pl.Series, sample: Sample) -> Iterator[str]:
             f"logicalType: {column.kind} and which of them under `formats`"
         )
     values = texts.filter(~texts.is_in(list(column.nulls)))
-    if column.numbers.group and values.str.contains(r"^[+-]?[0-9]{1,3}[.,][0-9]{3}$").all():
+    if column.numbers != Numbers() and values.str.contains(r"^[+-]?[0-9]{1,3}[.,][0-9]{3}$").all():
         yield (
             "AMBIGUOUS: a sign before three digits may part thousands or a fraction; say which under `numbers`, "
             "as {decimal: ',', group: '.'}"

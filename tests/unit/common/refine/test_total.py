@@ -138,7 +138,7 @@ SERIES = st.one_of(
 
 
 @given(columns(), SERIES, st.sampled_from(["csv", "ndjson", "parquet"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_every_record_is_good_or_refused(column: dict[str, Any], values: pl.Series, form: Any) -> None:
     document = {
         "apiVersion": "v3.0.2", "kind": "DataContract", "id": "u", "name": "o", "version": "1.0.0", "domain": "shop",
