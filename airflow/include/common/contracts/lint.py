@@ -43,11 +43,12 @@ def _warnings(contract: Contract) -> Iterator[Fault]:
         )
     part = contract.partition
     kinds = {column.name: column.kind for column in contract.columns}
-    if part.column and part.by == "value" and kinds.get(part.column) in (*TIMES, Kind.DOUBLE, Kind.DECIMAL):
+    many = kinds.get(part.column or "") in (*TIMES, Kind.DOUBLE, Kind.DECIMAL) or contract.key == (part.column,)
+    if part.column and part.by == "value" and many:
         yield Fault(
             "/customProperties/partition",
-            f"makes a partition of every single value of '{part.column}', a {kinds[part.column]}; hundreds make every "
-            "hop slow. Say by: day, month or year, or take a column of few values.",
+            f"makes a partition of every single value of '{part.column}', a {kinds.get(part.column)}; hundreds make "
+            "every hop slow. Say by: day, month or year, or take a column of few values.",
         )
 
 

@@ -90,3 +90,9 @@ def test_columns_that_the_contract_lacks_are_told(tmp_path: Path) -> None:
     file.write_text("id,more,and more\n1,2,3\n")
     found = report(file, contract(*EMAIL))
     assert (found["unknown"], found["missing"]) == (["more", "and more"], ["email"])
+
+
+def test_the_number_of_a_record_is_no_column_of_the_file() -> None:
+    made = contract({"name": "x", "physicalName": "_Record"}, {"name": "y", "physicalName": "_record"})
+    found = clean(pl.DataFrame({"_record": [1], "a": ["b"]}), made)
+    assert found.select("x", "y").rows() == [(None, None)]

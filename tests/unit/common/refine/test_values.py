@@ -234,6 +234,10 @@ def test_limits_are_kept_exactly() -> None:
         Decimal("1.01"),
         ["maximum"],
     ]
+    assert answers(options(EXACT, exclusiveMinimum=0.005, exclusiveMaximum=1.005), "0.01", "1.00") == [
+        Decimal("0.01"),
+        Decimal("1.00"),
+    ]
     assert answers(options(WHOLE, exclusiveMinimum=1), "1", "2") == [["minimum"], 2]
     assert answers(options(WHOLE, multipleOf=3), "9", "10", "-3", "0") == [9, ["multiple_of"], -3, 0]
     assert answers(options(EXACT, multipleOf=0.05), "0.10", "0.12") == [Decimal("0.10"), ["multiple_of"]]
