@@ -14,9 +14,8 @@ from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.hop import drain
 from common.upkeep.apply import apply
 from common.zones.store import ZoneStore, client
-from devstack.folder import INCLUDE
 from tests.fake_step import FakeStep, arrive, incidents
-from tests.world import World, forget, new_world
+from tests.world import World, forget, new_world, small_shop
 
 USER = "{},Ann,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z"
 BY_CUSTOMER = "slice: customer_id\ninputs: {ecommerce.transactions: customer_id, ecommerce.users: customer_id}"
@@ -26,7 +25,7 @@ BY_CUSTOMER = "slice: customer_id\ninputs: {ecommerce.transactions: customer_id,
 def shop(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
     """A copy of the e-commerce domain that a test may change."""
     domains = tmp_path / "domains"
-    shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce")
+    shutil.copytree(small_shop(), domains)
     with new_world(stack, tmp_path, "ecommerce", domains) as made:
         yield made
 

@@ -184,13 +184,18 @@ def changes(uri: str, after: int, upto: int, columns: Sequence[str]) -> pl.DataF
 
     Types are insert, delete, update_preimage and update_postimage.
     """
-    wanted = [*columns, CHANGE, "_commit_version"]
+    wanted = [_quoted(name) for name in (*columns, CHANGE, "_commit_version")]
     table = DeltaTable(uri, storage_options=storage_options())
     if after >= upto:
         empty = pl.scan_delta(table).select(columns).head(0).collect()
         return empty.with_columns(pl.lit("").alias(CHANGE), pl.lit(0, pl.Int64).alias("_commit_version"))
     feed: Any = table.load_cdf(starting_version=after + 1, ending_version=upto, columns=wanted)
     return pl.DataFrame(feed)
+
+
+def _quoted(name: str) -> str:
+    """Quote a name for delta-rs, which reads names of a feed's columns as SQL: `end` is a word, capitals are lost."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def row_count(uri: str, version: int) -> int:
