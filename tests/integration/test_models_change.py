@@ -121,7 +121,8 @@ def test_slices_may_be_times(shop: World) -> None:
 
 
 def test_rows_outside_of_the_touched_slices_are_refused(shop: World) -> None:
-    header = "key: [country]\nslice: country\ninputs: {ecommerce.users: customer_id}"
+    """Made-up rows would have told, but have no numbers in that column."""
+    header = "key: [country]\nslice: country\ninputs: {ecommerce.users: CAST(customer_id AS INTEGER)}"
     model(shop, "m", header, "SELECT country, count(*) AS n FROM ecommerce.users GROUP BY 1")
     sign_up(shop, "00001")
     with pytest.raises(ModelError, match="which its `inputs` name for no changed row"):

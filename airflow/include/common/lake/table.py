@@ -1,6 +1,7 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,10 @@ COMMIT_RETRIES = 50
 RECENT_COMMITS = 20
 KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
 CHANGE = "_change_type"
+OF_THE_STORE = re.compile(
+    r"object.?store|generic s3|s3 error|http|request|response|connection|network|timed? ?out|url|bucket|checksum",
+    re.IGNORECASE,
+)
 
 
 class LakeTable:
@@ -151,10 +156,17 @@ def _delta_schema(schema: dict[str, pl.DataType]) -> DeltaSchema:
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Translate what engines raise when the store fails under them; raises StoreUnavailable."""
+    """Translate what engines raise when the store fails under them; raises StoreUnavailable.
+
+    Polars has one class for that and for what it cannot compute: only words tell them apart.
+    """
     try:
         yield
-    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
+    except (DeltaError, OSError) as error:
+        raise StoreUnavailable(f"{what} cannot be read: {error}") from error
+    except pl.exceptions.ComputeError as error:
+        if not OF_THE_STORE.search(str(error)):
+            raise
         raise StoreUnavailable(f"{what} cannot be read: {error}") from error
 
 
