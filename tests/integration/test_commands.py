@@ -1,6 +1,8 @@
 """Commands that answer from the ledger, and alerts through the real Slack provider."""
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -8,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.core.errors import QualityError
+from common.core.errors import ConfigError, QualityError
 from common.notify.alerts import alert_failure
 from common.utils import task_failure_alert
-from tests.world import World
+from devstack.folder import INCLUDE
+from tests.world import World, forget
 
 RUN = CliRunner()
 
@@ -86,3 +89,82 @@ def test_a_parked_batch_is_announced_once(world: World, monkeypatch: pytest.Monk
     status = json.loads(told("status", "--json"))
     assert [i["kind"] for i in status["incidents"]] == ["parked"]
     assert "parked" in told("status")
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (["status", "nosuch"], "ecommerce.users.silver"),
+        (["hops", "nosuch"], "ecommerce.users.silver"),
+        (["hops", "--state", "bogus"], "open, published"),
+        (["quarantine", "ls", "--reason", "bogus"], "short_row"),
+        (["quarantine", "ls", "--state", "bogus"], "redriven"),
+        (["quarantine", "ls", "nosuch"], "ecommerce.users.silver"),
+        (["ledger", "verify", "nosuch"], "ecommerce.users.silver"),
+        (["lineage", "up", "ecommerce.users@snow"], "warehouse, duckdb"),
+        (
+            ["backfill", "run", "ecommerce.transactions", "--from", "1997-02", "--to", "1997-01", "--why", "x"],
+            "1997-02",
+        ),
+        (["backfill", "status", "ecommerce.transactions", "--from", "1997-02", "--to", "1997-01"], "1997-02"),
+        (["replay", "some", "--why", " "], "--why"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_those_that_are_known(world: World, words: list[str], known: str) -> None:
+    result = RUN.invoke(app, words)
+    assert isinstance(result.exception, ConfigError), result.output
+    assert known in str(result.exception)
+
+
+def test_a_known_word_without_anything_to_show_is_no_fault(world: World) -> None:
+    assert "Nothing was refused." in told("quarantine", "ls", "--reason", "truncated")
+    assert "Nothing was refused." in told("quarantine", "ls", "ecommerce.users", "--reason", "range")
+
+
+def test_a_condition_that_is_none_is_answered_with_the_columns(world: World) -> None:
+    world.land("transactions/1.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19970101,1,1.00\n")
+    world.flow()
+    result = RUN.invoke(app, ["lineage", "up", "ecommerce.transactions", "--where", "nosuch = 1"])
+    assert isinstance(result.exception, ConfigError)
+    text = str(result.exception)
+    assert "customer_id, purchased_on" in text
+    assert "\n" not in text
+    assert "FROM" not in text.upper().replace("FROM T", "")
+
+
+def test_a_batch_done_again_that_is_parked_is_not_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.land("transactions/1.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19970101,1,1.00\n")
+    world.flow()
+    (batch,) = json.loads(told("batches", "ecommerce.transactions.bronze", "--json"))
+
+    def refuse(*_: object) -> None:
+        raise QualityError("too many")
+
+    monkeypatch.setattr("common.pipelines.silver.require", refuse)
+    result = RUN.invoke(app, ["replay", batch["id"], "--why", "x", "--now"])
+    assert result.exit_code == 1
+    assert "Not done" in result.output
+    assert "too many" in result.output
+
+
+def test_one_dataset_at_fault_keeps_no_other_from_being_made(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains = tmp_path / "domains"
+    shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce")
+    shutil.rmtree(domains / "ecommerce" / "gold")
+    folder = domains / "ecommerce" / "contracts"
+    users = (folder / "users.yaml").read_text()
+    (folder / "users.yaml").write_text(users.replace("required: true", "requierd: true", 1))
+    (folder / "events.yaml").write_text((folder / "events.yaml").read_text().replace("by: month", "by: week"))
+    (folder / "more.yml").write_text(
+        (folder / "transactions.yaml").read_text().replace("name: transactions", "name: more")
+    )
+    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(domains))
+    forget()
+    result = RUN.invoke(app, ["apply"])
+    assert result.exit_code == 1
+    for part in ("users.yaml", "'requierd'", "events.yaml", "no 'week'", "Applied: 3 landing, 2 silver"):
+        assert part in result.output
+    assert "ecommerce.more.silver" in told("status")
+    forget()

@@ -44,7 +44,7 @@ def replay(
     done = again(batch, to, because(why))
     rows = [{"batch": one.batch.id, "asset": one.batch.asset, "again": one.batch.parents[0]} for one in done]
     show(rows, ["batch", "asset", "again"], as_json=as_json and not now, empty="Nothing reads this batch.")
-    then({domain_of(one.batch.asset) for one in done}, now, as_json)
+    then({domain_of(one.batch.asset) for one in done}, now, as_json, [one.batch.id for one in done])
 
 
 @backfill.command("plan")
@@ -75,18 +75,18 @@ def backfill_run(
     done = again(table_named(table), first, last, only or [], because(why))
     console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} to be done again.")
     if done:
-        then({table_named(table).domain}, now)
+        then({table_named(table).domain}, now, batches=[one.batch.id for one in done])
 
 
 @backfill.command("status")
 def backfill_status(table: Table, first: First = "", last: Last = "", as_json: Json = False) -> None:
     """Show how each partition stands: done, stale, failed, waiting, waived or missing."""
     from common.ledger.database import transaction
+    from common.repair.decide import chosen
     from common.repair.origins import table_named
-    from common.repair.partitions import partitions
 
     with transaction() as connection:
-        states = partitions(connection, table_named(table), first, last)
+        states = chosen(connection, table_named(table), first, last, [])
     show(map(asdict, states), ["partition", "state", "why"], as_json=as_json, empty="There is no such partition.")
 
 

@@ -1,5 +1,6 @@
 """`watershed contract`: check, show, compare contracts, and write a first one from a sample."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,17 @@ import typer
 
 from common.cli.options import Json
 from common.cli.show import console, show
-from common.contracts.catalogue import contract_of, contracts, domains
+from common.contracts.catalogue import (
+    contract_files,
+    contract_of,
+    contracts,
+    domains,
+    faulty_left_out,
+    placed_contract,
+)
 from common.contracts.contract import Contract
 from common.contracts.diff import differences
+from common.contracts.lint import warnings
 from common.contracts.read import read_contract
 from common.core.errors import ContractError
 from common.core.nouns import Dataset
@@ -31,20 +40,35 @@ def find(name: str) -> Contract:
 @app.command()
 def lint(paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts without any.")] = None) -> None:
     """Check contracts, and without paths also that no two datasets load into one table; exit code 1 at a fault."""
-    root = domains_dir()
-    found = paths or [path for domain in domains(root) for path in sorted((root / domain / "contracts").glob("*.yaml"))]
-    bad = 0
-    for path in found:
-        try:
-            read_contract(path)
-        except ContractError as error:
-            bad += 1
-            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-    clashes = [] if bad or paths else list(equal_names())
+    found = paths or contract_files(domains_dir())
+    bad = sum(not _sound(path, read_contract if paths else placed_contract) for path in found)
+    clashes = []
+    if not paths:
+        with faulty_left_out():
+            clashes = list(equal_names())
     for clash in clashes:
-        console.print(clash, markup=False, highlight=False, soft_wrap=True)
+        _line(clash)
     console.print(f"{len(found)} contracts, {bad} with faults.")
     raise typer.Exit(1 if bad or clashes else 0)
+
+
+def _sound(path: Path, read: Callable[[Path], Contract]) -> bool:
+    """Print what is wrong with a contract and what may be meant otherwise; return whether nothing is wrong."""
+    from common.quality.checks import contract_checks
+
+    try:
+        contract = read(path)
+        contract_checks(contract)
+    except ContractError as error:
+        _line(str(error) if str(error).startswith(str(path)) else f"{path}: {error}")
+        return False
+    for warning in warnings(contract):
+        _line(f"{path}: warning: {warning}")
+    return True
+
+
+def _line(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("ls")
@@ -103,11 +127,11 @@ def diff(
 
 @app.command()
 def infer(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A sample in any format.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Samples in any format.")],
     dataset: Annotated[str, typer.Option(help="domain.dataset that the contract is for.")] = "",
 ) -> None:
-    """Write a first contract from a sample, to standard output; read it before you trust it."""
-    from common.refine.infer import infer_contract
+    """Write a first contract from samples, to standard output; read it before you trust it."""
+    from common.refine.infer import dataset_of, infer_contract
 
-    target = Dataset.parse(dataset) if dataset else Dataset(file.resolve().parent.name, file.name.split(".")[0])
-    print(infer_contract(file, target), end="")  # noqa: T201 - output of a command
+    target = Dataset.parse(dataset) if dataset else dataset_of(files[0])
+    print(infer_contract(files, target), end="")  # noqa: T201 - output of a command

@@ -42,5 +42,7 @@ def inspect(
     if found["refusals"]:
         columns = ["line", "record", "reason", "column", "value", "text"]
         show(found["refusals"][:SHOWN], columns, as_json=False, empty="")
+    for hint in found["hints"]:
+        console.print(f"The contract may say of {hint}", markup=False, highlight=False, soft_wrap=True)
     if found["refused"] > SHOWN:
         console.print(f"... and {found['refused'] - SHOWN:,} more; --json lists all.")

@@ -13,16 +13,24 @@ audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; 
 
 
 def apply(as_json: Json = False) -> None:
-    """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat."""
-    from common.upkeep.apply import apply as make
+    """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat.
 
-    done: dict[str, list[str]] = {}
-    for consumer in make():
+    Exit code 1 where a contract or table is at fault; all others are made.
+    """
+    from common.upkeep.apply import apply_all
+
+    found, done = apply_all(), dict[str, list[str]]()
+    for consumer in found.done:
         done.setdefault(consumer.kind, []).append(consumer.name)
+    wrong = [*found.faults, *(f"{type(error).__name__}: {error}" for error in found.errors)]
     if as_json:
-        print_json(done)
-        return
-    console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
+        print_json({**done, "faults": wrong} if wrong else done)
+    else:
+        console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
+        for fault in wrong:
+            console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def status(
@@ -30,10 +38,12 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show each consumer: what it has taken, what waits, what is parked."""
+    from common.cli.known import require_consumer
     from common.ledger.database import transaction
     from common.ledger.queries import consumers, incidents
 
     with transaction() as connection:
+        require_consumer(connection, consumer)
         found, open_ones = consumers(connection, consumer), incidents(connection, consumer)
     if as_json:
         print_json({"consumers": found, "incidents": open_ones})
@@ -69,10 +79,13 @@ def hops(
     as_json: Json = False,
 ) -> None:
     """List hops, the newest first: what each took and gave, by which attempt, or who is at work on it."""
+    from common.cli.known import HOP_STATES, require_consumer, require_known
     from common.ledger.database import transaction
     from common.ledger.queries import hops as found
 
+    require_known("state", state, HOP_STATES)
     with transaction() as connection:
+        require_consumer(connection, consumer)
         rows = found(connection, consumer, state, limit)
     columns = [
         "consumer",
@@ -96,8 +109,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare the ledger with heads, manifests, Delta logs, load tokens and objects; exit code 1 where they differ."""
+    from common.cli.known import require_consumer
+    from common.ledger.database import transaction
     from common.upkeep.verify import verify as differences
 
+    with transaction() as connection:
+        require_consumer(connection, consumer)
     rows = [{"consumer": name, "difference": difference} for name, difference in differences(consumer)]
     show(rows, ["consumer", "difference"], as_json=as_json, empty="The ledger agrees with everything it speaks of.")
     if rows:

@@ -58,7 +58,7 @@ def _end(batch: str, consumer: str, resolution: str, why: str, now: bool) -> Non
     found = _found(batch, consumer)
     end_parked(found["consumer"], batch, resolution, because(why))
     console.print(f"Batch {batch} of {found['consumer']} is {resolution}.")
-    then({domain_of(found["consumer"])}, now)
+    then({domain_of(found["consumer"])}, now, batches=[batch])
 
 
 def _found(batch: str, consumer: str) -> dict[str, Any]:

@@ -37,10 +37,14 @@ def list_refusals(
     as_json: Json = False,
 ) -> None:
     """List what was refused: how many records or files, of which file, why, where they are and how it ended."""
+    from common.cli.known import REFUSAL_STATES, require_consumer, require_known, require_reason
     from common.ledger.database import transaction
     from common.ledger.refusals import matching
 
+    require_known("state", state, REFUSAL_STATES)
     with transaction() as connection:
+        require_consumer(connection, dataset)
+        require_reason(connection, reason)
         rows = matching(connection, replace(_filter(None, dataset, reason, column, batch), state=state), limit)
     columns = ["id", "consumer", "reason", "column", "count", "origin", "state", "who"]
     show(rows, columns, as_json=as_json, empty="Nothing was refused.")
@@ -117,7 +121,7 @@ def redrive(
     sent = send(_filter(ids, dataset, reason, column, batch), because(why), rows=rows, file=file, to=to)
     shown = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
     show(shown, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
-    then({domain_of(again.batch.asset) for again in sent}, now, as_json)
+    then({domain_of(again.batch.asset) for again in sent}, now, as_json, [again.batch.id for again in sent])
 
 
 @app.command()

@@ -1,5 +1,8 @@
 """Find the contracts: one file a dataset, one folder a domain, no list anywhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from common.contracts.contract import Contract
@@ -8,6 +11,19 @@ from common.core.caches import per_files
 from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Dataset
 from common.core.settings import domains_dir
+
+ENDINGS = (".yaml", ".yml")
+_faulty_left_out: ContextVar[bool] = ContextVar("faulty_left_out", default=False)
+
+
+@contextmanager
+def faulty_left_out() -> Iterator[None]:
+    """Take contracts with faults as not there, inside the block; whoever asks so lists `contract_faults` itself."""
+    before = _faulty_left_out.set(True)
+    try:
+        yield
+    finally:
+        _faulty_left_out.reset(before)
 
 
 def domains(root: Path | None = None) -> list[str]:
@@ -18,32 +34,67 @@ def domains(root: Path | None = None) -> list[str]:
 def contracts(domain: str, root: Path | None = None) -> dict[str, Contract]:
     """Read all contracts of a domain, by dataset name.
 
-    Raises ConfigError for an unknown domain, ContractError for a contract that stands under another name.
+    Raises ConfigError for an unknown domain, ContractError with the faults of all of them.
     """
     top = root or domains_dir()
     if domain not in domains(top):
         raise ConfigError(f"No domain '{domain}' in {top}. Known: {', '.join(domains(top)) or 'none'}.")
-    return _read_all(top, domain)
+    good, faults = _read_all(top, domain)
+    if faults and not _faulty_left_out.get():
+        raise ContractError("\n".join(faults.values()))
+    return dict(good)
+
+
+def contract_faults(root: Path | None = None) -> list[str]:
+    """List what is wrong with the contracts of all domains, file by file."""
+    top = root or domains_dir()
+    return [fault for domain in domains(top) for fault in _read_all(top, domain)[1].values()]
+
+
+def contract_files(root: Path | None = None) -> list[Path]:
+    """Return the files of all contracts."""
+    top = root or domains_dir()
+    return [path for domain in domains(top) for path in _files(top, domain)]
 
 
 def _files(top: Path, domain: str) -> list[Path]:
-    return sorted((top / domain / "contracts").glob("*.yaml"))
+    return sorted(path for path in (top / domain / "contracts").iterdir() if path.suffix in ENDINGS)
 
 
 @per_files(_files)
-def _read_all(top: Path, domain: str) -> dict[str, Contract]:
-    found = {}
-    for path in _files(top, domain):
-        contract = read_contract(path)
-        if contract.dataset != Dataset(domain, path.stem):
-            raise ContractError(f"{path}: describes {contract.dataset}; its place says {domain}.{path.stem}.")
-        found[path.stem] = contract
-    return found
+def _read_all(top: Path, domain: str) -> tuple[dict[str, Contract], dict[Path, str]]:
+    """Return the contracts of a domain that can be read, and what is wrong with the others."""
+    good: dict[str, Contract] = {}
+    faults: dict[Path, str] = {}
+    files = _files(top, domain)
+    for path in files:
+        twins = [other.name for other in files if other.stem == path.stem]
+        if len(twins) > 1:
+            faults[path] = f"{path}: {' and '.join(twins)} are contracts of one dataset; keep one."
+            continue
+        try:
+            good[path.stem] = placed_contract(path)
+        except ContractError as error:
+            faults[path] = str(error)
+    return good, faults
+
+
+def placed_contract(path: Path) -> Contract:
+    """Read the contract of a file in its domain's folder; raises ContractError also where it is another dataset's."""
+    contract, place = read_contract(path), Dataset(path.parent.parent.name, path.stem)
+    if contract.dataset != place:
+        raise ContractError(f"{path}: describes {contract.dataset}; its place says {place}.")
+    return contract
 
 
 def contract_of(dataset: Dataset, root: Path | None = None) -> Contract:
-    """Read the contract of one dataset; raises ConfigError naming the known ones."""
-    known = contracts(dataset.domain, root)
-    if dataset.name not in known:
-        raise ConfigError(f"No dataset '{dataset}'. Known: {', '.join(f'{dataset.domain}.{n}' for n in known)}.")
-    return known[dataset.name]
+    """Read the contract of one dataset, whatever is wrong with others; raises ConfigError naming the known ones."""
+    top = root or domains_dir()
+    if dataset.domain not in domains(top):
+        raise ConfigError(f"No domain '{dataset.domain}' in {top}. Known: {', '.join(domains(top)) or 'none'}.")
+    good, faults = _read_all(top, dataset.domain)
+    if dataset.name in good:
+        return good[dataset.name]
+    if own := [fault for path, fault in faults.items() if path.stem == dataset.name]:
+        raise ContractError("\n".join(own))
+    raise ConfigError(f"No dataset '{dataset}'. Known: {', '.join(f'{dataset.domain}.{name}' for name in good)}.")

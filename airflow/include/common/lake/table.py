@@ -18,6 +18,7 @@ from common.core.assets import Zone
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
 from common.core.places import TableVersion
+from common.lake.widen import holds_all, widen
 from common.zones.store import ZoneStore, storage_options
 from common.zones.zone import folder
 
@@ -46,12 +47,13 @@ class LakeTable:
         self._loaded: DeltaTable | None = None
 
     def ensure(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
-        """Make the empty table where there is none, with its change feed on, and add columns that are new.
+        """Make the empty table where there is none, with its change feed on; add new columns and widen known ones.
 
-        Raises ContractError where a column has another type than the table, or the partition is another.
+        Raises ContractError where a column has another type that does not hold all its values, or the partition is
+        another, CommitConflict where a hop commits meanwhile.
         """
         if DeltaTable.is_deltatable(self.uri, storage_options()):
-            self._evolve(_delta_schema(schema), partition_by)
+            self._evolve(schema, partition_by)
             return
         DeltaTable.create(
             self.uri,
@@ -67,18 +69,41 @@ class LakeTable:
             storage_options=storage_options(),
         )
 
-    def _evolve(self, wanted: DeltaSchema, partition_by: Sequence[str]) -> None:
-        table = self.load()
-        found = {field.name: field for field in table.schema().fields}
-        other = [f.name for f in wanted.fields if f.name in found and f.type != found[f.name].type]
-        if other or table.metadata().partition_columns != list(partition_by):
-            raise ContractError(
-                f"{self.uri} was made with other types of {other or 'none'} and partition "
-                f"{table.metadata().partition_columns}, asked for {list(partition_by)}. Types and partitions "
-                "of a table do not change: give the dataset a new name, or empty the table's folder and replay."
+    def _evolve(self, schema: Mapping[str, pl.DataType], partition_by: Sequence[str]) -> None:
+        table, wanted = self.load(), _delta_schema(schema)
+        known = dict(pl.scan_delta(table).collect_schema())
+        other = {field.name for field in table.schema().fields} & {
+            field.name for field in wanted.fields if field not in table.schema().fields
+        }
+        changed = {name: schema[name] for name in schema if name in other and known[name] != schema[name]}
+        narrower = [name for name, kind in changed.items() if not holds_all(known[name], kind)]
+        self._refuse(narrower, known, schema, partition_by)
+        if changed:
+            fields = {field.name: field for field in wanted.fields}
+            widen(
+                self, changed, DeltaSchema([fields[f.name] if f.name in changed else f for f in table.schema().fields])
             )
-        if new := [field for field in wanted.fields if field.name not in found]:
+            table = self.load()
+        if new := [field for field in wanted.fields if field.name not in known]:
             table.alter.add_columns(new)
+
+    def _refuse(
+        self,
+        narrower: Sequence[str],
+        known: Mapping[str, pl.DataType],
+        schema: Mapping[str, pl.DataType],
+        partition_by: Sequence[str],
+    ) -> None:
+        found = self.snapshot.metadata().partition_columns
+        reasons = [f"{name} is {_named(known[name])}, asked for is {_named(schema[name])}" for name in narrower]
+        if found != list(partition_by):
+            reasons.append(f"its partition is {found or 'none'}, asked for is {list(partition_by) or 'none'}")
+        if reasons:
+            raise ContractError(
+                f"{self.uri} was made with other types of {list(narrower) or 'none'}: {'; '.join(reasons)}. In place "
+                "only decimals become wider, and integers decimal(19,0) or wider. For anything else take the new "
+                "contract back, or do all of the table anew under it (a backfill of the whole table)."
+            )
 
     def require(self, columns: Sequence[str]) -> None:
         """Check that the loaded table has these columns, which would be lost else; raises NotApplied."""
@@ -150,7 +175,15 @@ class LakeTable:
         return {unquote(action["add"]["path"]) for action in actions if "add" in action}
 
 
-def _delta_schema(schema: dict[str, pl.DataType]) -> DeltaSchema:
+def _named(kind: pl.DataType) -> str:
+    """Name a type as contracts do."""
+    if isinstance(kind, pl.Decimal):
+        return f"decimal({kind.precision},{kind.scale})"
+    names = {pl.String(): "string", pl.Int64(): "integer", pl.Float64(): "number", pl.Boolean(): "boolean"}
+    return "timestamp" if isinstance(kind, pl.Datetime) else names.get(kind, str(kind).lower())
+
+
+def _delta_schema(schema: Mapping[str, pl.DataType]) -> DeltaSchema:
     return DeltaSchema.from_arrow(ArrowTable(pl.DataFrame(schema=schema)).schema)
 
 

@@ -23,6 +23,10 @@ YEARS: dict[Kind, tuple[pl.Expr, pl.Expr]] = {
         pl.lit(datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
     ),
 }
+RULES = (
+    "required", "type", "phone", "range", "accepted", "minimum", "maximum", "multiple_of", "min_length", "max_length",
+    "pattern", "format",
+)  # fmt: skip
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 FORMS = {
     "uuid": "(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})",

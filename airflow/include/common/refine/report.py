@@ -9,6 +9,7 @@ from common.contracts.contract import Column, Contract, Kind
 from common.core.nouns import Dataset
 from common.core.shape import Shape
 from common.formats import sniff
+from common.refine.guess import hints
 from common.refine.inspect import inspect_file
 from common.refine.source import Source
 from common.refine.spool import Spool, refine
@@ -33,6 +34,7 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
         "good": spool.good,
         "refused": len(rows),
         "refusals": rows,
+        "hints": hints(contract, refused) if contract else [],
     }
 
 

@@ -133,6 +133,8 @@ def planned_replay(connection: Connection, batch: str, to: str = "") -> list[Der
 
 def chosen(connection: Connection, table: Dataset, first: str, last: str, only: Sequence[str]) -> list[PartitionState]:
     """List the partitions that a backfill would do; raises ConfigError for an unknown state."""
+    if first and last and first > last:
+        raise ConfigError(f"--from {first} comes after --to {last}: there is nothing between. Change them over.")
     if unknown := set(only) - set(ONLY):
         raise ConfigError(f"No state {', '.join(sorted(unknown))} to backfill. Known: {', '.join(ONLY)}.")
     return [state for state in partitions(connection, table, first, last) if not only or state.state in only]

@@ -16,9 +16,11 @@ from common.core.errors import ConfigError
 from common.core.masks import MASK
 from common.core.nouns import Batch, Dataset
 from common.core.shape import Shape
+from common.formats.grammar import is_utf8
 from common.lake.table import reading
 from common.ledger.decisions import DerivedBatch
 from common.ledger.refusals import refused_rows_of
+from common.refine.match import matched
 from common.refine.refused import rows_of
 from common.refine.source import ORIGIN_RECORD, chunks, fetch
 from common.repair.rerun import mended
@@ -91,7 +93,12 @@ def _values(contract: Contract, batch: Batch, spool: Path) -> pl.DataFrame:
     empty = pl.DataFrame(schema={ORIGIN_RECORD: pl.Int64, **dict.fromkeys(columns, pl.String)})
     found = [empty]
     for chunk in chunks(fetch(contract, batch, spool)):
-        present = [pl.col(name).cast(pl.String) for name in columns if name in chunk.frame.columns]
+        match = matched([name for name in chunk.frame.columns if name != "_record"], contract).files
+        present = [
+            pl.col(match[column.name]).cast(pl.String).alias(column.source)
+            for column in contract.columns
+            if column.name in match
+        ]
         found.append(chunk.frame.select(pl.col("_record").alias(ORIGIN_RECORD), *present))
     return pl.concat(found, how="diagonal_relaxed")
 
@@ -121,8 +128,25 @@ def refusals_in(path: Path) -> list[str]:
         name = "_refusal" if "_refusal" in columns else "refusal"
         found = pl.read_csv(path, columns=[name], infer_schema=False)[name]
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise ConfigError(f"{path} is not a file of `watershed quarantine export`: {error}.") from error
+        raise ConfigError(f"{path} is not a file of `watershed quarantine export`: {_problem(path, error)}") from error
     return sorted(set(found.drop_nulls()))
+
+
+def _problem(path: Path, error: Exception) -> str:
+    """Say what is wrong with a mended file in the words of whoever saved it, not in those of an engine's plan."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}."
+    with path.open("rb") as file:
+        header = file.readline()
+    if not is_utf8(header):
+        return "it is not UTF-8. Save it so, with commas."
+    line = header.decode().strip()
+    if "," not in line and (";" in line or "\t" in line):
+        split = "semicolons" if ";" in line else "tabs"
+        return f"its header is split by {split}, not by commas: {line[:120]}. Save it with commas."
+    return (
+        f"{str(error).strip().splitlines()[0].rstrip('.')}; its header is: {line[:120]}. Save it as CSV, with commas."
+    )
 
 
 def _read(path: Path, contract: Contract) -> pl.DataFrame:
@@ -130,7 +154,7 @@ def _read(path: Path, contract: Contract) -> pl.DataFrame:
     try:
         rows = pl.read_csv(path, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise ConfigError(f"{path} is no CSV file in UTF-8: {error}. Save it as one, with commas.") from error
+        raise ConfigError(f"{path} is no CSV file in UTF-8: {_problem(path, error)}") from error
     if missing := [name for name in (*names.values(), *contract.sources) if name not in rows.columns]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; export it again and keep its header.")
     return rows.with_columns(pl.col(column).alias(OURS + name) for name, column in names.items())

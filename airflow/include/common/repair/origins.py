@@ -12,6 +12,7 @@ from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
 from common.core.nouns import Batch, Dataset
+from common.core.targets import TARGETS
 from common.lake.table import current_version, read_at, reading
 from common.ledger.batches import batch_of
 from common.ledger.database import transaction
@@ -43,7 +44,9 @@ def table_named(name: str) -> Dataset:
 
     Raises ConfigError naming the known tables.
     """
-    bare = name.split("@")[0]
+    bare, _, target = name.partition("@")
+    if target and target not in TARGETS:
+        raise ConfigError(f"No warehouse '{target}' in '{name}'. Known: {', '.join(TARGETS)}.")
     known = {str(Dataset(d, n)): Dataset(d, n) for d in domains() for n in [*contracts(d), *models(d)]}
     loaded = {spec.table: dataset for d in domains() for dataset, spec in loaded_tables(d) if spec.table}
     for candidate in (bare, bare.rpartition(".")[0]):
@@ -66,15 +69,33 @@ def origins(table: Dataset, where: str, limit: int = 100) -> Iterator[Origin]:
 
 def _rows(table: Dataset, where: str) -> pl.DataFrame:
     uri = ZoneStore(zone_of(table)).uri(folder(table))
+    with reading(uri):
+        rows = read_at(uri, current_version(uri))
+        columns = rows.collect_schema().names()
     try:
-        with reading(uri):
-            rows = pl.SQLContext(t=read_at(uri, current_version(uri))).execute(f"SELECT * FROM t WHERE {where}")  # noqa: S608
-            found = rows.collect()
+        chosen = pl.SQLContext(t=rows).execute(f"SELECT * FROM t WHERE {where}")  # noqa: S608
+        chosen.collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise ConfigError(f"{where!r} is no condition over {table}: {error}.") from error
+        raise ConfigError(
+            f"{where!r} is no condition over {table}: {_first_line(error)}. Its columns: {', '.join(columns)}."
+        ) from error
+    found = _collected(chosen, f"{where!r} is no condition over {table}", uri)
     if found.is_empty():
         raise ConfigError(f"No row of {table} fulfils {where!r}.")
     return found
+
+
+def _collected(rows: pl.LazyFrame, what: str, uri: str) -> pl.DataFrame:
+    try:
+        with reading(uri):
+            return rows.collect()
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(f"{what}: {_first_line(error)}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an engine says is wrong, without the plan in which it found it."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".;:")
 
 
 def _records(table: Dataset, rows: pl.DataFrame) -> Iterator[tuple[Dataset, pl.DataFrame]]:

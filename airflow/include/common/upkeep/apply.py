@@ -1,7 +1,9 @@
 """Make what the contracts need: queues, ledger tables, lake tables, warehouse tables, tokens, consumer rows."""
 
-from common.contracts.catalogue import domains
-from common.core.errors import ConfigError
+from dataclasses import dataclass
+
+from common.contracts.catalogue import contract_faults, domains, faulty_left_out
+from common.core.errors import ConfigError, WatershedError
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import apply_consumer
@@ -10,23 +12,53 @@ from common.pipelines.kinds import all_consumers, equal_names, step_of
 from common.zones.queues import apply_queues
 
 
+@dataclass(frozen=True)
+class Applied:
+    """What was made, and what is wrong with the rest; `errors` are of consumers, `faults` of contracts."""
+
+    done: tuple[Consumer, ...]
+    faults: tuple[str, ...] = ()
+    errors: tuple[WatershedError, ...] = ()
+
+
 def apply() -> list[Consumer]:
     """Bring ledger, lake and warehouses to what contracts and models say; return the consumers.
+
+    Raises what is wrong with one of them after all others are made.
+    """
+    found = apply_all()
+    if len(found.errors) == 1 and not found.faults:
+        raise found.errors[0]
+    if wrong := [*found.faults, *map(str, found.errors)]:
+        raise ConfigError("\n".join(wrong))
+    return list(found.done)
+
+
+def apply_all() -> Applied:
+    """Bring ledger, lake and warehouses to what contracts and models say, as far as these can be kept.
 
     It may be done again and again without harm. Loads never make tables: one that misses them says so and names this
     command. Raises ConfigError where two consumers would write one table; then nothing is made.
     """
-    if faults := list(equal_names()):
-        raise ConfigError(" ".join(faults))
-    config, done = settings(), list[Consumer]()
-    with one_at_a_time():
-        migrate()
-        if config.watches_queue:
-            apply_queues(domains(), config)
-        for consumer in all_consumers():
-            step = step_of(consumer)
-            step.apply()
-            with transaction() as connection:
-                apply_consumer(connection, step.consumer, config.hop_max_batches)
-            done.append(step.consumer)
-    return done
+    config, done, errors = settings(), list[Consumer](), list[WatershedError]()
+    with faulty_left_out():
+        if faults := list(equal_names()):
+            raise ConfigError(" ".join(faults))
+        with one_at_a_time():
+            migrate()
+            if config.watches_queue:
+                apply_queues(domains(), config)
+            for consumer in all_consumers():
+                try:
+                    done.append(_applied(consumer, config.hop_max_batches))
+                except WatershedError as error:
+                    errors.append(error)
+    return Applied(tuple(done), tuple(contract_faults()), tuple(errors))
+
+
+def _applied(consumer: Consumer, width: int) -> Consumer:
+    step = step_of(consumer)
+    step.apply()
+    with transaction() as connection:
+        apply_consumer(connection, step.consumer, width)
+    return step.consumer

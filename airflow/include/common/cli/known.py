@@ -1,0 +1,39 @@
+"""Words of a command that must be known: a misspelt one is answered with those that are, not with an empty list."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sqlalchemy import Connection, select
+
+from common.core.errors import ConfigError
+from common.ledger.tables import consumer, refusal
+from common.quality.checks import RULES
+
+HOP_STATES = ("open", "published")
+REFUSAL_STATES = ("open", "redriven", "discarded")
+LINES_AND_FILES = (  # of lines and whole files; others that the ledger has are known as well
+    "bad_encoding", "binary", "corrupt", "empty", "encoding", "long_row", "not_an_object", "refused", "schema",
+    "short_row", "truncated", "unrecognised",
+)  # fmt: skip
+
+
+def require_known(what: str, word: str, known: Iterable[str]) -> None:
+    """Raise ConfigError where a word is given and is none of the known ones."""
+    names = list(dict.fromkeys(known))
+    if word and word not in names:
+        near = get_close_matches(word, names, 1)
+        hint = f" Is '{near[0]}' meant?" if near else ""
+        raise ConfigError(f"No {what} '{word}'.{hint} Known: {', '.join(names) or 'none'}.")
+
+
+def require_consumer(connection: Connection, beginning: str) -> None:
+    """Raise ConfigError where no consumer's name begins so."""
+    names = list(connection.scalars(select(consumer.c.name).order_by(consumer.c.name)))
+    if beginning and not any(name.startswith(beginning) for name in names):
+        require_known("consumer begins with", beginning, names)
+
+
+def require_reason(connection: Connection, reason: str) -> None:
+    """Raise ConfigError where nothing is ever refused for such a reason."""
+    recorded = connection.scalars(select(refusal.c.reason).distinct().order_by(refusal.c.reason))
+    require_known("reason", reason, [*recorded, *RULES, *LINES_AND_FILES])
