@@ -19,6 +19,7 @@ STORED: dict[str, pl.DataType | None] = {
     "ENUM": pl.String(),
 }
 NUL = "\0"
+SAFE = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"  # of a value that stands in a path
 DAYS = pl.lit(date(1, 1, 1)), pl.lit(date(9999, 12, 31))
 MOMENTS = pl.lit(datetime(1, 1, 1, tzinfo=UTC)), pl.lit(datetime(9999, 12, 31, 23, 59, 59, 999999, UTC))
 
@@ -67,9 +68,24 @@ def require_rows(model: Model, rows: pl.DataFrame) -> None:
             raise ModelError(f"Model {model.dataset}: {lacking} rows have no '{name}', which is part of the key.")
     if rows[model.slice].null_count():
         raise ModelError(f"Model {model.dataset}: rows without '{model.slice}' would belong to no slice.")
+    if model.partition:
+        _require_safe(model, rows[model.slice])
     for name, bad, why in _values(rows):
         if count := rows.select(bad.fill_null(value=False).sum()).item():
             raise ModelError(f"Model {model.dataset}: column '{name}' has {count} values {why}.")
+
+
+def _require_safe(model: Model, slices: pl.Series) -> None:
+    """Refuse values of a partition that would stand in paths, which engines quote in different ways."""
+    if slices.dtype != pl.String:
+        return
+    unsafe = slices.unique().filter(~slices.unique().str.contains(SAFE)).sort().to_list()
+    if unsafe:
+        raise ModelError(
+            f"Model {model.dataset}: the partition '{model.slice}' would have {len(unsafe)} values, such as "
+            f"{unsafe[0]!r}, that engines disagree about in paths; allowed are letters, digits, and . _ - between "
+            "them. Leave out `partition`, or slice by a column without such values."
+        )
 
 
 def _values(rows: pl.DataFrame) -> Iterator[tuple[str, pl.Expr, str]]:

@@ -147,3 +147,16 @@ def test_a_part_of_a_key_is_never_null(tmp_path: Path) -> None:
     made = model(tmp_path, "".join(line for line in text.splitlines(keepends=True) if "controls" not in line))
     with pytest.raises(ModelError, match="2 rows have no 'total', which is part of the key"):
         run(made, {ORDERS: ROWS})
+
+
+@pytest.mark.parametrize("value", ["a/b", "a b", "c'", "50%", "..", "é", "", "a=b"])
+def test_a_partition_has_values_that_are_safe_in_a_path(tmp_path: Path, value: str) -> None:
+    made = model(tmp_path, GOOD.replace("slice: day", "slice: day\npartition: [day]"))
+    assert run(made, {ORDERS: ROWS}).height == 2
+    with pytest.raises(ModelError, match="that engines disagree about in paths"):
+        run(made, {ORDERS: pl.DataFrame({"day": [value], "amount": [1]})})
+
+
+def test_a_partition_has_a_name_that_is_safe_in_a_path(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="engines disagree about paths with 'the day'"):
+        model(tmp_path, GOOD.replace("slice: day", "slice: the day\npartition: [the day]"))
