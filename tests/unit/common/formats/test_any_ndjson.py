@@ -90,7 +90,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, list[tuple[str | None, ...]], list[tu
                     [*NESTED],
                     STRINGS,
                     STRINGS + NUMBERS,
-                    [*NESTED] + WORDS,
+                    [*NESTED, *WORDS],
                 ]
             )
         )
