@@ -92,12 +92,12 @@ def _cost_of_word(padded: str, table: Mapping[str, float]) -> float:
         elif pair[0].islower() and pair[1].isupper():
             total += _UNSEEN
         else:
-            total += table.get("".join(char if char == "İ" else char.lower() for char in pair), _UNSEEN)
+            total += table.get(pair.replace("İ", "\0").lower().replace("\0", "İ"), _UNSEEN)
     return total
 
 
 def _cost_of_sign(padded: str, at: int) -> float:
-    before, sign, after = padded[at - 1 : at + 2]
+    before, sign, after = padded[at - 1], padded[at], padded[at + 1]
     lonely = before.isascii() and after.isascii()
     between = before.isalpha() and after.isalpha()
     return _SIGN if sign in _BETWEEN_LETTERS or (lonely and not between) else _UNSEEN
