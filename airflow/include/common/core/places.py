@@ -174,7 +174,11 @@ def _plain(value: Any) -> Any:
         case Replay():
             words = {"for": value.consumer, "from": value.first, "to": value.last}
             return {word: text for word, text in words.items() if text}
-        case Shape() | StoredAt():
+        case Shape():
+            defaults = {f.name: f.default for f in fields(value) if f.name in value.ADDED}
+            written = {name: v for name, v in asdict(value).items() if name not in defaults or v != defaults[name]}
+            return {name: list(v) if isinstance(v, tuple) else v for name, v in written.items()}
+        case StoredAt():
             return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(value).items()}
         case tuple():
             return [asdict(item) if isinstance(item, RefusedRows) else item for item in value]
