@@ -41,7 +41,7 @@ from common.pipelines.step import Staged, Step
 
 log = logger(__name__)
 RELEASE_PAUSE = 0.5
-ENGINES = ("polars", "_duckdb", "deltalake")  # whose own errors, where nothing has translated them, come of data
+ENGINES = ("polars", "_duckdb", "_internal")  # whose own errors, where nothing has translated them, come of data
 
 
 @dataclass
