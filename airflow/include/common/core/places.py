@@ -65,13 +65,15 @@ class BronzeFile:
 class TableVersion:
     """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait.
 
-    `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept.
+    `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept; `tied` those of
+    which several rows have the latest version, so that their content has decided.
     """
 
     partitions: tuple[str, ...] = ()
     version: int | None = None
     waiting: Mapping[str, list[str]] | None = None
     unrestored: int | None = None
+    tied: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
 
