@@ -1,7 +1,10 @@
 """A world of its own for a test: bucket, ledger and warehouse that nothing else uses, on the session's stack."""
 
+import atexit
+import functools
 import json
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,9 +19,12 @@ from sqlalchemy import select
 from common.core import caches
 from common.core.nouns import Counts, Reason
 from common.core.settings import domains_dir, settings
+from devstack.folder import INCLUDE
 from tests import templates
 
 DUCKDB = "w.duckdb"
+# Models of the shop that no test of hops looks at: each hop of them would be done again and again for nothing.
+UNWATCHED = ("daily_active_users", "dim_date", "fact_events", "revenue_by_country", "user_ltv")
 TEMPLATES: dict[tuple[str, str], templates.Template] = {}
 
 
@@ -94,9 +100,12 @@ class World:
 
 @contextmanager
 def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path | None = None) -> Iterator[World]:
-    """Give a world with its own bucket and databases, and point this process to it for the block."""
+    """Give a world with its own bucket and databases, and point this process to it for the block.
+
+    Without domains it has the shop, but for the models that no test of hops looks at.
+    """
     folder.mkdir(exist_ok=True)
-    env = _new_env(stack, folder, domains)
+    env = _new_env(stack, folder, domains or small_shop())
     template = _template(env, folder)
     with _inside(env) as name:
         template.copy(name, folder / DUCKDB)
@@ -165,7 +174,17 @@ def _server(stack: Mapping[str, str]) -> str:
     return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
 
 
-def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> dict[str, str]:
+@functools.cache
+def small_shop() -> Path:
+    """Make a folder of domains with the shop and the models that tests look at."""
+    domains = Path(tempfile.mkdtemp(prefix="watershed-shop-"))
+    atexit.register(shutil.rmtree, domains, ignore_errors=True)
+    left_out = shutil.ignore_patterns("__pycache__", "samples", *(f"{name}.sql" for name in UNWATCHED))
+    shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce", ignore=left_out)
+    return domains
+
+
+def _new_env(stack: Mapping[str, str], folder: Path, domains: Path) -> dict[str, str]:
     """Name a world that is to be made."""
     name, server = f"t{uuid.uuid4().hex[:12]}", _server(stack)
     warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | {"schema": f"{name}_w"}
@@ -176,7 +195,7 @@ def _new_env(stack: Mapping[str, str], folder: Path, domains: Path | None) -> di
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
         "AIRFLOW_CONN_WAREHOUSE_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(folder / DUCKDB)}),
         "WAREHOUSE_URL": f"{server}/{name}_w",
-        **({"WATERSHED_DOMAINS_DIR": str(domains)} if domains else {}),
+        "WATERSHED_DOMAINS_DIR": str(domains),
     }
 
 

@@ -33,7 +33,7 @@ def test_the_answers_are_exact(shop: Shop) -> None:
 
 def test_every_hop_accounts_for_everything(shop: Shop) -> None:
     hops = {hop["consumer"]: hop for hop in shop.summary["hops"]}
-    assert len(hops) == 26
+    assert len(hops) == 28
     for hop in hops.values():
         assert hop["in"] == hop["good"] + hop["merged"] + hop["refused"], hop
     assert hops["ecommerce.transactions.bronze"]["merged"] == 1

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import polars as pl
+
 from common.core.errors import ConfigError, DataError
 from common.observe.verbs import Moment
 from common.pipelines.kinds import KINDS
@@ -107,6 +109,10 @@ def _raise(make: Callable[[str], BaseException]) -> Callable[[Fault], Any]:
     return act
 
 
+class PanicException(BaseException):
+    """What a library in Rust raises where it gives up: each has a class of its own, of this name."""
+
+
 ACTIONS: dict[str, Callable[[Fault], Any]] = {
     "kill": _signal(signal.SIGKILL),
     "stop": _signal(signal.SIGSTOP),
@@ -116,4 +122,6 @@ ACTIONS: dict[str, Callable[[Fault], Any]] = {
     "exit": _raise(SystemExit),  # a death that leaves the test alive
     "error": _raise(RuntimeError),  # one that nobody classified
     "data": _raise(DataError),
+    "engine": _raise(pl.exceptions.ShapeError),
+    "panic": _raise(PanicException),
 }

@@ -26,7 +26,7 @@ def incidents(world: World, kind: str) -> list[Any]:
     )
 
 
-@pytest.mark.parametrize("how", ["data", "error", "kill"])
+@pytest.mark.parametrize("how", ["data", "engine", "panic", "error", "kill"])
 @pytest.mark.parametrize(("stage", "point"), [("bronze", "landing:stage.before"), ("silver", "silver:stage.before")])
 def test_a_poison_batch_is_parked_alone(world: World, forks: Workers, how: str, stage: str, point: str) -> None:
     land(world, "a", "b", "poison", "c", "d")
@@ -39,7 +39,9 @@ def test_a_poison_batch_is_parked_alone(world: World, forks: Workers, how: str, 
     while forks.run(job(hop), world.env, plan).code != 0:
         runs += 1
         assert runs < MOST_RUNS
-    assert runs > 1 or how == "data"  # a death is forgiven, and forgiven again
+        if how == "error":  # nobody has classified it, so somebody must look, at its first appearance
+            assert [found[2] for found in incidents(world, "unforeseen")][-1:] == [True]
+    assert runs > 1 or how in ("data", "engine", "panic")  # a death is forgiven, and forgiven again
     assert incidents(world, "parked") == [(hop, "ecommerce/transactions/poison.csv", True)]
     world.flow()
     assert world.rows("SELECT customer_id FROM ecommerce.fact_transactions ORDER BY 1") == [

@@ -10,6 +10,7 @@ from deltalake import write_deltalake
 from common.core.assets import Zone
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED
+from common.ledger.queries import hops
 from common.ledger.refusals import Filter
 from common.pipelines.kinds import consumer_named, step_of
 from common.repair.decide import end_parked, exported, redrive, replay
@@ -151,6 +152,15 @@ def test_of_equal_rows_the_first_to_arrive_stays(lab: World) -> None:
     lab.flow()
     (kept,) = lab.silver("dated").filter(pl.col("k") == "a").select("_file").rows()
     assert kept[0].endswith("1.csv")
+
+
+def test_different_rows_of_one_version_are_counted_and_shown(lab: World) -> None:
+    deliver(lab, "dated/1.csv", "a,1,x", "b,1,x")
+    lab.flow()
+    deliver(lab, "dated/2.csv", "a,1,y", "b,2,y")
+    lab.flow()
+    with transaction() as connection:
+        assert [(row["n"], row["tied"]) for row in hops(connection, "lab.dated.silver", "", 9)] == [(2, 1), (1, 0)]
 
 
 def test_a_replay_that_changes_nothing_commits_nothing(lab: World) -> None:

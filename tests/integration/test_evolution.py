@@ -12,8 +12,7 @@ from common.core.errors import ContractError, NotApplied
 from common.core.nouns import Dataset
 from common.lake.table import LakeTable, changes
 from common.upkeep.apply import apply
-from devstack.folder import INCLUDE
-from tests.world import forget, new_world
+from tests.world import forget, new_world, small_shop
 
 HEAD = "customer_id,name,email,country,signed_up_on,updated_at"
 ROW = "{},A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z"
@@ -21,7 +20,7 @@ ROW = "{},A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z"
 
 def test_a_new_column_arrives_after_apply_and_another_type_is_refused(stack: Mapping[str, str], tmp_path: Path) -> None:
     domains = tmp_path / "domains"
-    shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce")
+    shutil.copytree(small_shop(), domains)
     contract = domains / "ecommerce" / "contracts" / "users.yaml"
     with new_world(stack, tmp_path, "ecommerce", domains) as world:
         world.land("users/1.csv", f"{HEAD}\n{ROW.format('00001')}\n".encode())
@@ -50,7 +49,7 @@ def test_a_new_column_arrives_after_apply_and_another_type_is_refused(stack: Map
 
 def test_a_wider_type_keeps_every_row_and_is_no_change_to_any_reader(stack: Mapping[str, str], tmp_path: Path) -> None:
     domains = tmp_path / "domains"
-    shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce")
+    shutil.copytree(small_shop(), domains)
     shutil.rmtree(domains / "ecommerce" / "gold")
     contract = domains / "ecommerce" / "contracts" / "transactions.yaml"
     head = "customer_id,date,number_of_cds,dollar_value\n"

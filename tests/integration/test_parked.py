@@ -117,7 +117,7 @@ domain: fleet
 schema:
   - name: {name}
     properties:
-      - {{name: unit, logicalType: string, primaryKey: true}}
+      - {{name: unit, logicalType: string, primaryKey: true, primaryKeyPosition: 1}}
       - {{name: day, logicalType: date, primaryKey: true, primaryKeyPosition: 2}}
       - {{name: km, logicalType: integer, required: true}}
 customProperties:

@@ -95,6 +95,7 @@ def hops(
         "good",
         "merged",
         "refused",
+        "tied",
         "batches",
         "owner",
         "opened",

@@ -17,10 +17,16 @@ WatershedError
         ├── UnreadableFile  the file is refused whole, with its reason
         ├── ModelError      a gold model cannot be read or run
         ├── QualityError    a batch-level check of severity `error` failed
+        ├── EngineFailed    an engine failed on these records in a way that nobody has foreseen
         └── ConservationError  counts do not add up, nothing was published
 """
 
 from collections.abc import Sequence
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an error is a panic of a library in Rust: no Exception, and a class of each library's own."""
+    return type(error).__name__ == "PanicException"
 
 
 class WatershedError(Exception):
@@ -105,6 +111,13 @@ class QualityError(DataError):
     def __init__(self, message: str, batches: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.batches = tuple(batches)
+
+
+class EngineFailed(DataError):
+    """An engine failed on these records in a way that nobody has foreseen; nothing was published.
+
+    Where batches are taken apart the one at fault is found and parked, so that it holds up no other.
+    """
 
 
 class ConservationError(DataError):

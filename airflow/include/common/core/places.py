@@ -65,13 +65,15 @@ class BronzeFile:
 class TableVersion:
     """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait.
 
-    `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept.
+    `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept; `tied` those of
+    which several rows have the latest version, so that their content has decided.
     """
 
     partitions: tuple[str, ...] = ()
     version: int | None = None
     waiting: Mapping[str, list[str]] | None = None
     unrestored: int | None = None
+    tied: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -174,7 +176,11 @@ def _plain(value: Any) -> Any:
         case Replay():
             words = {"for": value.consumer, "from": value.first, "to": value.last}
             return {word: text for word, text in words.items() if text}
-        case Shape() | StoredAt():
+        case Shape():
+            defaults = {f.name: f.default for f in fields(value) if f.name in value.ADDED}
+            written = {name: v for name, v in asdict(value).items() if name not in defaults or v != defaults[name]}
+            return {name: list(v) if isinstance(v, tuple) else v for name, v in written.items()}
+        case StoredAt():
             return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(value).items()}
         case tuple():
             return [asdict(item) if isinstance(item, RefusedRows) else item for item in value]

@@ -1,7 +1,7 @@
 """What may be declared about a file, and what has been found out about one."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Format = Literal["csv", "json", "ndjson", "parquet"]
 Compression = Literal["none", "gzip", "zip"]
@@ -29,9 +29,11 @@ class Dialect:
 class Shape:
     """What a file is: enough to read it without looking at its name again.
 
-    It is written into the places of batches for ever: a field is only added, with a default.
+    It is written into the places of batches for ever: a field is only added, with a default. Those of `ADDED` are
+    written where they differ from it, so that what was written before them stays as it was.
     """
 
+    ADDED: ClassVar = ("escape", "trim", "formulas", "keys")
     format: Format
     compression: Compression
     encoding: str

@@ -45,6 +45,7 @@ class Layout:
     columns: tuple[str, ...]
     header: bool
     skip: int
+    escape: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def layout(sample: Sample, declared: Dialect, expected: Sequence[str], newline: 
 
     Raises UnreadableFile (header, too_wide), and ContractError for a delimiter that cannot be.
     """
+    if declared.escape:
+        _single(declared.escape)
+        declared = replace(declared, escape=None if declared.escape == (declared.quote or '"') else declared.escape)
     text, above = _below_title(sample.text, declared.skip, newline)
     if (named := _SEPARATOR.match(text)) and declared.delimiter in (None, named[1]):
         declared = replace(declared, delimiter=named[1])
@@ -107,9 +111,11 @@ def layout(sample: Sample, declared: Dialect, expected: Sequence[str], newline: 
         raise _no_header(f"the first line cannot be read as names: {trial.broken[:200]!r}", trial)
     if _has_header(trial, expected) if declared.header is None else declared.header:
         skip = above + trial.skip + declared.below
-        return Layout(trial.delimiter, quote, tuple(_names(trial, declared)), header=True, skip=skip)
+        return Layout(
+            trial.delimiter, quote, tuple(_names(trial, declared)), header=True, skip=skip, escape=declared.escape
+        )
     names = expected if len(expected) == trial.width else [""] * trial.width
-    return Layout(trial.delimiter, quote, tuple(names), header=False, skip=above)
+    return Layout(trial.delimiter, quote, tuple(names), header=False, skip=above, escape=declared.escape)
 
 
 def _below_title(text: str, lines: int, newline: str) -> tuple[str, int]:
@@ -152,7 +158,7 @@ def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], ma
 
 def _single(delimiter: str) -> str:
     if len(delimiter.encode()) != 1 or delimiter in "\r\n":
-        raise ContractError(f"A delimiter is one ASCII character, or a blank for white space; not {delimiter!r}.")
+        raise ContractError(f"A delimiter or an escape is one ASCII character; not {delimiter!r}.")
     return delimiter
 
 
@@ -164,7 +170,9 @@ def _trial(text: str, delimiter: str, declared: Dialect, quote: str | None, newl
     rows: list[list[str]] = []
     broken: str | None = None
     at = skip = cells = 0
-    while at < len(raw) and len(rows) < _ENOUGH and cells < _MOST_CELLS:
+    for _ in range(_ENOUGH):
+        if at >= len(raw) or cells > _MOST_CELLS:
+            break
         found = fields.record.match(raw, at)
         end = found.end() if found else raw.find(end_of_line, at) + 1 or len(raw)
         skip += 0 if rows else lines_of(raw[at:end], end_of_line)

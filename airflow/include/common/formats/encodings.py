@@ -10,6 +10,7 @@ from charset_normalizer import from_bytes
 from common.core.errors import UnreadableFile
 from common.core.shape import Compression
 from common.formats.grammar import is_utf8
+from common.formats.letterpairs import is_western, likely, words_of
 from common.formats.streams import opened
 
 # UTF-32 first: its mark begins with that of UTF-16.
@@ -24,7 +25,7 @@ _SAME = {"ascii": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32"
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
 _LETTER = re.compile(rb"[\x80-\xfd]")  # in some encoding; the other two stand for little but spoiled bytes
 _BLOCK = 1 << 20
-_ENOUGH = 2000  # lines that are enough to tell an encoding by
+_ENOUGH = 200  # lines that are enough to name candidates by
 
 
 def mark_of(head: bytes, encoding: str) -> int:
@@ -99,9 +100,12 @@ def _narrow(sample: bytes) -> str:
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls > len(sample) * (0.01 if broken else 0.3):
         raise UnreadableFile("binary", "The file is not text: too many control characters. Was it encrypted or cut?")
-    if not _another_encoding(broken, len(foreign), sample.count(b"\n") + 1):
-        return "utf-8"
-    return _guess(broken)
+    words = words_of(b"\n".join(broken))
+    if broken and len(broken) == len(foreign) and is_western(words):
+        return "cp1252"
+    if _another_encoding(broken, len(foreign), sample.count(b"\n") + 1):
+        raise _undecided(broken, words)
+    return "utf-8"
 
 
 def _another_encoding(broken: Sequence[bytes], foreign: int, lines: int) -> bool:
@@ -114,10 +118,13 @@ def _another_encoding(broken: Sequence[bytes], foreign: int, lines: int) -> bool
     return enough and plausible > 0.8 * len(broken) and len(broken) > 0.8 * foreign
 
 
-def _guess(broken: Sequence[bytes]) -> str:
-    best = from_bytes(b"\n".join(broken[:_ENOUGH])).best()
-    if best is None:
-        raise UnreadableFile("encoding", "The file is not UTF-8, and what else cannot be told; declare its encoding.")
-    # The western code pages differ in few letters; the most widespread one is taken.
-    western = {"cp1250", "cp1254", "cp1257", "latin_1", "iso8859_15", "cp1252", "cp437", "cp850", "cp858"}
-    return "cp1252" if best.encoding in western else _known(best.encoding)
+def _undecided(broken: Sequence[bytes], words: Sequence[bytes]) -> UnreadableFile:
+    guess = from_bytes(b"\n".join(broken[:_ENOUGH])).best()
+    also = [codecs.lookup(guess.encoding).name] if guess else []
+    named = ", ".join(dict.fromkeys([*likely(words), *also])) or "none that is known"
+    shown = b", ".join(words[:3])[:100]
+    message = (
+        f"The file is not UTF-8, and which encoding it is in cannot be told from its letters ({shown!r}). It may be "
+        f"{named}. Declare the right one in the contract's dialect: `encoding`."
+    )
+    return UnreadableFile("encoding", message)

@@ -158,7 +158,7 @@ def _csv(sample: Sample, declared: Dialect, expected: Sequence[str]) -> Shape:
         unique_names(found.columns),
         skip=found.skip,
         newline=newline,
-        escape=declared.escape,
+        escape=found.escape,
         trim=declared.trim,
         formulas=declared.formulas,
     )

@@ -1,6 +1,7 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,10 @@ COMMIT_RETRIES = 50
 RECENT_COMMITS = 20
 KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
 CHANGE = "_change_type"
+OF_THE_STORE = re.compile(
+    r"object.?store|generic s3|s3 error|http|request|response|connection|network|timed? ?out|url|bucket|checksum",
+    re.IGNORECASE,
+)
 
 
 class LakeTable:
@@ -184,10 +189,17 @@ def _delta_schema(schema: Mapping[str, pl.DataType]) -> DeltaSchema:
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Translate what engines raise when the store fails under them; raises StoreUnavailable."""
+    """Translate what engines raise when the store fails under them; raises StoreUnavailable.
+
+    Polars has one class for that and for what it cannot compute: only words tell them apart.
+    """
     try:
         yield
-    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
+    except (DeltaError, OSError) as error:
+        raise StoreUnavailable(f"{what} cannot be read: {error}") from error
+    except pl.exceptions.ComputeError as error:
+        if not OF_THE_STORE.search(str(error)):
+            raise
         raise StoreUnavailable(f"{what} cannot be read: {error}") from error
 
 
@@ -217,13 +229,18 @@ def changes(uri: str, after: int, upto: int, columns: Sequence[str]) -> pl.DataF
 
     Types are insert, delete, update_preimage and update_postimage.
     """
-    wanted = [*columns, CHANGE, "_commit_version"]
+    wanted = [_quoted(name) for name in (*columns, CHANGE, "_commit_version")]
     table = DeltaTable(uri, storage_options=storage_options())
     if after >= upto:
         empty = pl.scan_delta(table).select(columns).head(0).collect()
         return empty.with_columns(pl.lit("").alias(CHANGE), pl.lit(0, pl.Int64).alias("_commit_version"))
     feed: Any = table.load_cdf(starting_version=after + 1, ending_version=upto, columns=wanted)
     return pl.DataFrame(feed)
+
+
+def _quoted(name: str) -> str:
+    """Quote a name for delta-rs, which reads names of a feed's columns as SQL: `end` is a word, capitals are lost."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def row_count(uri: str, version: int) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from common.ledger.tables import incident
 
 PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD, FAILED = "parked", "superseded", "stopped", "ledger_ahead", "failed"
+UNFORESEEN = "unforeseen"  # an error that nobody has classified
 STALE = "stale"  # rows were withdrawn, and those that they had replaced are not kept
 RELEASED, REFUSED = "released", "refused"  # how a person ends a parked batch
 

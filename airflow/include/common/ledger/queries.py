@@ -6,10 +6,22 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
+from common.core.ids import batch_id
 from common.core.nouns import Batch
 from common.ledger.batches import batch_of
 from common.ledger.incidents import FAILED, PARKED, REFUSED
-from common.ledger.places import IS_IN_BRONZE, IS_MENDED, IS_PARTIAL, IS_RERUN, KEY, ORIGIN, RAW_KEY, touches
+from common.ledger.places import (
+    IS_IN_BRONZE,
+    IS_MENDED,
+    IS_PARTIAL,
+    IS_RERUN,
+    IS_TIED,
+    KEY,
+    ORIGIN,
+    RAW_KEY,
+    TIED,
+    touches,
+)
 from common.ledger.refusals import REDRIVEN
 from common.ledger.tables import batch, consumer, hop, incident, receipt, refusal
 from common.ledger.untaken import parked, untaken
@@ -92,7 +104,10 @@ def batches(connection: Connection, wanted: BatchFilter, limit: int) -> Rows:
 
 
 def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows:
-    """List hops of consumers whose name begins so, the newest first."""
+    """List hops of consumers whose name begins so, the newest first.
+
+    `tied` counts the keys of which several different rows had the latest version.
+    """
     query = select(
         hop.c.consumer,
         hop.c.n,
@@ -113,7 +128,11 @@ def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows
     ).where(hop.c.consumer.startswith(beginning, autoescape=True))
     if state:
         query = query.where(hop.c.state == state)
-    return [dict(row) for row in connection.execute(query.order_by(hop.c.opened_at.desc()).limit(limit)).mappings()]
+    rows = connection.execute(query.order_by(hop.c.opened_at.desc()).limit(limit)).mappings().all()
+    outputs = {batch_id(row["consumer"], row["n"]): row for row in rows}
+    tied = select(batch.c.id, TIED).where(batch.c.id.in_(outputs), IS_TIED)
+    counts = {(outputs[id_]["consumer"], outputs[id_]["n"]): count for id_, count in connection.execute(tied)}
+    return [{**row, "tied": counts.get((row["consumer"], row["n"]), 0)} for row in rows]
 
 
 def parked_batches(connection: Connection) -> Rows:

@@ -161,7 +161,12 @@ incident = Table(
     "incident",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("kind", Text, nullable=False, comment="parked, superseded, stopped, ledger_ahead, failed"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="parked, superseded, stopped, stale, unforeseen, ledger_ahead, failed",
+    ),
     Column("consumer", Text, nullable=False),
     Column("batch", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False),

@@ -18,6 +18,7 @@ from common.core.settings import domains_dir
 
 HEADER = re.compile(r"\A\s*/\*(.*?)\*/(.*)\Z", re.DOTALL)
 ALL = "all"
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 KNOWN = {"description", "key", "slice", "partition", "inputs", "controls", "load", "complete"}
 
 
@@ -94,16 +95,25 @@ def _faults(header: dict[str, Any]) -> list[str]:
         faults.append(f"unknown {sorted(unknown)}. Known: {', '.join(sorted(KNOWN))}")
     if header.get("partition") not in (None, [], [header.get("slice")]):
         faults.append("a model is partitioned by its slice or not at all")
-    if isinstance(inputs := header.get("inputs"), dict):
-        faults += [f"inputs: {name}: {fault}" for name, value in inputs.items() for fault in _input_faults(value)]
-        if inputs and all(_whole(value) for value in inputs.values()):
-            faults.append("inputs: all are read whole, so no change touches a slice; give one the slice of its rows")
-    whole = {name for name, value in (header.get("inputs") or {}).items() if _whole(value)}
+    elif header.get("partition") and not PLAIN.fullmatch(str(header["slice"])):
+        faults.append(f"partition: engines disagree about paths with '{header['slice']}': use letters, digits and _")
+    faults += _faults_of_inputs(header)
+    if other := set(header.get("complete", [])) - set(header.get("inputs") or {}):
+        faults.append(f"complete: {', '.join(sorted(other))} is no input of the model")
+    return faults
+
+
+def _faults_of_inputs(header: dict[str, Any]) -> list[str]:
+    inputs = header.get("inputs")
+    if not isinstance(inputs, dict) or not inputs:
+        return []
+    faults = [f"inputs: {name}: {fault}" for name, value in inputs.items() for fault in _input_faults(value)]
+    whole = {name for name, value in inputs.items() if _whole(value)}
+    if len(whole) == len(inputs):
+        faults.append("inputs: all are read whole, so no change touches a slice; give one the slice of its rows")
     for control in header.get("controls", []):
         if control.get("input") in whole:
             faults.append(f"controls: {control['input']} is read whole, so its totals are those of no slice")
-    if other := set(header.get("complete", [])) - set(header.get("inputs") or {}):
-        faults.append(f"complete: {', '.join(sorted(other))} is no input of the model")
     return faults
 
 

@@ -14,6 +14,7 @@ from common.core.errors import ConservationError, ModelError
 from common.core.masks import without_values
 from common.core.nouns import Dataset
 from common.models.model import Model
+from common.models.result import require_columns, require_rows, widened
 from common.warehouses.duckdb import ABOUT_VALUES
 
 RESULT = "watershed_result"
@@ -47,11 +48,8 @@ def run(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> pl.DataFrame:
     with database(model, inputs) as connection:
         connection.execute(f"CREATE TABLE {RESULT} AS {model.sql}")
         _controls(model, connection)
-        rows = _fetched(connection.sql(f"FROM {RESULT}"))
-    if doubled := rows.height - rows.select(model.key).unique().height:
-        raise ModelError(f"Model {model.dataset}: {doubled} rows share a key ({', '.join(model.key)}) with another.")
-    if rows.select(pl.col(model.slice).is_null().any()).item():
-        raise ModelError(f"Model {model.dataset}: rows without '{model.slice}' would belong to no slice.")
+        rows = _fetched(model, connection.sql(f"FROM {RESULT}"))
+    require_rows(model, rows)
     return rows
 
 
@@ -118,7 +116,7 @@ def _computed(connection: duckdb.DuckDBPyConnection, model: Model, name: str | N
             quoted = name.replace("'", "''")
             view += f" WHERE ({item.slice})::VARCHAR = '{quoted}'"
         connection.execute(view)
-    rows = _fetched(connection.sql(model.sql))
+    rows = _fetched(model, connection.sql(model.sql))
     if rows.height != rows.select(model.key).unique().height:
         raise ModelError(f"Model {model.dataset}: rows share a key.")
     return rows
@@ -146,7 +144,7 @@ def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str])
             f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
             f"WHERE ({model.inputs[dataset].slice})::VARCHAR IN (SELECT slice FROM wanted)"
         )
-        return _fetched(kept)
+        return _in_utc(_frame(kept))
 
 
 def _naive(frame: pl.DataFrame) -> pl.DataFrame:
@@ -154,7 +152,17 @@ def _naive(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(cs.datetime(time_zone="*").dt.replace_time_zone(None))
 
 
-def _fetched(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    """Fetch a result by way of an Arrow table: polars, given the relation itself, makes DuckDB report leaks at exit."""
-    frame = pl.DataFrame(ArrowTable.from_arrow(relation))
+def _fetched(model: Model, relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Fetch a model's result; raises ModelError where no table can hold it."""
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    require_columns(model, types)
+    return _in_utc(widened(_frame(relation), types))
+
+
+def _frame(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Fetch rows by way of an Arrow table: polars, given the relation itself, makes DuckDB report leaks at exit."""
+    return pl.DataFrame(ArrowTable.from_arrow(relation))
+
+
+def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(cs.datetime(time_zone=None).dt.replace_time_zone("UTC"))

@@ -16,20 +16,23 @@ from common.core.assets import Asset
 from common.core.errors import (
     ConservationError,
     DataError,
+    EngineFailed,
     LeaseLost,
     LedgerAhead,
     MachineUnavailable,
     TargetUnavailable,
     TransientError,
     WatershedError,
+    is_panic,
 )
+from common.core.masks import without_values
 from common.core.nouns import Counts
 from common.core.places import TableVersion
 from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.incidents import STALE, STOPPED, SUPERSEDED, open_incident
+from common.ledger.incidents import STALE, STOPPED, SUPERSEDED, UNFORESEEN, close_incidents, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
 from common.observe.log import bound, logger
@@ -38,6 +41,7 @@ from common.pipelines.step import Staged, Step
 
 log = logger(__name__)
 RELEASE_PAUSE = 0.5
+ENGINES = ("polars", "_duckdb", "_internal")  # whose own errors, where nothing has translated them, come of data
 
 
 @dataclass
@@ -89,6 +93,7 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         for refused in superseded:
             open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
         _report_unrestored(connection, manifest)
+        close_incidents(connection, UNFORESEEN, manifest.consumer, [batch.id for batch in manifest.inputs])
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
     return found
@@ -115,7 +120,7 @@ def _settle(step: Step, found: list[Manifest]) -> None:
 
 def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
     try:
-        with bound(hop=held.hop, attempt=held.attempt), _heart(held), _on_this_machine():
+        with bound(hop=held.hop, attempt=held.attempt), _heart(held), _owned():
             _stage_and_publish(step, held, run_id)
     except DataError as error:
         _after_data_error(step, held, error, done)
@@ -126,19 +131,43 @@ def _attempt(step: Step, held: Claim, run_id: str, done: Drained) -> None:
         finally:  # an outage is nobody's death, even where it hides the target's head
             _release(step, held)
         raise
-    except Exception:
+    except Exception as error:
+        _report_unforeseen(step, held, error)
         _record(step, done)
         raise
     _record(step, done)
 
 
 @contextmanager
-def _on_this_machine() -> Iterator[None]:
-    """Translate what the operating system refuses: a full disk is an outage, not a fault of the data."""
+def _owned() -> Iterator[None]:
+    """Give failures their owners: a full disk is an outage of the machine, what an engine cannot do comes of the data.
+
+    Raises MachineUnavailable, EngineFailed.
+    """
     try:
         yield
-    except OSError as error:
-        raise MachineUnavailable(f"This machine could not do it: {error}.") from error
+    except WatershedError:
+        raise
+    except (OSError, MemoryError) as error:
+        raise MachineUnavailable(f"This machine could not do it: {type(error).__name__} {error}.") from error
+    except BaseException as error:
+        if type(error).__module__.partition(".")[0] not in ENGINES and not is_panic(error):
+            raise
+        log.exception("an engine failed")
+        raise EngineFailed(_unforeseen(error)) from error
+
+
+def _unforeseen(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__name__}: {without_values(error)}. The task's log has all of it."
+
+
+def _report_unforeseen(step: Step, held: Claim, error: Exception) -> None:
+    """Open an incident at the first appearance of an error that nobody has classified, until its batches are through.
+
+    It counts as a death: the next attempt takes over, and the fifth begins to look for the batch at fault.
+    """
+    with suppress(TransientError), transaction() as connection:
+        open_incident(connection, UNFORESEEN, step.consumer.name, _unforeseen(error), held.batches[0].id)
 
 
 def _stage_and_publish(step: Step, held: Claim, run_id: str) -> None:

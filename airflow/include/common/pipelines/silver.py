@@ -125,7 +125,9 @@ class SilverStep(LakeStep):
             bytes=sum(part.size for part in written.append),
             contract=held.contract,
             place=TableVersion(
-                tuple(touched) if len(touched) <= MOST_PARTITIONS else (), unrestored=written.unrestored or None
+                partitions=tuple(touched) if len(touched) <= MOST_PARTITIONS else (),
+                unrestored=written.unrestored or None,
+                tied=written.tied or None,
             ),
             parents=tuple(batch.id for batch in held.batches),
         )

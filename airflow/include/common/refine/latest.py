@@ -20,13 +20,15 @@ class Winners:
 
     `new_rows` are rows whose key the table does not have, written as they are. `settled` are the rows that won a key
     of several rows and change the table; `inserted` counts keys that are new, `replaced` the rows of the table that
-    `settled` replaces. All rows together are `inserted` and `replaced`.
+    `settled` replaces. All rows together are `inserted` and `replaced`. `tied` counts the keys of which several rows
+    have the latest version and differ: their content has decided.
     """
 
     new_rows: list[pl.LazyFrame]
     settled: pl.DataFrame
     inserted: int
     replaced: int
+    tied: int
 
     @property
     def rows(self) -> int:
@@ -41,12 +43,13 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
     """
     columns = list(silver_schema(contract))
     if not paths:
-        return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0)
+        return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0, 0)
     fresh, key = pl.scan_parquet(list(paths)), list(contract.identity)
     counted = fresh.group_by(key).len().collect(engine="streaming")
     known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
     shared = pl.concat([counted.filter(pl.col("len") > 1).select(key), known]).unique()
-    settled = _settle(contract, key, fresh, table, shared)
+    candidates = _candidates(contract, key, fresh, table, shared)
+    settled = _latest(contract, key, candidates)
     alone = [
         pl.scan_parquet(path).join(shared.lazy(), on=key, how="anti").select(columns)
         if shared.height
@@ -54,13 +57,14 @@ def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> W
         for path in paths
     ]
     changed = settled.filter(~pl.col(KNOWN)).select(columns)
-    return Winners(alone, changed, counted.height - known.height, changed.join(known, on=key, how="semi").height)
+    replaced = changed.join(known, on=key, how="semi").height
+    return Winners(alone, changed, counted.height - known.height, replaced, _tied(contract, key, candidates, settled))
 
 
-def _settle(
+def _candidates(
     contract: Contract, key: list[str], fresh: pl.LazyFrame, table: pl.LazyFrame, shared: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return the winning row of each shared key; `_known` marks those that the table has already."""
+    """Return all rows of shared keys, with their content; `_known` marks those that the table has already."""
     columns = list(silver_schema(contract))
     candidates = pl.concat(
         [
@@ -68,7 +72,16 @@ def _settle(
             for rows, known in ((fresh, False), (table, True))
         ]
     ).collect(engine="streaming")
-    return _latest(contract, key, candidates.with_columns(_content(contract).alias(CONTENT)))
+    return candidates.with_columns(_content(contract).alias(CONTENT))
+
+
+def _tied(contract: Contract, key: list[str], rows: pl.DataFrame, settled: pl.DataFrame) -> int:
+    """Count the keys whose latest version has several contents, where the order of deliveries does not decide."""
+    if contract.by_arrival:
+        return 0
+    latest = list(dict.fromkeys([*key, *contract.versions]))
+    same = rows.join(settled.select(latest), on=latest, how="semi", nulls_equal=True)
+    return same.group_by(key).agg(pl.col(CONTENT).n_unique()).filter(pl.col(CONTENT) > 1).height
 
 
 def _content(contract: Contract) -> pl.Expr:
@@ -104,7 +117,8 @@ def redone(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, gave: p
     key, columns = list(contract.identity), list(silver_schema(contract))
     before = table.filter(gave).select(columns).collect(engine="streaming")
     keys = fresh.select(key).unique().collect(engine="streaming")
-    settled = _settle(contract, key, fresh, table.filter(~gave), keys).filter(~pl.col(KNOWN)).select(columns)
+    settled = _latest(contract, key, _candidates(contract, key, fresh, table.filter(~gave), keys))
+    settled = settled.filter(~pl.col(KNOWN)).select(columns)
     changed = settled.join(before, on=columns, how="anti", nulls_equal=True)
     gone = before.join(settled, on=key, how="anti")
     old = keys.lazy().join(table.select(key), on=key, how="semi").collect(engine="streaming")

@@ -124,8 +124,16 @@ class Spooled:
         with verb(self.task.kind, "quarantine", self.task.batches):
             refusals, refused = self._refused()
         merge = "" if merged is None else self._kept(merged)
-        unrestored = self._latest.unrestored if isinstance(self._latest, Redone) else 0
-        return Written(records, parts, merge, self._touched(parts, merged), refusals, refused, unrestored)
+        return Written(
+            records,
+            parts,
+            merge,
+            self._touched(parts, merged),
+            refusals,
+            refused,
+            unrestored=self._latest.unrestored if isinstance(self._latest, Redone) else 0,
+            tied=self._latest.tied if isinstance(self._latest, Winners) else 0,
+        )
 
     def _merged(self) -> pl.DataFrame | None:
         match self._latest:

@@ -55,7 +55,7 @@ def test_totals_that_differ_stop_publication(tmp_path: Path) -> None:
     [
         ("sum(amount) AS", "sum(amounts) AS", "amounts"),
         ("GROUP BY day", "GROUP BY day UNION ALL SELECT '1', 0", "share a key"),
-        ("SELECT day,", "SELECT nullif(day, '1') AS day,", "would belong to no slice"),
+        ("SELECT day,", "SELECT nullif(day, '1') AS day,", "1 rows have no 'day', which is part of the key"),
     ],
 )
 def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: str, found: str) -> None:
@@ -81,3 +81,82 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
 def test_a_header_is_checked(tmp_path: Path, text: str, found: str) -> None:
     with pytest.raises(ModelError, match=found):
         model(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("list(amount)", r"HUGEINT\[\]|BIGINT\[\]"),
+        ("{'a': 1}", "STRUCT"),
+        ("map {1: 2}", "MAP"),
+        ("hash(day)", "UBIGINT"),
+        ("interval 1 day", "INTERVAL"),
+        ("'x'::BLOB", "BLOB"),
+        ("time '10:00'", "TIME"),
+        ("1::UHUGEINT", "UHUGEINT"),
+        ("'1'::BIT", "BIT"),
+        ("timestamp_ns '2024-01-01'", "TIMESTAMP_NS"),
+    ],
+)
+def test_a_column_that_no_table_holds_is_named_with_what_one_holds(tmp_path: Path, expression: str, kind: str) -> None:
+    made = model(tmp_path, GOOD.replace("AS total", f"AS total, {expression} AS odd"))
+    with pytest.raises(ModelError, match=rf"column 'odd' is ({kind}).*; a table holds VARCHAR.*: cast it"):
+        schema_of(made, {ORDERS: dict(ROWS.schema)})
+
+
+def test_narrow_and_named_types_become_the_next_that_a_table_has(tmp_path: Path) -> None:
+    narrow = "1::UTINYINT AS u, 'a'::ENUM('a') AS e, timestamp_s '2024-01-01' AS s, uuid() AS i, now() AS n"
+    made = schema_of(model(tmp_path, GOOD.replace("AS total", f"AS total, {narrow}")), {ORDERS: dict(ROWS.schema)})
+    moment = pl.Datetime("us", "UTC")
+    assert (made["u"], made["e"], made["s"], made["i"], made["n"]) == (pl.Int64, pl.String, moment, pl.String, moment)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("key: [day]", "key: [dya]", "key: the SQL gives no column dya; it gives day, total"),
+        ("key: [day]", "key: [day, part]", "gives no column part"),
+        ("slice: day", "slice: month", "slice: the SQL gives no column month"),
+    ],
+)
+def test_key_and_slice_are_columns_of_the_result(tmp_path: Path, old: str, new: str, found: str) -> None:
+    with pytest.raises(ModelError, match=found):
+        schema_of(model(tmp_path, GOOD.replace(old, new)), {ORDERS: dict(ROWS.schema)})
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("'infinity'::DATE", "outside of the years 1 to 9999"),
+        ("'-infinity'::TIMESTAMP", "outside of the years 1 to 9999"),
+        ("'290000-01-01'::DATE", "outside of the years 1 to 9999"),
+        ("'44-03-15 (BC)'::DATE", "outside of the years 1 to 9999"),
+        ("'a' || chr(0)", "with a NUL"),
+    ],
+)
+def test_a_value_that_no_warehouse_holds_stops_publication(tmp_path: Path, expression: str, found: str) -> None:
+    made = model(tmp_path, GOOD.replace("AS total", f"AS total, {expression} AS odd"))
+    with pytest.raises(ModelError, match=f"column 'odd' has 2 values {found}"):
+        run(made, {ORDERS: ROWS})
+
+
+def test_a_part_of_a_key_is_never_null(tmp_path: Path) -> None:
+    text = GOOD.replace("key: [day]", "key: [day, total]").replace(
+        "CAST(sum(amount) AS BIGINT)", "nullif(sum(amount), 3)"
+    )
+    made = model(tmp_path, "".join(line for line in text.splitlines(keepends=True) if "controls" not in line))
+    with pytest.raises(ModelError, match="2 rows have no 'total', which is part of the key"):
+        run(made, {ORDERS: ROWS})
+
+
+@pytest.mark.parametrize("value", ["a/b", "a b", "c'", "50%", "..", "é", "", "a=b"])
+def test_a_partition_has_values_that_are_safe_in_a_path(tmp_path: Path, value: str) -> None:
+    made = model(tmp_path, GOOD.replace("slice: day", "slice: day\npartition: [day]"))
+    assert run(made, {ORDERS: ROWS}).height == 2
+    with pytest.raises(ModelError, match="that engines disagree about in paths"):
+        run(made, {ORDERS: pl.DataFrame({"day": [value], "amount": [1]})})
+
+
+def test_a_partition_has_a_name_that_is_safe_in_a_path(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="engines disagree about paths with 'the day'"):
+        model(tmp_path, GOOD.replace("slice: day", "slice: the day\npartition: [the day]"))

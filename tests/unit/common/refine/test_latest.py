@@ -123,6 +123,19 @@ def test_a_late_older_delivery_does_not_win_by_coming_late(tmp_path: Path) -> No
     assert state["v"].to_list() == ["new"]
 
 
+def test_different_rows_of_one_version_are_counted(tmp_path: Path) -> None:
+    state, _ = after(VERSIONED, frame(VERSIONED, []), [("a", 1, "x", "f1", 1), ("b", 1, "x", "f1", 2)], tmp_path)
+    path = tmp_path / "tied.parquet"
+    rows = [("a", 1, "y", "f2", 1), ("b", 1, "x", "f2", 2), ("c", 0, "x", "f2", 3), ("c", 0, "y", "f2", 4)]
+    frame(VERSIONED, [*rows, ("d", 0, "x", "f2", 5), ("d", 0, "y", "f2", 6), ("d", 1, "z", "f2", 7)]).write_parquet(
+        path
+    )
+    assert winners(VERSIONED, [path], state.lazy()).tied == 2, (
+        "a and c; of d a later version decides, and b is the same"
+    )
+    assert winners(BOTH, [path], state.lazy()).tied == 0
+
+
 def test_no_rows_change_nothing() -> None:
     found = winners(VERSIONED, [], frame(VERSIONED, []).lazy())
     assert (found.inserted, found.replaced, found.settled.height) == (0, 0, 0)

@@ -9,7 +9,12 @@ branch_labels = None
 depends_on = None
 
 
+OLD_KINDS = "'parked, superseded, stopped, ledger_ahead, failed'"
+KINDS = "'parked, superseded, stopped, stale, unforeseen, ledger_ahead, failed'"
+
+
 def upgrade() -> None:
+    op.execute(f"COMMENT ON COLUMN incident.kind IS {KINDS}")
     op.create_index(
         op.f("ix_batch_arrival"),
         "batch",
@@ -31,6 +36,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"COMMENT ON COLUMN incident.kind IS {OLD_KINDS}")
     op.drop_index(op.f("ix_batch_undated"), "batch")
     op.drop_index(op.f("ix_batch_raw"), "batch")
     op.drop_index(op.f("ix_batch_arrival"), "batch")
