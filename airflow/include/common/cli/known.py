@@ -11,9 +11,10 @@ from common.quality.checks import RULES
 
 HOP_STATES = ("open", "published")
 REFUSAL_STATES = ("open", "redriven", "discarded")
-LINES_AND_FILES = (  # of lines and whole files; others that the ledger has are known as well
-    "bad_encoding", "binary", "corrupt", "empty", "encoding", "long_row", "not_an_object", "refused", "schema",
-    "short_row", "truncated", "unrecognised",
+LINES_AND_FILES = (  # docs/formats.md explains them; others that the ledger has are known as well
+    "empty", "truncated", "corrupt", "binary", "encoding", "unrecognised", "header", "schema", "type", "too_large",
+    "too_wide", "too_long", "short_row", "long_row", "stray_quote", "unclosed_quote", "stray_escape", "bad_encoding",
+    "not_json", "not_an_object", "repeated_key", "too_deep",
 )  # fmt: skip
 
 

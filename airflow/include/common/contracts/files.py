@@ -17,7 +17,7 @@ def file_faults(contract: Contract) -> Iterator[Fault]:
         yield Fault(f"{where}/format", f"no '{dialect.format}'. Known: {', '.join(FORMATS)}.")
     for name in ("delimiter", "quote", "escape"):
         value = getattr(dialect, name)
-        if value is not None and (len(value) != 1 or value in "\r\n\0"):
+        if value is not None and (len(value) != 1 or value in "\r\n\0") and (name, value) != ("quote", ""):
             yield Fault(f"{where}/{name}", f"found {value!r}; expected one character, written '\\t' with \" for a tab.")
     for name in ("skip", "below"):
         if getattr(dialect, name) < 0:

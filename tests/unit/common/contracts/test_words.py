@@ -102,6 +102,7 @@ def word(text: str) -> str:
         (word("{property: partition, value: {column: d, by: week}}"), "no 'week'. Known: value, day, month, year"),
         (word("{property: dialect, value: {delimeter: ';'}}"), "no word 'delimeter' here. Is 'delimiter' meant?"),
         (word("{property: dialect, value: {delimiter: ';;'}}"), "expected one character"),
+        (word("{property: dialect, value: {skip: -1}}"), "expected a number of lines from 0 on"),
         (word("{property: dialect, value: {encoding: utf-99}}"), "no 'utf-99'"),
         (word("{property: dialect, value: {format: excel}}"), "no 'excel'. Known: csv, json, ndjson, parquet"),
         (word("{property: dialect, value: {header: nope}}"), "expected true or false"),
@@ -274,3 +275,9 @@ def test_lint_reads_on_after_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["contract", "lint", *(str(tmp_path / f"{name}.yaml") for name in "abc")])
     assert result.exit_code == 1
     assert "3 contracts, 2 with faults." in result.output
+
+
+def test_a_dialect_may_say_that_nothing_is_a_quote() -> None:
+    found = parse_contract(word("{property: dialect, value: {quote: '', delimiter: \"\\t\", skip: 2, decimal: ','}}"))
+    assert (found.dialect.quote, found.dialect.delimiter, found.dialect.skip) == ("", "\t", 2)
+    assert found.column("n").numbers.decimal == ","
