@@ -6,7 +6,11 @@ from common.contracts.contract import Contract
 from common.core.errors import UnreadableFile
 from common.core.shape import Shape
 from common.formats import sniff
+from common.formats.names import RECORD
+from common.formats.streams import opened
 from common.refine.match import of_shape
+
+HEADER_BYTES = 1 << 20
 
 
 def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
@@ -20,6 +24,12 @@ def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
             f"{name}: {unclear} of {contract.dataset} {contract.version}: only case or Unicode form differ. Name the "
             "column in the contract (physicalName) exactly as the file does.",
         )
+    if twice := _twice(path, shape, contract):
+        raise UnreadableFile(
+            "schema",
+            f"{name} has {', '.join(twice)} more than once, and {contract.dataset} {contract.version} reads it: which "
+            "one is meant cannot be known. Send the file with a name for each column.",
+        )
     missing = [source for source in contract.needed if source in found.missing]
     if missing and shape.columns:
         present = [column for column in shape.columns if column not in shape.absent]
@@ -29,3 +39,16 @@ def inspect_file(path: Path, name: str, contract: Contract) -> Shape:
             f"{contract.dataset} {contract.version} needs {', '.join(contract.needed)}.",
         )
     return shape
+
+
+def _twice(path: Path, shape: Shape, contract: Contract) -> list[str]:
+    """Name the columns that the contract reads and that the header has twice: reading calls the second `name_2`."""
+    known = contract.sources
+    copies = {f"{source}_2": source for source in known if source != RECORD and f"{source}_2" not in known}
+    doubtful = [copy for copy in copies if copy in shape.columns]
+    if not doubtful or shape.format != "csv" or not shape.header:
+        return []
+    with opened(path, shape.compression) as file:
+        text = file.read(HEADER_BYTES).decode(shape.encoding, "replace")
+    header = "\n".join(text.splitlines()[: shape.skip])
+    return [copies[copy] for copy in doubtful if copy not in header]

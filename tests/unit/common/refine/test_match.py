@@ -96,3 +96,18 @@ def test_the_number_of_a_record_is_no_column_of_the_file() -> None:
     made = contract({"name": "x", "physicalName": "_Record"}, {"name": "y", "physicalName": "_record"})
     found = clean(pl.DataFrame({"_record": [1], "a": ["b"]}), made)
     assert found.select("x", "y").rows() == [(None, None)]
+
+
+def test_a_column_that_the_contract_reads_and_the_header_has_twice_holds_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("id,email,email\n1,a,b\n")
+    with pytest.raises(UnreadableFile, match="has email more than once") as caught:
+        inspect_file(file, "x.csv", contract(*EMAIL))
+    assert caught.value.reason == "schema"
+    file.write_text("id,email,other,other\n1,a,b,c\n")
+    assert report(file, contract(*EMAIL))["unknown"] == ["other", "other_2"]
+    file.write_text("id,email,email_2\n1,a,b\n")
+    assert report(file, contract(*EMAIL))["unknown"] == ["email_2"]
+    file.write_bytes("id,email,email\n1,a,b\n".encode("utf-16"))
+    with pytest.raises(UnreadableFile, match="has email more than once"):
+        inspect_file(file, "x.csv", contract(*EMAIL))
