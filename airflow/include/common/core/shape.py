@@ -29,8 +29,8 @@ class Dialect:
 class Shape:
     """What a file is: enough to read it without looking at its name again.
 
-    It is written into the places of batches for ever: a field is only added, with a default. Those of `ADDED` are written
-    where they differ from it, so that what was written before them stays as it was.
+    It is written into the places of batches for ever: a field is only added, with a default. Those of `ADDED` are
+    written where they differ from it, so that what was written before them stays as it was.
     """
 
     ADDED: ClassVar = ("escape", "trim", "formulas", "keys")
