@@ -33,10 +33,9 @@ def in_duckdb(path: Path) -> Found:
         case ".parquet":
             found = duckdb.read_parquet(str(path))
         case ".json" | ".ndjson":
-            lines = "newline_delimited" if path.suffix == ".ndjson" else "array"
-            found = duckdb.sql(
-                f"SELECT * FROM read_json('{path}', format='{lines}', ignore_errors={path.suffix == '.ndjson'})"
-            )
+            how = "'newline_delimited', ignore_errors=true" if path.suffix == ".ndjson" else "'array'"
+            kinds = "{id: 'VARCHAR', name: 'VARCHAR', amount: 'VARCHAR'}"
+            found = duckdb.sql(f"SELECT * FROM read_json('{path}', columns={kinds}, records=true, format={how})")
         case _:
             found = duckdb.sql(
                 f"SELECT * FROM read_csv('{path}', header=true, delim=',', quote='\"', escape='\"', "
