@@ -60,7 +60,7 @@ def fetch(contract: Contract, batch: Batch, folder: Path) -> Source:
 
 def _records_differ(one: Shape, other: Shape) -> bool:
     """Return whether a record's number means another record."""
-    decisive = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline")
+    decisive = ("format", "delimiter", "quote", "header", "encoding", "skip", "newline", "escape", "trim", "formulas")
     return any(getattr(one, name) != getattr(other, name) for name in decisive)
 
 
