@@ -7,7 +7,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from common.core.shape import Shape
-from common.formats.grammar import Clean, Place, is_utf8
+from common.formats.grammar import TAKEN_FOR_COMPRESSED, Clean, Place, is_utf8
 
 _WHITE = " \t\r"
 _FIELD = re.compile(rb"[^ \t\r\n]+")
@@ -23,11 +23,11 @@ class Blanks:
         self._columns = shape.columns
 
     def clean(self, text: bytes) -> Clean | None:
-        if text.startswith(_MARK):  # polars drops it
+        if text.startswith((_MARK, *TAKEN_FOR_COMPRESSED)):  # polars drops the one, and unpacks the others
             return None
         try:
             lines = pl.read_lines(text)["line"]
-        except PolarsError:
+        except (PolarsError, OSError):
             return None
         fields = lines.str.strip_chars(_WHITE).str.replace_all(r"[ \t\r]+", "\t")
         separators = fields.str.count_matches("\t", literal=True)

@@ -8,7 +8,7 @@ from polars.exceptions import PolarsError
 
 from common.core.shape import Shape
 from common.formats.fields import Fields
-from common.formats.grammar import Clean, Place, is_utf8
+from common.formats.grammar import TAKEN_FOR_COMPRESSED, Clean, Place, is_utf8
 from common.formats.octets import among, count, octets, positions
 
 MAX_RECORD = 16 << 20  # a quote that is still open after as many bytes was never meant to be closed
@@ -27,7 +27,7 @@ class Delimited:
 
     def clean(self, text: bytes) -> Clean | None:
         text = text if text.endswith(self.newline) else self._ended(text)
-        if text.startswith((b"\n", b"\r", _MARK)):  # polars passes over these
+        if text.startswith((b"\n", b"\r", _MARK, *TAKEN_FOR_COMPRESSED)):  # polars passes over these
             return None
         if (self._escape and self._escape in text) or (self._fields.special and self._quote in text):
             return None
@@ -134,7 +134,7 @@ class Delimited:
                 empty_string_is_null=False,
                 raise_if_empty=False,
             )
-        except PolarsError:
+        except (PolarsError, OSError):
             return None
 
     def _all_read(self, frame: pl.DataFrame, size: int, returns: int) -> bool:

@@ -15,6 +15,7 @@ from common.formats.arrays import elements
 from common.formats.blocks import after_lines, blocks
 from common.formats.bounds import require_columns
 from common.formats.encodings import mark_of, transcode
+from common.formats.grammar import TAKEN_FOR_COMPRESSED
 from common.formats.jsonlines import known_lines
 from common.formats.names import unique_names
 from common.formats.sample import Sample
@@ -79,6 +80,8 @@ def _texts(sample: Sample, bare: Shape) -> Iterator[bytes]:
 
 def _others(text: bytes, known: str | None) -> Sequence[bytes]:
     """Return the lines that may have another key."""
+    if text.startswith(TAKEN_FOR_COMPRESSED):
+        return text.split(b"\n")
     try:
         lines = pl.read_lines(text)["line"]
         return [line.encode() for line in (lines.filter(~lines.str.contains(known)) if known else lines)]

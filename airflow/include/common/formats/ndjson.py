@@ -7,7 +7,7 @@ from polars.exceptions import PolarsError
 
 from common.core.shape import Shape
 from common.formats import jsontext
-from common.formats.grammar import Clean, Place
+from common.formats.grammar import TAKEN_FOR_COMPRESSED, Clean, Place
 from common.formats.jsonlines import JsonLines
 from common.formats.octets import count, octets
 
@@ -29,6 +29,8 @@ class Ndjson:
         self._lines = JsonLines(self._keys, [key for key, column in names if column in shape.strings])
 
     def clean(self, text: bytes) -> Clean | None:
+        if text.startswith(TAKEN_FOR_COMPRESSED):
+            return None
         return self._parse(text) if jsontext.surrogates_paired(text) else None
 
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:

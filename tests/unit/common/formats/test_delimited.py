@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.core.shape import Dialect
+from common.core.shape import Dialect, Shape
 from tests.unit.common.formats.dropped import Dropped
 
 CDNOW = Path(__file__).parents[4] / "airflow/include/domains/ecommerce/samples/CDNOW_master.txt"
@@ -146,3 +146,20 @@ def test_the_real_purchases_are_read_as_they_are(tmp_path: Path) -> None:
     assert len(dropped.rows) == 69_659
     assert sum(round(float(row[3]) * 100) for row in dropped.rows) == 250_031_563
     assert dropped.malformed == []
+
+
+@pytest.mark.parametrize("start", [b"x^2", b"x\x01", b"x\xda\x80", b"x\x9c", b"\x1f\x8b", b"(\xb5/\xfd"])
+def test_a_block_that_looks_compressed_is_text(tmp_path: Path, start: bytes) -> None:
+    good = start.decode(errors="replace").encode() == start
+    for shape, line in (
+        (Shape("csv", "none", "utf-8", ",", '"', header=False, columns=("a", "b")), start + b",1\n"),
+        (Shape("csv", "none", "utf-8", " ", None, header=False, columns=("a", "b")), start + b" 1\n"),
+        (Shape("ndjson", "none", "utf-8", None, None, header=False, columns=("a", "b")), start + b"\n"),
+    ):
+        for chunk_bytes in (1, 1 << 20):
+            dropped = Dropped(tmp_path, line * 3, shape=shape, chunk_bytes=chunk_bytes)
+            if good and shape.format == "csv":
+                assert dropped.rows == [(start.decode(), "1")] * 3
+            else:
+                assert len(dropped.malformed) == 3
+            dropped.check_places()

@@ -5,8 +5,11 @@ import gzip
 import io
 import json
 import random
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -16,6 +19,7 @@ from polars.exceptions import PanicException
 
 from common.core.errors import UnreadableFile
 from common.formats import read, sniff
+from common.formats.footer import footer
 from tests.unit.common.formats.conftest import Limit
 from tests.unit.common.formats.dropped import Dropped
 
@@ -181,11 +185,11 @@ def test_a_damaged_page_without_a_checksum_never_ends_in_another_error(tmp_path:
 
 def test_rows_are_compared_with_the_footer(tmp_path: Path) -> None:
     data = written(pa.table({"a": [1, 2, 3]}), store_schema=False)
-    footer = data[-int.from_bytes(data[-8:-4], "little") - 8 :]
-    more = footer.replace(b"\x16\x06", b"\x16\x08")  # three rows become four, wherever they are counted
-    assert more != footer
+    end = data[-int.from_bytes(data[-8:-4], "little") - 8 :]
+    more = end.replace(b"\x16\x06", b"\x16\x08")  # three rows become four, wherever they are counted
+    assert more != end
     with pytest.raises(UnreadableFile) as caught:
-        Dropped(tmp_path, data[: -len(footer)] + more)
+        Dropped(tmp_path, data[: -len(end)] + more)
     assert caught.value.reason == "corrupt"
 
 
@@ -213,5 +217,27 @@ def test_a_panic_of_the_engine_is_a_damaged_file(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(pl.LazyFrame, "collect_batches", panic)
     with pytest.raises(UnreadableFile, match="index out of bounds") as caught:
+        Dropped(tmp_path, parquet(FRAME))
+    assert caught.value.reason == "corrupt"
+
+
+def test_a_footer_that_contradicts_its_row_groups_is_corrupt(tmp_path: Path) -> None:
+    data = written(pa.table({"a": [1, 2, 3]}), store_schema=False)
+    start = len(data) - int.from_bytes(data[-8:-4], "little") - 8
+    path = tmp_path / "contradicts.parquet"
+    path.write_bytes(data[:start] + data[start:].replace(b"\x16\x06", b"\x16\x08", 1))
+    with pytest.raises(UnreadableFile, match="row groups") as caught:
+        footer(path)
+    assert caught.value.reason == "corrupt"
+
+
+def test_a_batch_that_the_engine_leaves_out_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = pl.LazyFrame.collect_batches
+
+    def all_but_one(scan: pl.LazyFrame, **how: Any) -> Iterator[pl.DataFrame]:
+        return islice(whole(scan, **how), 1, None)
+
+    monkeypatch.setattr(pl.LazyFrame, "collect_batches", all_but_one)
+    with pytest.raises(UnreadableFile, match="footer counts 30000") as caught:
         Dropped(tmp_path, parquet(FRAME))
     assert caught.value.reason == "corrupt"
