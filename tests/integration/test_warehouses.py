@@ -288,6 +288,18 @@ def test_a_name_that_would_be_cut_is_refused(bare: Warehouse) -> None:
         create(bare, TABLE, {"x" * 64: pl.Int64()}, [])
 
 
+def test_a_wider_decimal_keeps_what_is_there(target: Warehouse) -> None:
+    table, narrow = "shop.prices", {"id": pl.String(), "price": pl.Decimal(6, 2), "pieces": pl.Int64()}
+    wide = {"id": pl.String(), "price": pl.Decimal(20, 4), "pieces": pl.Decimal(38, 0)}
+    create(target, table, narrow, ["id"])
+    load(target, 1, rows_of(("a", Decimal("1.25"), 7), schema=narrow), schema=narrow, table=table)
+    for _ in range(2):
+        create(target, table, wide, ["id"])
+    more = ("b", Decimal("1234567.1234"), Decimal(2**80))
+    load(target, 2, rows_of(more, schema=wide), schema=wide, table=table)
+    assert contents(target, table) == [("a", Decimal("1.2500"), Decimal(7)), more]
+
+
 def test_applying_twice_changes_nothing_and_new_columns_are_added(target: Warehouse) -> None:
     load(target, 1, rows_of(("a", 1)))
     wider = {**SCHEMA, "Note": pl.String()}

@@ -83,10 +83,17 @@ def add_column(dialect: Dialect, of: str, column: str, dtype: pl.DataType) -> ex
     return exp.Alter(this=table(of), kind="TABLE", actions=[new])
 
 
+def widen_column(dialect: Dialect, of: str, column: str, dtype: pl.DataType) -> exp.Alter:
+    """Give a column a wider type."""
+    wider = exp.AlterColumn(this=name(column), dtype=dialect.column_type(dtype))
+    return exp.Alter(this=table(of), kind="TABLE", actions=[wider])
+
+
 def columns_of(of: str) -> exp.Select:
-    """Ask for the names of a table's columns."""
+    """Ask for the columns of a table: name, and of numbers the precision and scale."""
     schema, _, last = of.rpartition(".")
-    known = exp.select("column_name").from_("information_schema.columns")
+    facts = ("column_name", "numeric_precision", "numeric_scale")
+    known = exp.select(*facts).from_("information_schema.columns")
     return known.where(exp.column("table_schema").eq(text(schema)), exp.column("table_name").eq(text(last)))
 
 
