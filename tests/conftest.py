@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from tests.seed import SEED
+
+# No machine is too slow for a test. Where a change is to be judged the examples are the same each time, as Hypothesis has it.
+examples.register_profile(
+    "watershed", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+examples.load_profile("watershed")
 
 # Airflow writes to its home: each worker of pytest-xdist has one of its own, whatever it was started with.
 TESTS = Path(__file__).parent
