@@ -195,7 +195,7 @@ MUTANTS = (
     Mutant(
         "5 a full disk is an outage",
         "pipelines/hop.py",
-        "except OSError as error:",
+        "except (OSError, MemoryError) as error:",
         "except ZeroDivisionError as error:",
         (f"{STORE}::test_a_full_disk_parks_nothing[landing:stage.copied]",),
     ),
