@@ -73,9 +73,10 @@ def test_a_refused_batch_goes_to_quarantine_whole_and_can_come_back(held: World,
     assert list(verify()) == []
     told("quarantine", "export", refusal["id"], "--to", str(tmp_path / "files"))
     assert [path.read_bytes() for path in (tmp_path / "files").iterdir()] == [BAD.encode()]
-    told("quarantine", "redrive", refusal["id"], "--why", "it was right after all", "--now")
+    redriven = RUN.invoke(app, ["quarantine", "redrive", refusal["id"], "--why", "it was right after all", "--now"])
+    assert redriven.exit_code == 1, "a re-drive passes the same gates, and is not done where one holds it"
     (again,) = parked()
-    assert again["batch"] != one["batch"], "a re-drive passes the same gates"
+    assert again["batch"] != one["batch"]
     told("parked", "release", again["batch"], "--why", "it is right", "--now")
     assert amounts(held) == ["1.00", "1.00", "2.00", "2.00", "3.00"]
 

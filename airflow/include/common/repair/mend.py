@@ -136,6 +136,8 @@ def _problem(path: Path, error: Exception) -> str:
     """Say what is wrong with a mended file in the words of whoever saved it, not in those of an engine's plan."""
     if isinstance(error, OSError):
         return f"{error.strerror or error}."
+    if path.is_dir():
+        return "it is a folder."
     with path.open("rb") as file:
         header = file.readline()
     if not is_utf8(header):
