@@ -57,14 +57,12 @@ class World:
     def flow(self, *stages: str, owner: str = "test") -> dict[str, Counts]:
         """Do every hop that is due, stage by stage, and tell what each consumer did."""
         from common.pipelines import kinds
-        from common.pipelines.work import due_tasks
+        from common.pipelines.work import due_of
 
         done: dict[str, Counts] = {}
         for stage in stages or kinds.stages():
-            due = due_tasks(self.domain, stage)
-            for consumer in kinds.consumers(self.domain, stage):
-                if consumer.task_id in due:
-                    done[consumer.name] = self.do(consumer, owner)
+            for consumer in due_of(self.domain, stage):
+                done[consumer.name] = self.do(consumer, owner)
         return done
 
     def do(self, consumer: Any, owner: str = "test") -> Counts:

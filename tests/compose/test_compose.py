@@ -150,4 +150,4 @@ def test_the_production_image_holds_the_code_and_refuses_to_start_without_keys(c
         "import os, importlib.util as u; print(len(b.dags), b.import_errors, os.getuid(), u.find_spec('devstack'))"
     )
     told = compose.run("run", "--rm", *settings, image, "python", "-c", parse).stdout.splitlines()[-1]
-    assert told == "9 {} 50000 None"
+    assert told == "10 {} 50000 None"

@@ -61,9 +61,16 @@ def test_a_master_starts_the_dags_that_its_domain_has(
         (domains / "mill" / "gold" / "daily.sql").write_text(MODEL)
     dags = domain_dags("mill")
     assert stages_of("mill") == expected
-    assert started(dags) == {dag.dag_id for dag in dags} - {"mill_master"}
+    assert started(dags) == {dag.dag_id for dag in dags} - {"mill_master", "mill_sweep"}
     with pytest.raises(ConfigError, match=rf"No stage 'lunch' in mill. Known: {', '.join(expected)}\."):
         check_stages("mill", ["bronze", "lunch"])
+
+
+def test_a_sweep_that_is_switched_off_makes_no_dag(domains: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(domains, contract())
+    monkeypatch.setenv("WATERSHED_SWEEP_CRON", "off")
+    forget()
+    assert "mill_sweep" not in {dag.dag_id for dag in domain_dags("mill")}
 
 
 def test_two_loads_of_a_dataset_into_one_warehouse_are_two_tasks_of_two_tables(domains: Path) -> None:

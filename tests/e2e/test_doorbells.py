@@ -20,8 +20,8 @@ numbers = count(1)
 
 @pytest.fixture(scope="module")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    """A stack with bells, and with sweeps so often that a test can wait for one: each costs a process for every DAG."""
-    with grinding(tmp_path_factory.mktemp("mill"), {"WATERSHED_SWEEP_CRON": "* * * * * */30"}) as made:
+    """A stack with bells, and with sweeps so often that a test can wait for one."""
+    with grinding(tmp_path_factory.mktemp("mill"), {"WATERSHED_SWEEP_CRON": "* * * * * */15"}) as made:
         yield made
 
 

@@ -14,7 +14,7 @@ from tests.seed import SEED
 def test_sweeps_alone_give_equal_answers_for_perturbed_input(tmp_path: Path) -> None:
     variant = tmp_path / "purchases.txt"
     perturb(PURCHASES, variant, SEED)
-    env = {**os.environ, "WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */20"}
+    env = {**os.environ, "WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */10"}
     done = subprocess.run(
         [
             sys.executable,

@@ -162,13 +162,12 @@ def do(job: dict[str, Any]) -> Any:
 def flow(domain: str, owner: str) -> Any:
     """Do every hop that is due, in order, as a run beside others would: what may be retried is left to them."""
     from common.core.errors import TransientError
-    from common.pipelines.kinds import consumers, stages
-    from common.pipelines.work import due_tasks, rung, work
+    from common.pipelines.kinds import stages
+    from common.pipelines.work import due_of, rung, work
 
     published, given_way = 0, []
     for stage in stages():
-        due = due_tasks(domain, stage)
-        for consumer in [found for found in consumers(domain, stage) if found.task_id in due]:
+        for consumer in due_of(domain, stage):
             try:
                 done, ring = work(consumer, owner, "fault-run")
             except TransientError as error:

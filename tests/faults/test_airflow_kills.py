@@ -20,7 +20,7 @@ from tests.seed import SEED
 TASK = "a running task"
 VICTIMS = ["scheduler", "triggerer", "api-server", "dag-processor", "postgres", "s3", TASK, TASK]
 QUICK = {
-    "WATERSHED_SWEEP_CRON": "* * * * * */20",
+    "WATERSHED_SWEEP_CRON": "* * * * * */10",
     "WATERSHED_LEASE_SECONDS": "6",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",

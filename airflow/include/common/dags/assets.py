@@ -1,11 +1,9 @@
-"""Airflow Assets of datasets in zones, and the schedules that ring on them."""
+"""Airflow Assets of datasets in zones, and the schedule that they wake."""
 
 from collections.abc import Sequence
 
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
@@ -13,8 +11,6 @@ from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
 from common.core.targets import target
 from common.zones.zone import folder, place
-
-Schedule = AssetOrTimeSchedule | AssetAny | CronTriggerTimetable | None
 
 
 def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
@@ -64,11 +60,6 @@ def output_asset(consumer: Consumer) -> Asset:
     return Asset(name=consumer.name, uri=f"{target(consumer.to).uri}/{table}", group=consumer.to)
 
 
-def doorbell(assets: Sequence[Asset]) -> Schedule:
-    """Wake a DAG when any of the assets rings, and now and then even if none did."""
-    config = settings()
-    sweep = CronTriggerTimetable(config.sweep_cron, timezone="UTC") if config.sweeps else None
-    if not (config.bells and assets):
-        return sweep
-    bells = AssetAny(*assets)
-    return AssetOrTimeSchedule(timetable=sweep, assets=bells) if sweep else bells  # type: ignore[arg-type]
+def doorbell(assets: Sequence[Asset]) -> AssetAny | None:
+    """Return the schedule that wakes a DAG when any of the assets rings; none where bells are off or nothing rings."""
+    return AssetAny(*assets) if settings().bells and assets else None

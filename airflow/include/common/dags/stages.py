@@ -3,21 +3,32 @@
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Param, PokeReturnValue, chain, dag, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    CronTriggerTimetable,
+    Param,
+    PokeReturnValue,
+    chain,
+    dag,
+    get_current_context,
+    task,
+)
 
 from common.contracts.catalogue import contract_of, contracts
 from common.core.nouns import Consumer
+from common.core.settings import settings
 from common.dags.assets import bells, doorbell
 from common.dags.policy import HANDED_OVER, hop_task, policy, validate
 from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
 
 def domain_dags(domain: str) -> list[DAG]:
-    """Make every DAG that a domain's contracts and models call for, and its master."""
+    """Make every DAG that a domain's contracts and models call for, its sweep (where there are any) and its master."""
     found: dict[str, list[Consumer]] = {}
     for consumer in consumers(domain):
         found.setdefault(dag_id(consumer), []).append(consumer)
-    return [*(hops_dag(those) for those in found.values()), master(domain)]
+    hops = [hops_dag(those) for those in found.values()]
+    return [*hops, *([sweep(domain)] if settings().sweeps else []), master(domain)]
 
 
 def hops_dag(those: list[Consumer]) -> DAG:
@@ -35,14 +46,41 @@ def hops_dag(those: list[Consumer]) -> DAG:
 
         @task.branch(task_id="look")
         def look() -> list[str]:
-            from common.pipelines.work import due_tasks
+            from common.pipelines.work import due_of
 
             validate(get_current_context(), those)
-            return due_tasks(domain, kind.stage)
+            return [consumer.task_id for consumer in due_of(domain, kind.stage)]
 
         looked = look()
         for consumer in those:
             looked >> hop_task(consumer)()
+
+    return build()
+
+
+def sweep(domain: str) -> DAG:
+    """Start the DAGs of the domain that have something to do although nobody rang.
+
+    **What**: looks at the list of the raw prefix and at the ledger, and starts each DAG that has a batch to take, a hop
+    to finish or an event to give. One that has a run already, waiting or at work, is not started again.
+
+    **When**: by the cron schedule in `WATERSHED_SWEEP_CRON`, so lost events, killed workers and outages cost the time
+    until the next sweep and nothing else. `off` there leaves this DAG out.
+
+    **When it fails**: nothing is lost; bells go on waking the DAGs, and the next sweep looks again.
+    """
+    schedule = CronTriggerTimetable(settings().sweep_cron, timezone="UTC")
+
+    @dag(dag_id=f"{domain}_sweep", schedule=schedule, **policy(domain, "sweep", _owner(domain), _doc(sweep, domain)))
+    def build() -> None:
+        @task(task_id="look")
+        def look(ti: Any = None) -> list[str]:
+            from common.pipelines.work import due_of
+
+            due = dict.fromkeys(map(dag_id, due_of(domain)))
+            return [name for name in due if not ti.get_dr_count(dag_id=name, states=["queued", "running"])]
+
+        TriggerDagRunOperator.partial(task_id="start").expand(trigger_dag_id=look())
 
     return build()
 

@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
 whose content is known already as a duplicate, and quarantines what cannot be read. The raw copy is deleted only
 after the copy is verified and recorded.
 
-**When**: as soon as something lands (queue of object notifications), and at every sweep even if nothing rang.
+**When**: as soon as something lands (queue of object notifications), or when the sweep finds it.
 
 **When it fails**: nothing is lost; raw files stay until they are recorded. See `watershed status` and
 `watershed quarantine ls`.""",
@@ -69,7 +69,7 @@ after the copy is verified and recorded.
 **What**: types, normalises and checks every record by the contract; malformed lines and rows that break a rule go
 to quarantine with file, line, original text, rule, column and value; the others are published in one commit.
 
-**When**: when bronze of the dataset rings, and at every sweep.
+**When**: when bronze of the dataset rings, or when the sweep finds something due.
 
 **When it fails**: nothing was published. A batch that cannot be refined is parked with an incident while its
 neighbours arrive.""",
@@ -88,7 +88,7 @@ neighbours arrive.""",
 **What**: for each model the slices that changed rows touch are recomputed from pinned versions and replaced in
 one commit; control totals must agree, or nothing is published.
 
-**When**: when any silver dataset rings, and at every sweep.
+**When**: when any silver dataset rings, or when the sweep finds something due.
 
 **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's
 SQL; the next run goes on from there.""",
@@ -106,7 +106,7 @@ SQL; the next run goes on from there.""",
 **What**: the net change since the last load is staged by bulk copy and applied in one transaction together with
 the load token, so that a load happens once or not at all.
 
-**When**: when any of the tables rings, and at every sweep.
+**When**: when any of the tables rings, or when the sweep finds something due.
 
 **When it fails**: the warehouse is unchanged; connection errors are retried with backoff. A missing table or token
 means that `watershed apply` was not run after a change of contracts.""",

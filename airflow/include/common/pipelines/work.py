@@ -39,11 +39,14 @@ def rung(name: str, numbers: list[int]) -> None:
     passed(kind, "rung.after")
 
 
-def due_tasks(domain: str, stage: str) -> list[str]:
-    """Name the tasks of a stage that have something to do; landing looks at the raw prefix first."""
-    if stage == "bronze":
+def due_of(domain: str, stage: str = "") -> list[Consumer]:
+    """Record what lies in raw, if that is asked about, then return the consumers that have something to do.
+
+    Without a stage all of the domain are meant.
+    """
+    if stage in ("", "bronze"):
         look(domain)
-    known = {consumer.name: consumer.task_id for consumer in consumers(domain, stage)}
+    known = {consumer.name: consumer for consumer in consumers(domain, stage)}
     with transaction() as connection:
         return [known[name] for name in due(connection, known)]
 
@@ -55,8 +58,7 @@ def sweep(domain: str, owner: str) -> tuple[list[Drained], list[WatershedError]]
     """
     done, failed = [], []
     for stage in stages():
-        due_here = due_tasks(domain, stage)
-        for consumer in (found for found in consumers(domain, stage) if found.task_id in due_here):
+        for consumer in due_of(domain, stage):
             try:
                 done.append(work(consumer, owner, owner)[0])
             except WatershedError as error:

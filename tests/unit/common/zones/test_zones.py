@@ -2,8 +2,6 @@
 
 import pytest
 from airflow.sdk import AssetAny
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from common.core.assets import Zone
 from common.core.caches import forget
@@ -35,18 +33,7 @@ def test_landing_is_watched_only_where_a_queue_is_configured(monkeypatch: pytest
     assert watcher.name == "watershed-shop-raw"
 
 
-@pytest.mark.parametrize(
-    ("sweep", "bells", "kind"),
-    [
-        ("*/5 * * * *", "true", AssetOrTimeSchedule),
-        ("off", "true", AssetAny),
-        ("*/5 * * * *", "false", CronTriggerTimetable),
-        ("off", "false", type(None)),
-    ],
-)
-def test_bells_and_sweeps_make_the_schedule(
-    monkeypatch: pytest.MonkeyPatch, sweep: str, bells: str, kind: type
-) -> None:
-    monkeypatch.setenv("WATERSHED_SWEEP_CRON", sweep)
+@pytest.mark.parametrize(("bells", "kind"), [("true", AssetAny), ("false", type(None))])
+def test_bells_make_the_schedule(monkeypatch: pytest.MonkeyPatch, bells: str, kind: type) -> None:
     monkeypatch.setenv("WATERSHED_BELLS", bells)
     assert isinstance(doorbell([zone_asset(ORDERS, Zone.SILVER)]), kind)
