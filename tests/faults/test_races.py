@@ -13,7 +13,7 @@ from tests.world import World
 def test_a_batch_that_arrives_while_a_consumer_looks_is_taken_by_its_next_claim(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, real, came = FakeStep(), untaken._first, []
+    step, real, came = FakeStep(), untaken.first_untaken, []
     arrive(step, "a")
     drain(step, "me")
 
@@ -24,7 +24,7 @@ def test_a_batch_that_arrives_while_a_consumer_looks_is_taken_by_its_next_claim(
             arrive_beside(step, "b")
         return found
 
-    monkeypatch.setattr(untaken, "_first", looked)
+    monkeypatch.setattr(untaken, "first_untaken", looked)
     assert drain(step, "me").hops == []
     assert drain(step, "me").hops == [2]
     assert step.taken == ["a", "b"]

@@ -137,7 +137,7 @@ def test_equal_content_is_no_duplicate_in_another_partition(world: World, tmp_pa
         batch = Batch(batch_id(name), "ecommerce.transactions.raw", partition=partition, place=RawFile(name, "", 0, ""))
         return Arrival(batch, tmp_path / name, checksum="same")
 
-    found = step._compared([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])
+    found = step.compared([arrival("a", "1997-01"), arrival("b", "1997-02"), arrival("c", "1997-01")])
     assert [a.name for a in found.fresh] == ["a", "b"]
     assert [a.name for a in found.duplicates] == ["c"]
 

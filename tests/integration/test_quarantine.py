@@ -233,7 +233,7 @@ def test_a_decision_that_was_cut_off_before_its_commit_is_not_made_a_second_time
         def die(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(journal, "_enter", die)
+        patch.setattr(journal, "enter", die)
         with pytest.raises(KeyboardInterrupt):
             redrive(Filter(), by("first"), rows=file)
     assert {r["state"] for r in listed("--reason", "minimum")} == {"open"}

@@ -62,7 +62,7 @@ def decide(connection: Connection, what: str, detail: dict[str, Any], who: str, 
     if not ZoneStore(Zone.MANIFESTS).put_json(_key(entry.n), asdict(entry)) and stored(entry.n) != entry:
         adopt(connection, effects)  # somebody else's entry was written while its ledger was lost
         return decide(connection, what, detail, who, effects)
-    _enter(connection, entry, effects)
+    enter(connection, entry, effects)
     return entry
 
 
@@ -75,12 +75,13 @@ def adopt(connection: Connection, effects: Effects) -> int:
     last = _last(connection)
     n = found = last.n if last else 0
     while entry := stored(found + 1):
-        _enter(connection, entry, effects)
+        enter(connection, entry, effects)
         found += 1
     return found - n
 
 
-def _enter(connection: Connection, entry: Entry, effects: Effects) -> None:
+def enter(connection: Connection, entry: Entry, effects: Effects) -> None:
+    """Write an entry that the store has into the ledger, and do what follows from it."""
     read_versioned(entry.detail, {VERSION: dict}, f"Entry {entry.n} of the audit log")
     connection.execute(insert(audit_log).values(**asdict(entry) | {"at": datetime.fromisoformat(entry.at)}))
     if effect := effects.get(entry.what):

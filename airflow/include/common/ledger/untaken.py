@@ -37,7 +37,7 @@ def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
     row = connection.execute(select(consumer).where(consumer.c.name == item.name)).one()
     found, marks = [], dict(row.marks)
     for asset in item.inputs:
-        first, marks[asset] = _first(connection, row, asset)
+        first, marks[asset] = first_untaken(connection, row, asset)
         found += first
     if marks != row.marks:
         connection.execute(update(consumer).where(consumer.c.name == item.name).values(marks=marks))
@@ -45,7 +45,7 @@ def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
     return _fitting(batches_by_id(connection, [one.id for one in oldest]))
 
 
-def _first(connection: Connection, row: Row[Any], asset: str) -> tuple[list[Row[Any]], int]:
+def first_untaken(connection: Connection, row: Row[Any], asset: str) -> tuple[list[Row[Any]], int]:
     """Find the first batches of an asset that are untaken, and the number up to which all are settled."""
     found: list[Row[Any]] = []
     mark = row.marks.get(asset, 0)

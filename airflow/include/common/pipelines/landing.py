@@ -116,8 +116,8 @@ class LandingStep:
             paths = [Path(spool) / str(number) for number in range(len(held.batches))]
             arrivals = list(pool.map(lambda batch, path: self._fetch(held, batch, path), held.batches, paths))
             readable = [arrival for arrival in arrivals if not arrival.reason]
-            compared = self._compared(readable)
-            yield replace(compared, refused=[*compared.refused, *(a for a in arrivals if a.reason)])
+            found = self.compared(readable)
+            yield replace(found, refused=[*found.refused, *(a for a in arrivals if a.reason)])
 
     def _fetch(self, held: Claim, batch: Batch, path: Path) -> Arrival:
         at = source_of(batch)
@@ -143,7 +143,7 @@ class LandingStep:
             return Arrival(batch, path, checksum, reason=error.reason, message=str(error))
         return Arrival(batch, path, checksum, shape)
 
-    def _compared(self, readable: list[Arrival]) -> Sorted:
+    def compared(self, readable: list[Arrival]) -> Sorted:
         """Tell fresh files from those that can change no table: whose content bronze has for the same partition.
 
         Where the order of deliveries decides, none is a duplicate: a snapshot that returns is the latest again.
