@@ -6,6 +6,7 @@
 PYTHON = python3
 N = 1000
 SEED =
+KEEP =
 UV_VERSION = 0.13.9
 VENV = .venv
 BIN = $(VENV)/bin
@@ -27,7 +28,7 @@ WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS)
 
 help:
-	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived'
+	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
@@ -36,7 +37,7 @@ help:
 	@echo 'make clean-state  stop the stack and forget its data'
 
 demo: $(STAMP)
-	@$(BIN)/watershed dev demo
+	@keep='$(KEEP)'; $(BIN)/watershed dev demo $${keep:+--keep}
 
 up: $(STAMP)
 	@$(BIN)/watershed dev up

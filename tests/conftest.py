@@ -42,12 +42,12 @@ def fresh_settings() -> Iterator[None]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """PostgreSQL, object store and Slack stand-in of the embedded stack, without Airflow: one for each worker.
 
-    WATERSHED_TEST_STACK names the state folder of a stack that runs already and is to be used instead.
+    TEST_STACK names the state folder of a stack that runs already and is to be used instead.
     """
     from devstack.stack import Stack
     from tests.stacks import small_stack
 
-    if reused := os.environ.get("WATERSHED_TEST_STACK"):
+    if reused := os.environ.get("TEST_STACK"):
         yield Stack(Path(reused)).env
         return
     with small_stack(tmp_path_factory.mktemp("stack") / "state") as env:

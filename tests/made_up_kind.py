@@ -24,7 +24,7 @@ from common.pipelines.step import Published, Staged
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
 
-SWITCH = "WATERSHED_TEST_KIND"  # workers register the kind where it is set
+SWITCH = "TEST_KIND"  # workers register the kind where it is set
 
 
 def mirrors(domain: str) -> list[Consumer]:

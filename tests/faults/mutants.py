@@ -402,7 +402,7 @@ def copied() -> Iterator[Path]:
 
 
 def _tested(copy: Path, state: Path, tests: tuple[str, ...], patience: int) -> str:
-    env = {**os.environ, "WATERSHED_TEST_STACK": str(state), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "TEST_STACK": str(state), "PYTHONDONTWRITEBYTECODE": "1"}
     env.pop("PYTHONPATH", None)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:

@@ -1,6 +1,6 @@
 """Faults on purpose: a plan in the environment says at which moment of which kind of hop to die or to fail.
 
-The plan is a JSON list in WATERSHED_FAULT_PLAN, which only what listens here reads:
+The plan is a JSON list in FAULT_PLAN, which only what listens here reads:
 `[{"at": "silver:publish.before", "do": "kill", "nth": 1, "when": "part of a batch's place"}]`.
 """
 
@@ -21,7 +21,7 @@ from common.core.errors import ConfigError, DataError
 from common.observe.verbs import Moment
 from common.pipelines.kinds import KINDS
 
-VARIABLE = "WATERSHED_FAULT_PLAN"
+VARIABLE = "FAULT_PLAN"
 # The grammar's steps, which every kind of hop goes through; "during" is inside the ledger's transaction.
 STEPS = (
     "claim.before",

@@ -1,6 +1,8 @@
 """`watershed dev`: the stack of one machine, from the command line."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,17 +13,19 @@ import typer
 from rich.console import Console
 
 from common.core.errors import WatershedError
-from devstack.demo import DEMO, Demo
-from devstack.environment import exports
-from devstack.folder import state_folder
+from devstack.demo import Demo
+from devstack.environment import exports, for_tools
+from devstack.folder import DEMO, KEPT_DEMO, state_folder
 from devstack.logs import follow, log_of
 from devstack.progress import Progress, status_table, welcome
-from devstack.stack import Stack
+from devstack.stack import Stack, StackFailed
 from devstack.status import look
 from devstack.summary import show_summary
 from devstack.tour import LOG_WIDTH
 
-app = typer.Typer(no_args_is_help=True, help="Run Watershed and all that it needs on this machine.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Run Watershed and all that it needs on this machine."
+)
 State = Annotated[Path | None, typer.Option(help="State folder of the stack; var/stack by default.")]
 INTERRUPTED = 130
 
@@ -44,11 +48,11 @@ def up(state: State = None) -> None:
 
 @app.command()
 def down(state: State = None) -> None:
-    """Stop the stack; its data stays."""
+    """Stop the stack, and the demo's where that was kept; data stays."""
     console = Console()
     with _told_plainly(), console.status("Stopping"):
-        stopped = Stack(state).stop()
-    console.print("Watershed is down." if stopped else "Watershed was not running.")
+        stopped = [Stack(folder).stop() for folder in ([state] if state else [None, KEPT_DEMO])]
+    console.print("Watershed is down." if any(stopped) else "Watershed was not running.")
 
 
 @app.command()
@@ -65,11 +69,16 @@ def status(
     raise typer.Exit(0 if found.healthy else 1)
 
 
-@app.command()
+@app.command(short_help="Print what reaches the stack, for a shell's eval.")
 def env(state: State = None) -> None:
-    """Print what reaches the stack, for `eval "$(watershed dev env)"`."""
+    """Print what reaches the stack, for `eval "$(watershed dev env)"`; `watershed_off` then takes it back."""
     with _told_plainly():
-        typer.echo(exports(Stack(state).env))
+        stack = Stack(state)
+        if not stack.record:
+            raise StackFailed(f"The stack in {stack.folder.path} is down: `make up` or `watershed dev up` starts it.")
+        typer.echo(exports(for_tools(stack.env), os.environ, str(Path(sys.executable).parent)))
+        if not sys.stdout.isatty():
+            typer.echo("This shell reaches the stack now; `watershed_off` takes that back.", err=True)
 
 
 @app.command()
@@ -90,6 +99,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for machines.")] = False,
     state: Annotated[Path, typer.Option(help="State folder, wiped at start.")] = DEMO,
     purchases: Annotated[Path | None, typer.Option(help="Other purchases, in the format of the sample.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running, to look around in it.")] = False,
 ) -> None:
     """Run the pipelines on the sample data in a stack of its own, and show what arrived."""
     console = Console(stderr=as_json)
@@ -97,7 +107,8 @@ def demo(
         console.width = LOG_WIDTH
     with _told_plainly():
         try:
-            found = Demo(console, state.resolve(), purchases).run()
+            shown = Demo(console, state.resolve(), purchases, keep)
+            found = shown.run()
         except KeyboardInterrupt:
             console.print("Interrupted: everything was stopped.")
             raise typer.Exit(INTERRUPTED) from None
@@ -106,11 +117,15 @@ def demo(
     else:
         show_summary(console, found)
         console.print(
-            f"Start of the stack {found['seconds']['start']:.1f} s, all {found['seconds']['total']:.1f} s.\n"
-            "To look around: [bold]make up[/] starts a stack that stays, prints the address of the Airflow UI "
-            "(no password) and keeps its state; [bold]make down[/] stops it.",
+            f"Start of the stack {found['seconds']['start']:.1f} s, all {found['seconds']['total']:.1f} s.",
             highlight=False,
         )
+        if keep:
+            console.print(
+                f"\nThe stack runs on; `make down` stops it.\n{welcome(shown.stack)}", markup=False, soft_wrap=True
+            )
+        else:
+            console.print("To look at all of it, in Airflow, Slack and the warehouses: [bold]make demo KEEP=1[/]")
 
 
 @contextmanager

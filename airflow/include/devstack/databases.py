@@ -7,7 +7,16 @@ from collections.abc import Iterable
 import psycopg
 from psycopg import sql
 
-from devstack.environment import DATABASES
+from devstack.environment import DATABASES, WAREHOUSE
+
+# Sequences that belong to a column go with its table.
+NOT_ITS_OWN = """
+SELECT 'SCHEMA', quote_ident(nspname) FROM pg_namespace
+WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND nspowner <> %(owner)s::regrole
+UNION ALL
+SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass::text FROM pg_class
+WHERE relkind IN ('r', 'p', 'v') AND relnamespace::regnamespace::text !~ '^pg_|^information_schema$'
+  AND relowner <> %(owner)s::regrole"""
 
 
 def create_databases(names: Iterable[str]) -> None:
@@ -19,6 +28,19 @@ def create_databases(names: Iterable[str]) -> None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
+def give_warehouse_away() -> None:
+    """Let the warehouse belong to a user of its name, with all that an earlier version has made in it."""
+    user = sql.Identifier(WAREHOUSE)
+    with psycopg.connect(dbname=WAREHOUSE, autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [WAREHOUSE]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(WAREHOUSE)))
+        connection.execute(sql.SQL("ALTER DATABASE {0} OWNER TO {0}").format(user))
+        for kind, name in connection.execute(NOT_ITS_OWN, {"owner": WAREHOUSE}).fetchall():
+            connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.SQL(name), user))
+
+
 if __name__ == "__main__":
     os.environ.pop("PGDATABASE", None)
     create_databases(sys.argv[1:] or DATABASES)
+    if not sys.argv[1:]:
+        give_warehouse_away()

@@ -9,40 +9,60 @@ from typing import Any
 
 from rich.console import Console
 
-from devstack.folder import REPOSITORY, write_json
+from devstack.environment import DOMAINS_DIR
+from devstack.folder import DEMO, INCLUDE, REPOSITORY, write_json
 from devstack.progress import Progress
 from devstack.stack import Stack
-from devstack.tour import tour
-
-DEMO = REPOSITORY / "var" / "demo"
+from devstack.tour import DOMAIN, TourFailed, tour
 
 
 @dataclass
 class Demo:
-    """One run of the demo in a state folder that is wiped first."""
+    """One run of the demo in a state folder that is wiped first; with `keep` its stack runs on once all went well."""
 
     console: Console
     state: Path = DEMO
     purchases: Path | None = None
+    keep: bool = False
+
+    @property
+    def stack(self) -> Stack:
+        """The demo's stack, in which its own domain takes part and no other that lies in the checkout."""
+        alone = self.state / "domain"
+        folders = {DOMAINS_DIR: alone / "domains", "AIRFLOW__CORE__DAGS_FOLDER": alone / "dags"}
+        return Stack(self.state / "stack", overrides={name: str(folder) for name, folder in folders.items()})
 
     def run(self) -> dict[str, Any]:
         """Run it and give its summary, which is also left in `summary.json`.
 
-        Raises TourFailed, StackFailed. Whatever happens, no process stays behind.
+        Raises TourFailed, StackFailed. After a failure no process stays behind.
         """
-        stack = Stack(self.state / "stack")
-        stack.stop()
+        self.stack.stop()
         shutil.rmtree(self.state, ignore_errors=True)
+        self._set_apart()
+        stack, done = self.stack, False
         try:
             began = time.monotonic()
             with Progress(self.console) as progress:
-                stack.start(watch=progress.show, owned=True)
+                stack.start(watch=progress.show, owned=not self.keep)
             os.environ.update(stack.env)
             up = time.monotonic()
             found = tour(self.console, self.purchases)
             seconds = {"start": up - began, "total": time.monotonic() - began}
+            done = True
+        except TourFailed as error:
+            raise TourFailed(f"{error} They are in {stack.folder.path / 'logs'}.") from error
         finally:
-            stack.stop()
+            if not (done and self.keep):
+                stack.stop()
         found["seconds"] |= {name: round(value, 1) for name, value in seconds.items()}
         write_json(self.state / "summary.json", found)
         return found
+
+    def _set_apart(self) -> None:
+        """Make a folder of domains and one of DAGs that hold what the demo shows, as links."""
+        for kind, names in {"domains": [DOMAIN], "dags": [DOMAIN, "upkeep"]}.items():
+            folder = self.state / "domain" / kind
+            folder.mkdir(parents=True)
+            for name in names:
+                (folder / name).symlink_to((INCLUDE if kind == "domains" else REPOSITORY / "airflow") / kind / name)

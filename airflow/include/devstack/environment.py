@@ -10,15 +10,19 @@ from typing import Any
 from dotenv import dotenv_values
 
 from common.core.settings import BESIDE_US, Settings
-from devstack.folder import INCLUDE, REPOSITORY, StateFolder
+from devstack.folder import INCLUDE, KEPT_DEMO, REPOSITORY, StateFolder, read_json, state_folder
 from devstack.keys import Keys
 from devstack.ports import HOST
+from devstack.record import read_record
 
 ACCOUNT = "000000000000"  # the account that the object store's queues live in
 REGION = "us-east-1"
-DATABASES = ("airflow", "watershed", "warehouse")
+WAREHOUSE = "warehouse"  # name, user and password, as in Compose
+DATABASES = ("airflow", "watershed", WAREHOUSE)
 PREFIX = "WATERSHED_"
-DOMAINS_DIR = "WATERSHED_DOMAINS_DIR"
+DOMAINS_DIR, LEDGER_URL = "WATERSHED_DOMAINS_DIR", "WATERSHED_LEDGER_URL"
+# Keys of Airflow's services among themselves, and the path of their processes.
+SERVICES_ONLY = {"AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY", "PYTHONPATH"}
 # These describe somebody else's Airflow, cloud account or Python; a stack inherits none of them.
 FOREIGN = ("AIRFLOW", "AWS_", "PG", "PYTHON", PREFIX)
 
@@ -36,6 +40,7 @@ def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chose
         **_aws(ports),
         **_postgres(ports, keys),
         **_watershed(ports, keys),
+        "STANDINS_URL": f"http://{HOST}:{ports['slack']}",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "PYTHONPATH": str(INCLUDE),
         **_direct(),
@@ -55,14 +60,49 @@ def for_children(env: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, **env, "SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def exports(env: Mapping[str, str]) -> str:
-    """Write the environment as lines for a POSIX shell's `eval`."""
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(env.items()))
+def for_tools(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what commands and tools need to reach the stack, without the keys that only Airflow's services use."""
+    return {name: value for name, value in env.items() if name not in SERVICES_ONLY}
+
+
+def exports(env: Mapping[str, str], own: Mapping[str, str], programs: str) -> str:
+    """Write lines for a POSIX shell's `eval`: the environment, the folder of programs on PATH, and what undoes it.
+
+    `own` is the shell's environment as it is now, which the function `watershed_off` brings back.
+    """
+    wanted = dict(env)
+    if programs not in own.get("PATH", "").split(os.pathsep):
+        wanted["PATH"] = os.pathsep.join(filter(None, (programs, own.get("PATH", ""))))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(wanted.items())]
+    if all(own.get(name) == value for name, value in wanted.items()):
+        return "\n".join(lines)  # it is this stack's shell already, and knows the way back
+    back = [f"export {name}={shlex.quote(own[name])}" if name in own else f"unset {name}" for name in sorted(wanted)]
+    return "\n".join([*lines, "watershed_off() {", *back, "unset -f watershed_off", "}"])
+
+
+def adopt() -> None:
+    """Let this process reach the checkout's stack, or the demo's that was kept, unless its environment names a ledger.
+
+    What the environment says of settings wins over what the stack was started with.
+    """
+    if LEDGER_URL in os.environ:
+        return
+    for folder in (state_folder(), state_folder(KEPT_DEMO)):
+        record, plan = read_record(folder), read_json(folder.plan)
+        if plan and record and record.alive:
+            mine = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+            os.environ.update(for_tools(plan["env"]) | mine)
+            return
 
 
 def database_url(driver: str, database: str, ports: Mapping[str, int], keys: Keys) -> str:
     """Return the SQLAlchemy address of one of the stack's databases."""
     return f"{driver}://postgres:{keys.postgres}@{HOST}:{ports['postgres']}/{database}"
+
+
+def warehouse_address(ports: Mapping[str, int]) -> str:
+    """Return the address of the warehouse with its login, which is that of Compose."""
+    return f"postgresql://{WAREHOUSE}:{WAREHOUSE}@{HOST}:{ports['postgres']}/{WAREHOUSE}"
 
 
 def _aws(ports: Mapping[str, int]) -> dict[str, str]:
@@ -93,6 +133,7 @@ def _airflow(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[
         "API_AUTH": {"JWT_SECRET": keys.jwt},
         "CORE": {
             "DAGS_ARE_PAUSED_AT_CREATION": False,
+            "DAG_DISCOVERY_SAFE_MODE": False,  # it passes over files without the words "airflow" and "dag"
             "DAGS_FOLDER": REPOSITORY / "airflow" / "dags",
             "EXECUTION_API_SERVER_URL": f"{api}/execution/",
             "FERNET_KEY": keys.fernet,
@@ -131,9 +172,9 @@ def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> d
             "conn_type": "postgres",
             "host": HOST,
             "port": ports["postgres"],
-            "login": "postgres",
-            "password": keys.postgres,
-            "schema": "warehouse",
+            "login": WAREHOUSE,
+            "password": WAREHOUSE,
+            "schema": WAREHOUSE,
         },
         "WAREHOUSE_DUCKDB": {"conn_type": "duckdb", "host": str(folder.path / "warehouse.duckdb")},
         "SLACK_DEFAULT": {
@@ -157,7 +198,7 @@ def _settings() -> dict[str, str]:
 
 def _watershed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:
     return {
-        f"{PREFIX}LEDGER_URL": database_url("postgresql+psycopg", "watershed", ports, keys),
+        LEDGER_URL: database_url("postgresql+psycopg", "watershed", ports, keys),
         f"{PREFIX}QUEUE_BASE_URL": f"http://{HOST}:{ports['s3']}/{ACCOUNT}",
     }
 

@@ -13,6 +13,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 INCLUDE = REPOSITORY / "airflow" / "include"
 DEFAULT_STATE = REPOSITORY / "var" / "stack"
+DEMO = REPOSITORY / "var" / "demo"
+KEPT_DEMO = DEMO / "stack"
 
 
 @dataclass(frozen=True)

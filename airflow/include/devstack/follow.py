@@ -1,5 +1,6 @@
 """Follow what a stack does with what landed, from its ledger."""
 
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,17 +13,30 @@ COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
 
 def settled(domain: str) -> bool:
     """Return whether nothing lies in raw any more and no consumer of the domain has anything left to do."""
-    from common.core.assets import Zone
     from common.ledger.database import transaction
     from common.ledger.rings import due
     from common.pipelines.kinds import consumers as consumers_of
-    from common.zones.store import ZoneStore
 
-    if any(found.size or not found.key.endswith("/") for found in ZoneStore(Zone.RAW).list(f"{domain}/")):
+    if in_raw(domain):
         return False
     names = [consumer.name for consumer in consumers_of(domain)]
     with transaction() as connection:
         return not due(connection, names)
+
+
+def in_raw(domain: str) -> int:
+    """Count the files that lie in a domain's raw prefix."""
+    from common.core.assets import Zone
+    from common.zones.store import ZoneStore
+
+    return sum(bool(found.size or not found.key.endswith("/")) for found in ZoneStore(Zone.RAW).list(f"{domain}/"))
+
+
+def waiting(domain: str) -> str:
+    """Say what a domain has still to do."""
+    rows = [f"{row['consumer']} {row['waiting']}" for row in progress(domain) if row["waiting"]]
+    files = f"{in_raw(domain)} files lie in raw"
+    return f"{files}; batches that wait: {', '.join(rows)}." if rows else f"{files}, and no batch waits."
 
 
 def progress(domain: str) -> list[dict[str, Any]]:
@@ -55,10 +69,14 @@ class Following:
     def __init__(self, console: Console, domain: str, files: int) -> None:
         self.console, self.domain, self.files = console, domain, files
         self._live = Live(console=console, refresh_per_second=4, transient=True)
-        self._told = ""
+        self._told, self._began = "", time.monotonic()
 
     def __enter__(self) -> Self:
-        self.console.print(f"Dropped {self.files} files below raw/{self.domain}/; following them.")
+        self.console.print(
+            f"Dropped {self.files} files below raw/{self.domain}/; following them. "
+            "Airflow's first run begins after about ten seconds.",
+            highlight=False,
+        )
         if self.console.is_terminal:
             self._live.start()
         return self
@@ -70,12 +88,13 @@ class Following:
 
     def show(self) -> None:
         """Show where things are."""
-        rows = progress(self.domain)
+        rows, clock = progress(self.domain), f"{time.monotonic() - self._began:3.0f} s"
+        raw = f"{in_raw(self.domain)} of {self.files} files still in raw"
         if self.console.is_terminal:
-            self._live.update(counts_table(rows, "From raw to the warehouse"))
+            self._live.update(counts_table(rows, f"From raw to the warehouse: {clock}, {raw}"))
             return
         kinds = dict.fromkeys(row["kind"] for row in rows)
         parts = [f"{kind} {sum(row['taken'] for row in rows if row['kind'] == kind):,}" for kind in kinds]
-        if (line := "Taken so far: " + ", ".join(parts)) != self._told:
-            self.console.print(line, highlight=False)
+        if (line := f"{raw}; taken so far: {', '.join(parts)}") != self._told:
+            self.console.print(f"{clock}  {line}", highlight=False)
             self._told = line

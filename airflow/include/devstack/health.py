@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
+
 from devstack import postgres
 from devstack.folder import StateFolder
 from devstack.processes import Identity, family, listens
@@ -38,8 +40,16 @@ def runs(probed: Probed) -> bool:
 
 
 def database(probed: Probed) -> bool:
-    """Return whether PostgreSQL takes connections."""
-    return postgres.is_ready(probed.folder, probed.process.pid)
+    """Return whether PostgreSQL takes connections; one that is shutting down or recovering refuses them."""
+    if not postgres.is_ready(probed.folder, probed.process.pid):
+        return False
+    login = {name: probed.env[f"PG{name.upper()}"] for name in ("host", "port", "user", "password")}
+    address = psycopg.conninfo.make_conninfo(dbname="postgres", connect_timeout=int(TIMEOUT), **login)
+    try:
+        psycopg.connect(address).close()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def answers(unit: str, variable: str, path: str) -> Probe:
@@ -54,8 +64,7 @@ def answers_at(url: str) -> bool:
 
 def slack(probed: Probed) -> bool:
     """Return whether the Slack stand-in answers."""
-    base = json.loads(probed.env["AIRFLOW_CONN_SLACK_DEFAULT"])["extra"]["base_url"]
-    return _ask(probed, "slack", base.removesuffix("api/") + "health") is not None
+    return _ask(probed, "slack", probed.env["STANDINS_URL"] + "/health") is not None
 
 
 def beats(component: str) -> Probe:

@@ -1,5 +1,10 @@
 """What a person sees of a stack: it coming up, how it is, and where to look."""
 
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +14,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from devstack.environment import warehouse_address
+from devstack.ports import PREFERRED
+from devstack.postgres import programs
 from devstack.record import Condition, Record, UnitRecord
 from devstack.stack import Stack
 from devstack.status import StackStatus
@@ -68,15 +76,28 @@ def _line(unit: UnitRecord) -> Table:
 def welcome(stack: Stack) -> str:
     """Say where to look."""
     plan = stack.plan
+    here = os.path.relpath
+    psql = "psql" if shutil.which("psql") else here(programs() / "psql")
+    duckdb = here(json.loads(plan.env["AIRFLOW_CONN_WAREHOUSE_DUCKDB"])["host"])
+    ask = f"import duckdb; print(duckdb.connect('{duckdb}', read_only=True).sql('SHOW ALL TABLES'))"
+    command = here(Path(sys.executable).parent / "watershed")
+    state = f" --state {here(stack.folder.path)}" if stack.state else ""
+    moved = [
+        f"{service}: {port} in place of {PREFERRED[service]}, which another program has or had"
+        for service, port in plan.ports.items()
+        if port != PREFERRED[service]
+    ]
     rows = {
-        "Airflow UI": f"{plan.address('api-server')}  (no password: whoever reaches it is admin)",
-        "Asset graph": f"{plan.address('api-server')}/assets",
+        "Airflow": f"{plan.address('api-server')}  (no password; assets: /assets)",
+        "Alerts (Slack)": plan.address("slack"),
         "S3 and SQS": plan.address("s3"),
-        "PostgreSQL": f"{plan.address('postgres')}  (databases airflow, watershed, warehouse)",
-        "Slack stand-in": plan.address("slack"),
-        "Logs": "watershed dev logs [SERVICE] [-f]",
-        "Your shell": 'eval "$(watershed dev env)"',
-        "Other tools": str(stack.folder.stack),
+        "Warehouse": f"{psql} {warehouse_address(plan.ports)}",
+        "DuckDB": f'{here(sys.executable)} -c "{ask}"',
+        "Status": f"{command} status",
+        "Logs": f"{command} dev logs [SERVICE] [-f]{state}",
+        "Your shell": f'eval "$({command} dev env{state})"',
+        "Other tools": here(stack.folder.stack),
+        **({"Ports": "; ".join(moved)} if moved else {}),
     }
     return "\n".join(f"{name:15} {value}" for name, value in rows.items())
 

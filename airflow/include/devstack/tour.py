@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,11 +11,12 @@ import httpx
 from rich.console import Console
 
 from common.core.errors import WatershedError
-from devstack.follow import Following, settled
+from devstack.follow import Following, settled, waiting
 from devstack.summary import show_summary, summarise
 
 DOMAIN = "ecommerce"
 PATIENCE = 1200.0
+SLOW = 30.0  # seconds for an answer
 LOOK = 0.5
 BAD_STAGE = "platinum"
 API = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
@@ -31,15 +33,19 @@ def tour(console: Console, purchases: Path | None = None) -> dict[str, Any]:
 
     Raises TourFailed where patience ends.
     """
-    began, known = time.monotonic(), len(alerts())
+    began, stand_in = time.monotonic(), slack()
+    known = len(alerts()) if stand_in else 0
     fail_on_purpose(api())
     files = drop(purchases)
     last_put = time.time()
     with Following(console, DOMAIN, files) as following:
-        wait_for(lambda: settled(DOMAIN), following.show, "the files to arrive in the warehouse")
-    alert = wait_for(lambda: alerts()[known:], lambda: None, "the alert to reach Slack")
+        wait_for(lambda: settled(DOMAIN), following.show, "the files to arrive in the warehouse", why)
+    alert = "what it was sent: this stack's alerts go to Slack itself"
+    if stand_in:
+        console.print("Waiting for the alert of a DAG that was made to fail.", style="dim")
+        alert = wait_for(lambda: alerts()[known:], lambda: None, "the alert to reach Slack")[0].get("text", "")
     seconds = {"pipelines": time.monotonic() - began}
-    return summarise(DOMAIN, last_put, seconds) | {"alert": alert[0].get("text", "")}
+    return summarise(DOMAIN, last_put, seconds) | {"alert": alert}
 
 
 def api() -> str:
@@ -61,54 +67,77 @@ def drop(purchases: Path | None = None) -> int:
     return len(files)
 
 
-def wait_for(look: Callable[[], Found], show: Callable[[], None], what: str) -> Found:
-    """Look again and again until there is something; raises TourFailed where patience ends."""
+def wait_for(
+    look: Callable[[], Found], show: Callable[[], None], what: str, why: Callable[[], str] = lambda: ""
+) -> Found:
+    """Look again and again until there is something; raises TourFailed where patience ends, with `why`."""
     deadline = time.monotonic() + PATIENCE
     while not (found := look()):
         show()
         if time.monotonic() > deadline:
-            raise TourFailed(f"Waited {PATIENCE:.0f} s for {what}. The logs of the stack say why.")
+            raise TourFailed(f"Waited {PATIENCE:.0f} s for {what}. {why()}".rstrip())
         time.sleep(LOOK)
     show()
     return found
 
 
+def why() -> str:
+    """Say what has still to be done, and which of Airflow's services do not do well."""
+    ill = [f"{name} is {state}" for name, state in sorted(health().items()) if state != "healthy"]
+    services = f"Airflow: {', '.join(ill)}." if ill else "All of Airflow's services say that they are healthy."
+    return f"{waiting(DOMAIN)} {services} `watershed status` says more, and so do the logs of the services."
+
+
+def health() -> dict[str, str]:
+    """Ask the API server how Airflow's services are."""
+    try:
+        found = httpx.get(f"{api()}/api/v2/monitor/health", timeout=SLOW).raise_for_status().json()
+    except httpx.HTTPError as error:
+        return {"api-server": f"silent ({type(error).__name__})"}
+    return {name: str(part.get("status")) for name, part in found.items()}
+
+
 def fail_on_purpose(address: str) -> None:
     """Start the master with a stage that does not exist, so that a run really fails and an alert really goes out."""
-    with httpx.Client(base_url=address, timeout=30) as http:
+    run = f"demo__{time.time():.3f}"  # named, so that a request which is sent again starts no second run
+    with httpx.Client(base_url=address, timeout=SLOW) as http:
+        wait_for(partial(_triggered, http, run), lambda: None, f"{DOMAIN}_master to be read and started")
+
+
+def _triggered(http: httpx.Client, run: str) -> bool:
+    """Start the run; False where the DAG is not known yet or the API takes too long to answer."""
+    try:
         token = http.get("/auth/token").raise_for_status().json()["access_token"]
-        wait_for(lambda: _triggered(http, token), lambda: None, "the DAGs to be read")
-
-
-def _triggered(http: httpx.Client, token: str) -> bool:
-    answer = http.post(
-        f"/api/v2/dags/{DOMAIN}_master/dagRuns",
-        headers={"Authorization": f"Bearer {token}"},
-        json={"logical_date": None, "conf": {"stages": [BAD_STAGE]}},
-    )
-    if answer.status_code == httpx.codes.NOT_FOUND:
+        answer = http.post(
+            f"/api/v2/dags/{DOMAIN}_master/dagRuns",
+            headers={"Authorization": f"Bearer {token}"},
+            json={"dag_run_id": run, "logical_date": None, "conf": {"stages": [BAD_STAGE]}},
+        )
+        if answer.status_code == httpx.codes.CONFLICT:
+            return True
+        answer.raise_for_status()
+    except httpx.TransportError:
         return False
-    answer.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code == httpx.codes.NOT_FOUND or error.response.is_server_error:
+            return False
+        raise
     return True
 
 
 def alerts() -> Sequence[dict[str, Any]]:
     """List the failures that the Slack stand-in has received."""
-    messages = httpx.get(f"{slack()}/messages", timeout=10).raise_for_status().json()
+    messages = httpx.get(f"{slack()}/messages", timeout=SLOW).raise_for_status().json()
     return [message for message in messages if "Failed" in message.get("text", "")]
 
 
 def slack() -> str:
-    """Return the address of the Slack stand-in. Raises TourFailed where alerts go to Slack itself."""
+    """Return the address of the Slack stand-in; nothing where alerts go to Slack itself."""
     from airflow.sdk import BaseHook
 
     from common.core.settings import settings
 
-    conn_id = settings().slack_conn
-    base = BaseHook.get_connection(conn_id).extra_dejson.get("base_url", "")
-    if not base:
-        raise TourFailed(f"The demo reads the alerts of a Slack stand-in, but connection '{conn_id}' is Slack itself.")
-    return str(base).removesuffix("/api/")
+    return str(BaseHook.get_connection(settings().slack_conn).extra_dejson.get("base_url", "")).removesuffix("/api/")
 
 
 def main() -> None:

@@ -1,16 +1,19 @@
 """What reaches a stack, and what of the outside does not."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from common.core.settings import Settings
-from devstack.environment import chosen_by_user, environment, exports, for_children
-from devstack.folder import state_folder
+from devstack.environment import adopt, chosen_by_user, environment, exports, for_children, for_tools
+from devstack.folder import state_folder, write_json
 from devstack.keys import Keys
 from devstack.ports import PREFERRED
+from devstack.processes import identity
+from devstack.record import Record, write_record
 
 KEYS = Keys(postgres="secret", fernet="f", jwt="j", api="a", slack="xoxb-1")
 
@@ -75,8 +78,49 @@ def test_the_connections_are_what_airflow_reads(env: dict[str, str]) -> None:
     assert json.loads(env["AIRFLOW_CONN_WAREHOUSE_DUCKDB"])["host"].endswith("warehouse.duckdb")
 
 
-def test_a_shell_reads_back_what_was_exported() -> None:
+def shell(script: str, env: dict[str, str]) -> str:
+    return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_shell_reads_back_what_was_exported_and_can_take_it_back() -> None:
     awkward = {"A": "it's $HOME `x`", "B": 'two\nlines "quoted"'}
-    script = exports(awkward) + '\nprintf "%s|%s" "$A" "$B"'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{awkward['A']}|{awkward['B']}"
+    own = {"A": "my 'own'", "PATH": "/bin"}
+    shown = 'printf "%s|%s|%s\\n" "$A" "${B-unset}" "$PATH"'
+    script = "\n".join(
+        [exports(awkward, own, "/tools"), shown, "watershed_off", shown, "command -v watershed_off || true"]
+    )
+    assert shell(script, own) == f"{awkward['A']}|{awkward['B']}|/tools:/bin\n{own['A']}|unset|/bin\n"
+
+
+def test_a_shell_that_asks_twice_still_knows_the_way_back() -> None:
+    first = exports({"A": "1"}, {"PATH": "/bin"}, "/tools")
+    second = exports({"A": "1"}, {"A": "1", "PATH": "/tools:/bin"}, "/tools")
+    script = f'{first}\n{second}\nwatershed_off\nprintf "%s|%s" "${{A-unset}}" "$PATH"'
+    assert shell(script, {"PATH": "/bin"}) == "unset|/bin"
+
+
+def test_tools_get_no_keys_of_airflows_services(env: dict[str, str]) -> None:
+    given = for_tools(env)
+    assert not {"f", "j", "a"} & set(given.values())
+    assert {"AWS_ENDPOINT_URL", "PGPORT", "AIRFLOW_CONN_WAREHOUSE", "WATERSHED_LEDGER_URL"} <= given.keys()
+
+
+def test_a_command_finds_the_stack_that_runs(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = state_folder(tmp_path / "stack")
+    monkeypatch.setattr("devstack.environment.state_folder", lambda _path=None: folder)
+    write_json(folder.plan, {"env": env})
+    monkeypatch.setattr(os, "environ", {"WATERSHED_BELLS": "false"})
+    adopt()
+    assert os.environ == {"WATERSHED_BELLS": "false"}, "it runs no more"
+    own = identity(os.getpid())
+    write_record(folder, Record(own.pid, own.started))
+    adopt()
+    assert os.environ == {**for_tools(env), "WATERSHED_BELLS": "false"}
+
+
+def test_a_command_that_has_a_ledger_looks_for_none(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"WATERSHED_LEDGER_URL": "postgresql://mine"})
+    adopt()
+    assert os.environ == {"WATERSHED_LEDGER_URL": "postgresql://mine"}

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,7 +12,7 @@ from common.cli import again, catalogue, contract, inspect_file, ledger, lineage
 from common.core.errors import WatershedError
 from common.observe.log import log_as_json
 
-app = typer.Typer(no_args_is_help=True, help="Watershed: no batch lost, none loaded twice, no bad row dropped.")
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(contract.app, name="contract")
 app.command("inspect")(inspect_file.inspect)
 app.command("apply")(ledger.apply)
@@ -28,6 +29,23 @@ app.add_typer(again.backfill, name="backfill")
 app.add_typer(ledger.ledger, name="ledger")
 app.add_typer(ledger.audit, name="audit")
 app.command("docs")(catalogue.docs)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    shows_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Watershed: no batch lost, none loaded twice, no bad row dropped."""
+    if shows_version:
+        typer.echo(f"watershed {version('watershed')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+    if context.invoked_subcommand != "dev":  # which starts a stack, or asks one, and uses none
+        for found in entry_points(group="watershed.environment"):
+            found.load()()
 
 
 def main() -> None:

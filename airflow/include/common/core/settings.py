@@ -1,6 +1,9 @@
 """Every setting of Watershed, read once from the environment into a frozen object."""
 
 import os
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -11,6 +14,8 @@ from common.core.caches import per_process
 from common.core.errors import ConfigError
 
 OFF = "off"
+PREFIX, DOMAINS_DIR = "WATERSHED_", "WATERSHED_DOMAINS_DIR"
+OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
 L = TypeVar("L", bound="Limits")
 
@@ -18,7 +23,7 @@ L = TypeVar("L", bound="Limits")
 class Limits(BaseSettings):
     """What a file may take of time and memory; needed by commands that reach nothing."""
 
-    model_config = SettingsConfigDict(env_prefix="WATERSHED_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     max_columns: Annotated[int, Field(gt=0)] = 20_000
     max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
@@ -70,7 +75,7 @@ class Settings(Limits):
 
 def domains_dir() -> Path:
     """Return where the contracts are; unlike the other settings it is needed by commands that reach nothing."""
-    return Path(os.environ.get("WATERSHED_DOMAINS_DIR") or BESIDE_US)
+    return Path(os.environ.get(DOMAINS_DIR) or BESIDE_US)
 
 
 @per_process
@@ -89,11 +94,28 @@ def settings() -> Settings:
 
 
 def _read(kind: type[L]) -> L:
+    faults = list(misspelt(os.environ))
     try:
-        return kind()
+        if not faults:
+            return kind()
     except ValidationError as error:
-        faults = "; ".join(
-            f"WATERSHED_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        faults = [
+            f"{PREFIX}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
             for fault in error.errors()
-        )
-        raise ConfigError(f"Watershed is not configured: {faults}. See .env.example.") from error
+        ]
+    raise ConfigError(
+        f"Watershed is not configured: {'; '.join(faults)}. See .env.example; in a checkout `make up` starts a "
+        "stack that commands find by themselves."
+    )
+
+
+def misspelt(env: Mapping[str, str]) -> Iterator[str]:
+    """Name each variable that looks like a setting and is none, with the one that was probably meant.
+
+    Kubernetes makes variables of the services of a namespace, one of which may well be called watershed.
+    """
+    known = [*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), DOMAINS_DIR]
+    for name in sorted(env):
+        if name.startswith(PREFIX) and name not in known and not OF_KUBERNETES.search(name):
+            close = get_close_matches(name, known, 1)
+            yield f"there is no setting {name}" + (f" (did you mean {close[0]}?)" if close else "")

@@ -1,21 +1,44 @@
 """Airflow Assets of datasets in zones, and the schedule that they wake."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 
+from common.contracts.contract import Column, Kind
 from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
+from common.core.errors import ConfigError
 from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
 from common.core.targets import target
+from common.models.model import Model
+from common.pipelines.consumers import declared
 from common.zones.zone import folder, place
 
 
 def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
     """Return the asset of a dataset in a zone."""
-    return Asset(name=asset_name(dataset, zone), uri=place(zone, settings()).uri(folder(dataset)), group=str(zone))
+    uri = place(zone, settings()).uri(folder(dataset))
+    return Asset(name=asset_name(dataset, zone), uri=uri, group=str(zone), extra=_about(dataset))
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    """Return what a person sees of an asset in Airflow: what it is, whose, and its columns or how it is computed."""
+    try:
+        found = declared(dataset)
+    except ConfigError:
+        return {}  # files whose folder no contract names
+    if isinstance(found, Model):
+        made_of = ", ".join(map(str, found.inputs))
+        return {"description": found.description, "key": list(found.key), "slice": found.slice, "made of": made_of}
+    columns = {column.name: _type(column) for column in found.columns}
+    return {"description": found.description, "owner": found.owner, "key": list(found.key), "columns": columns}
+
+
+def _type(column: Column) -> str:
+    return f"decimal({column.precision},{column.scale})" if column.kind is Kind.DECIMAL else column.kind.value
 
 
 def landing_asset(domain: str) -> Asset:
@@ -57,7 +80,8 @@ def output_asset(consumer: Consumer) -> Asset:
         written = LakeAsset.parse(consumer.output)
         return zone_asset(written.dataset, written.zone)
     table = consumer.output.rpartition("@")[0].replace(".", "/")
-    return Asset(name=consumer.name, uri=f"{target(consumer.to).uri}/{table}", group=consumer.to)
+    uri = f"{target(consumer.to).uri}/{table}"
+    return Asset(name=consumer.name, uri=uri, group=consumer.to, extra=_about(consumer.dataset))
 
 
 def doorbell(assets: Sequence[Asset]) -> AssetAny | None:

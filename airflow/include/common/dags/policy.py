@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from common.core.nouns import Consumer
 from common.dags.assets import output_asset
@@ -74,6 +74,21 @@ def hop_task(consumer: Consumer) -> Callable[[], Any]:
         return ring.extra
 
     return work_hop
+
+
+def start_run(dag_id: str, run_id: str) -> None:
+    """Start a run of a DAG from inside a task, once for each id.
+
+    It sends what TriggerDagRunOperator has sent for it, which takes a task and a process for each DAG and shows
+    tasks as skipped where there is nothing to start. Raises AirflowException where Airflow refuses.
+    """
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id))
+    if isinstance(answer, ErrorResponse) and answer.error is not ErrorType.DAGRUN_ALREADY_EXISTS:
+        raise AirflowException(f"{dag_id} could not be started: {answer.error} {answer.detail}.")
 
 
 def validate(context: Mapping[str, Any], consumers: list[Consumer]) -> None:

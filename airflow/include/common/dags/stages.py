@@ -18,7 +18,7 @@ from common.contracts.catalogue import contract_of, contracts
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.dags.assets import bells, doorbell
-from common.dags.policy import HANDED_OVER, hop_task, policy, validate
+from common.dags.policy import HANDED_OVER, hop_task, policy, start_run, validate
 from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
 
@@ -73,14 +73,17 @@ def sweep(domain: str) -> DAG:
 
     @dag(dag_id=f"{domain}_sweep", schedule=schedule, **policy(domain, "sweep", _owner(domain), _doc(sweep, domain)))
     def build() -> None:
-        @task(task_id="look")
-        def look(ti: Any = None) -> list[str]:
+        @task(task_id="start_what_is_due")
+        def start_what_is_due(ti: Any = None) -> list[str]:
             from common.pipelines.work import due_of
 
             due = dict.fromkeys(map(dag_id, due_of(domain)))
-            return [name for name in due if not ti.get_dr_count(dag_id=name, states=["queued", "running"])]
+            idle = [name for name in due if not ti.get_dr_count(dag_id=name, states=["queued", "running"])]
+            for name in idle:
+                start_run(name, f"sweep__{ti.run_id.partition('__')[2]}")
+            return idle
 
-        TriggerDagRunOperator.partial(task_id="start").expand(trigger_dag_id=look())
+        start_what_is_due()
 
     return build()
 

@@ -11,6 +11,7 @@ from common.ledger.places import PARTITIONS
 from common.ledger.tables import batch, consumer, hop
 from common.ledger.untaken import parked, untaken
 
+COUNTS = ("taken", "good", "merged", "refused")
 LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
 
 
@@ -23,6 +24,7 @@ class Ring:
     batches: tuple[str, ...]
     partitions: tuple[str, ...]
     records: int
+    counts: dict[str, int]
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class Ring:
 def to_ring(connection: Connection, name: str) -> Ring | None:
     """Collect every published hop of a consumer that was not rung yet."""
     unrung = (hop.c.consumer == name) & (hop.c.state == "published") & ~hop.c.rung
-    rows = connection.execute(select(hop.c.n, hop.c.good, hop.c.merged).where(unrung)).all()
+    rows = connection.execute(select(hop.c.n, *(hop.c[name] for name in COUNTS)).where(unrung)).all()
     if not rows:
         return None
     output = select(consumer.c.output).where(consumer.c.name == name).scalar_subquery()
@@ -45,6 +47,7 @@ def to_ring(connection: Connection, name: str) -> Ring | None:
         batches=tuple(found.id for found in batches),
         partitions=tuple(sorted({name for found in batches for name in _partitions(found)}))[:LISTED],
         records=sum(row.good + row.merged for row in rows),
+        counts={name: sum(getattr(row, name) for row in rows) for name in COUNTS},
     )
 
 

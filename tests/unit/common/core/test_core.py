@@ -1,5 +1,8 @@
 """Settings, ids and nouns."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +11,7 @@ from common.core.caches import forget
 from common.core.errors import ConfigError
 from common.core.ids import attempt_id, batch_id, short_hash
 from common.core.nouns import Counts, Dataset
-from common.core.settings import settings
+from common.core.settings import limits, settings
 
 pytestmark = pytest.mark.usefixtures("fresh_settings")
 
@@ -18,6 +21,21 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATERSHED_LEDGER_URL", "mysql://x")
     with pytest.raises(ConfigError, match=r"WATERSHED_BUCKET: .* WATERSHED_LEDGER_URL: .* See \.env\.example"):
         settings()
+
+
+@pytest.mark.parametrize("kind", [limits, settings])
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(
+    kind: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATERSHED_SWEEP_CORN", "off")
+    with pytest.raises(ConfigError, match=r"no setting WATERSHED_SWEEP_CORN \(did you mean WATERSHED_SWEEP_CRON\?\)"):
+        kind()
+
+
+def test_what_kubernetes_says_of_a_service_called_watershed_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(f"WATERSHED_API_{name}", "x")
+    assert settings().bucket == "watershed"
 
 
 def test_bells_and_sweeps_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
