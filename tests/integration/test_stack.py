@@ -124,6 +124,28 @@ def test_every_database_takes_the_generated_password_only(env: dict[str, str]) -
         database({**env, "PGPASSWORD": "guessed"})
 
 
+def test_the_warehouse_has_the_login_that_the_readme_says(env: dict[str, str], lasting: Path) -> None:
+    """It is the owner of all that is in there, also of what a version that knew no such user has made."""
+    with database(env) as connection:
+        connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.old (n serial, t text); CREATE VIEW old AS SELECT 1")
+    command = [sys.executable, "-m", "devstack.databases"]
+    for _ in range(2):
+        subprocess.run(command, env={**os.environ, **env}, check=True)
+    with psycopg.connect(f"postgresql://warehouse:warehouse@{env['PGHOST']}:{env['PGPORT']}/warehouse") as connection:
+        connection.execute("INSERT INTO shop.old (t) VALUES ('x'); ALTER TABLE shop.old ADD COLUMN more int")
+        connection.execute("DROP VIEW old; DROP SCHEMA shop CASCADE; CREATE SCHEMA new")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(f"postgresql://warehouse:guessed@{env['PGHOST']}:{env['PGPORT']}/warehouse")
+
+
+def test_a_server_that_is_shutting_down_is_not_ready(tmp_path: Path) -> None:
+    with running(tmp_path / "stack", ["postgres"]) as env:
+        folder = state_folder(tmp_path / "stack")
+        with database(env):  # a smart shutdown waits for it
+            os.kill(pid_of(folder, "postgres"), signal.SIGTERM)
+            until(lambda: not look(folder).healthy, 20)
+
+
 def test_an_object_rings_the_queue_of_its_domain(env: dict[str, str]) -> None:
     s3(env).put_object(Bucket="watershed", Key="raw/pets/cats/a.csv", Body=b"x")
     url = f"{env['WATERSHED_QUEUE_BASE_URL']}/watershed-pets-raw"
@@ -254,7 +276,10 @@ def test_the_command_line_starts_shows_and_stops(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
     assert dev("status").returncode == 1
-    assert dev("env").returncode == 1
+    refused = dev("env")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "is down" in refused.stderr
     Stack(state, ["slack"]).start()
     assert dev("status").returncode == 0
     assert json.loads(dev("status", "--json").stdout)["healthy"]

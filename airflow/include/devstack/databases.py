@@ -32,7 +32,7 @@ def give_warehouse_away() -> None:
     """Let the warehouse belong to a user of its name, with all that an earlier version has made in it."""
     user = sql.Identifier(WAREHOUSE)
     with psycopg.connect(dbname=WAREHOUSE, autocommit=True) as connection:
-        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [WAREHOUSE]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [WAREHOUSE]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(WAREHOUSE)))
         connection.execute(sql.SQL("ALTER DATABASE {0} OWNER TO {0}").format(user))
         for kind, name in connection.execute(NOT_ITS_OWN, {"owner": WAREHOUSE}).fetchall():
