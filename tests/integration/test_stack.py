@@ -138,12 +138,17 @@ def test_the_warehouse_has_the_login_that_the_readme_says(env: dict[str, str], l
         psycopg.connect(f"postgresql://warehouse:guessed@{env['PGHOST']}:{env['PGPORT']}/warehouse")
 
 
-def test_a_server_that_is_shutting_down_is_not_ready(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGSTOP])
+def test_a_server_that_shuts_down_or_takes_no_connection_is_not_ready(tmp_path: Path, how: signal.Signals) -> None:
     with running(tmp_path / "stack", ["postgres"]) as env:
         folder = state_folder(tmp_path / "stack")
-        with database(env):  # a smart shutdown waits for it
-            os.kill(pid_of(folder, "postgres"), signal.SIGTERM)
-            until(lambda: not look(folder).healthy, 20)
+        server = pid_of(folder, "postgres")
+        with database(env):  # a shutdown by SIGTERM waits for it
+            os.kill(server, how)
+            try:
+                until(lambda: not look(folder).healthy, 20)
+            finally:
+                os.kill(server, signal.SIGCONT)
 
 
 def test_an_object_rings_the_queue_of_its_domain(env: dict[str, str]) -> None:
