@@ -205,7 +205,7 @@ def grinding(folder: Path, settings: Mapping[str, str]) -> Iterator[Mill]:
             with psycopg.connect(dbname="warehouse") as connection:
                 url = connection.info.dsn
             mill = Mill({**stack.env, "WAREHOUSE_URL": url}, "mill", folder, stack)
-            mill.until(lambda: len(mill.dags()) == 5, "the DAGs to be read")
+            mill.until(lambda: len(mill.dags()) == 6, "the DAGs to be read")
             yield mill
         finally:
             forget()

@@ -185,7 +185,8 @@ def small_shop() -> Path:
 def _new_env(stack: Mapping[str, str], folder: Path, domains: Path) -> dict[str, str]:
     """Name a world that is to be made."""
     name, server = f"t{uuid.uuid4().hex[:12]}", _server(stack)
-    warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | {"schema": f"{name}_w"}
+    login = {"login": stack["PGUSER"], "password": stack["PGPASSWORD"], "schema": f"{name}_w"}
+    warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | login
     return {
         **stack,
         "WATERSHED_BUCKET": name,
