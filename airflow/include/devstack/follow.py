@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-COUNTS = ("hops", "taken", "good", "merged", "refused", "waiting")
+# What the ledger counts, and what a person reads.
+COUNTS = {"hops": "hops", "taken": "in", "good": "new", "merged": "", "refused": "refused", "waiting": "waiting"}
 
 
 def settled(domain: str) -> bool:
@@ -53,13 +54,16 @@ def progress(domain: str) -> list[dict[str, Any]]:
 
 def counts_table(rows: list[dict[str, Any]], title: str) -> Table:
     """Write the counts of consumers."""
+    from common.pipelines.kinds import KINDS
+
     table = Table(title=title, title_justify="left", box=None, header_style="dim")
     table.add_column("consumer", no_wrap=True)
-    for name in COUNTS:
-        table.add_column("in" if name == "taken" else name, justify="right")
+    for name, word in COUNTS.items():
+        table.add_column(word, justify="left" if name == "merged" else "right", no_wrap=True)
     for row in rows:
-        style = "yellow" if row["waiting"] else ""
-        table.add_row(row["consumer"], *(f"{row[name]:,}" for name in COUNTS), style=style)
+        cells = {name: f"{row[name]:,}" for name in COUNTS}
+        cells["merged"] = f"+ {cells['merged']} {KINDS[row['kind']].merged}" if row["merged"] else ""
+        table.add_row(row["consumer"], *cells.values(), style="yellow" if row["waiting"] else "")
     return table
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from rich.console import Console
 from devstack.folder import REPOSITORY
 from devstack.progress import Progress
 from devstack.stack import Stack
+from devstack.summary import show_summary
 from devstack.tour import api, slack, tour
 
 PICTURES = REPOSITORY / "docs" / "pictures"
@@ -70,11 +72,13 @@ def assets() -> dict[str, int]:
 def main() -> None:
     """Run the demo on a stack and take the pictures."""
     console, stack = Console(), Stack(STATE)
+    shown = Console(record=True, file=StringIO(), width=110)
     try:
         with Progress(console) as progress:
             stack.start(watch=progress.show, owned=True)
         os.environ.update(stack.env)
-        tour(console)
+        show_summary(shown, tour(console))
+        shown.save_svg(str(PICTURES / "demo.svg"), title="make demo")
         take_asset_graph(PICTURES / "asset-graph.png", (ASSET, "ecommerce_gold"))
         take_alert(PICTURES / "alert.png")
     finally:

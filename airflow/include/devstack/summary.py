@@ -14,7 +14,7 @@ QUESTIONS = {
     "cds": "SELECT sum(cds)::bigint FROM ecommerce.fact_transactions",
 }
 TOP = "SELECT customer_id, revenue FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
-COUNTED = ("good", "merged", "refused", "hops")
+COUNTED = ("kind", "good", "merged", "refused", "hops")
 REFUSED = ("consumer", "origin", "reason", "column", "count", "of", "place")
 BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP BY month ORDER BY total DESC LIMIT 1"
 
@@ -79,7 +79,7 @@ def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
 def show_summary(console: Console, found: dict[str, Any]) -> None:
     """Tell a person what arrived, what was refused, and where to look."""
     hops = [{**hop, "taken": hop["in"], "waiting": 0} for hop in found["hops"]]
-    console.print(counts_table(hops, "\nEvery hop: in = good + merged + refused"))
+    console.print(counts_table(hops, "\nEvery step: in = new + updated, folded or repeated + refused"))
     console.print(_refusals(found["refused"]))
     console.print(
         "Refused files lie below quarantine/files/ with their reason, refused rows below quarantine/rows/ with file, "

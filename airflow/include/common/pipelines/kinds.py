@@ -23,9 +23,9 @@ class Kind:
     """One kind of hop.
 
     `consumers` lists those of a domain, `step` names the class that does their hops, made from a consumer. `dag` is
-    the id of the DAG that runs them, with `domain` and `name` to be filled in, and `doc` its page. A replayed batch of
-    zone `redoes` is done again by this kind, which `watershed replay --to` knows as `writes`. `inside` are points
-    of its own at which tests let it fail.
+    the id of the DAG that runs them, with `domain` and `name` to be filled in, and `doc` its page. `merged` is the
+    word for what was taken and gave no row of its own. A replayed batch of zone `redoes` is done again by this kind,
+    which `watershed replay --to` knows as `writes`. `inside` are points of its own at which tests let it fail.
     """
 
     stage: str
@@ -34,6 +34,7 @@ class Kind:
     step: str
     dag: str
     doc: str
+    merged: str = "updated"
     redoes: Zone | None = None
     writes: str = ""
     inside: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ after the copy is verified and recorded.
 
 **When it fails**: nothing is lost; raw files stay until they are recorded. See `watershed status` and
 `watershed quarantine ls`.""",
+        merged="repeated",
         inside=("look.before", "look.after", "look.deleted", "stage.copied", "settle.deleted"),
     ),
     "silver": Kind(
@@ -92,6 +94,7 @@ one commit; control totals must agree, or nothing is published.
 
 **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's
 SQL; the next run goes on from there.""",
+        merged="folded",
         redoes=Zone.SILVER,
         writes="gold",
     ),
