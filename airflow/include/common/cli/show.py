@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
-LOG_WIDTH = 140
+UNLIMITED = 10_000
 
 console = Console()
 if not console.is_terminal:
-    console.width = LOG_WIDTH
+    console.width = UNLIMITED  # a line is a row for grep and the like, however long
 
 
 def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
-    """Print rows; with none, people are told so in a sentence."""
+    """Print rows; with none, people are told so in a sentence.
+
+    A table that the terminal is too narrow for is printed as a block for each row, so that no address is cut.
+    """
     found = [dict(row) for row in rows]
     if as_json:
         print_json(found)
@@ -27,10 +31,21 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
     table = Table(box=None, header_style="bold")
     for column in columns:
         short = all(isinstance(row.get(column), int | datetime | None) for row in found)
-        table.add_column(column, justify="right" if short else "left", overflow="fold", no_wrap=short)
+        table.add_column(column, justify="right" if short else "left", no_wrap=True)
     for row in found:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    console.print(table)
+    if Measurement.get(console, console.options.update(width=UNLIMITED), table).maximum <= console.width:
+        console.print(table)
+    else:
+        _show_blocks(found, columns)
+
+
+def _show_blocks(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    margin = max(map(len, columns)) + 2
+    for row in rows:
+        cells = {column: _cell(row.get(column)) for column in columns}
+        lines = [f"{column:{margin}}{cell}" for column, cell in cells.items() if cell]
+        console.print("\n".join(lines) + "\n", markup=False, highlight=False, soft_wrap=True)
 
 
 def _cell(value: Any) -> str:
