@@ -97,7 +97,7 @@ def show_one(name: Annotated[str, typer.Argument(help="domain.dataset, or a path
         {
             "column": c.name,
             "source": c.source,
-            "type": f"decimal({c.precision},{c.scale})" if c.kind == "decimal" else str(c.kind),
+            "type": c.type,
             "required": c.required,
             "key": c.name in contract.key,
             "personal": c.personal,

@@ -91,7 +91,7 @@ def _limits(column: Column, where: str) -> Iterator[Fault]:
         for name in ("minimum", "maximum", "above", "below"):
             limit = getattr(column, name)
             if limit is not None and abs(limit) >= most_held * 10:
-                yield Fault(place, f"{limit} is beyond what decimal({column.precision},{column.scale}) holds.")
+                yield Fault(place, f"{limit} is beyond what {column.type} holds.")
     yield from _multiple(column, place)
     for value in column.accepted:
         if not _within(value, column):

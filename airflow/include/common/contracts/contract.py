@@ -103,6 +103,11 @@ class Column:
     form: str | None = None
     personal: bool = False
 
+    @property
+    def type(self) -> str:
+        """Return the type as a contract writes it, such as `decimal(12,2)`."""
+        return f"{self.kind}({self.precision},{self.scale})" if self.kind is Kind.DECIMAL else str(self.kind)
+
 
 @dataclass(frozen=True)
 class Partitioning:

@@ -1,7 +1,8 @@
 """What changes between two contracts, and whether a reader or a file would break."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from common.contracts.contract import Column, Contract
 
@@ -24,9 +25,9 @@ def differences(old: Contract, new: Contract) -> list[Difference]:
 
 def _columns(old: Contract, new: Contract) -> Iterator[Difference]:
     before, after = ({c.name: c for c in contract.columns} for contract in (old, new))
-    for name in before.keys() - after.keys():
+    for name in [name for name in before if name not in after]:
         yield Difference(name, "column removed", breaking=True)
-    for name in after.keys() - before.keys():
+    for name in [name for name in after if name not in before]:
         yield Difference(name, "column added", breaking=after[name].required)
     for name in [c.name for c in old.columns if c.name in after]:
         yield from _column(before[name], after[name])
@@ -37,7 +38,8 @@ def _column(old: Column, new: Column) -> Iterator[Difference]:
         was, now = getattr(old, item.name), getattr(new, item.name)
         if was != now:
             optional_now = item.name == "required" and not now
-            yield Difference(f"{old.name}.{item.name}", f"{was} -> {now}", item.name not in LOOSER and not optional_now)
+            change = f"{_in_words(was)} -> {_in_words(now)}"
+            yield Difference(f"{old.name}.{item.name}", change, item.name not in LOOSER and not optional_now)
 
 
 def _table(old: Contract, new: Contract) -> Iterator[Difference]:
@@ -45,4 +47,21 @@ def _table(old: Contract, new: Contract) -> Iterator[Difference]:
     for name in (*meaning, "dialect", "batch"):
         was, now = getattr(old, name), getattr(new, name)
         if was != now:
-            yield Difference(name, f"{was} -> {now}", breaking=name in meaning)
+            yield Difference(name, f"{_in_words(was)} -> {_in_words(now)}", breaking=name in meaning)
+
+
+def _in_words(value: Any) -> str:
+    """Write a value of a contract as a person would say it."""
+    match value:
+        case None | () | frozenset():
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case "":
+            return "the empty text"
+        case tuple() | list() | set():
+            return ", ".join(map(_in_words, value))
+    if is_dataclass(value):
+        set_apart = [item.name for item in fields(value) if getattr(value, item.name) != item.default]
+        return "; ".join(f"{name}: {_in_words(getattr(value, name))}" for name in set_apart) or "nothing"
+    return str(value)

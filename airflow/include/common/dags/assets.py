@@ -6,7 +6,6 @@ from typing import Any
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 
-from common.contracts.contract import Column, Kind
 from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
@@ -33,12 +32,8 @@ def _about(dataset: Dataset) -> dict[str, Any]:
     if isinstance(found, Model):
         made_of = ", ".join(map(str, found.inputs))
         return {"description": found.description, "key": list(found.key), "slice": found.slice, "made of": made_of}
-    columns = {column.name: _type(column) for column in found.columns}
+    columns = {column.name: column.type for column in found.columns}
     return {"description": found.description, "owner": found.owner, "key": list(found.key), "columns": columns}
-
-
-def _type(column: Column) -> str:
-    return f"decimal({column.precision},{column.scale})" if column.kind is Kind.DECIMAL else column.kind.value
 
 
 def landing_asset(domain: str) -> Asset:
