@@ -1,5 +1,9 @@
-"""One whole stack with Airflow, woken by bells alone, with the sample data dropped into it."""
+"""The stack that the demo leaves running, woken by bells alone."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +13,10 @@ import httpx
 import psycopg
 import pytest
 
+from devstack.folder import INCLUDE
 from devstack.follow import settled
 from devstack.stack import Stack
-from devstack.summary import summarise
-from devstack.tour import alerts, drop, fail_on_purpose, wait_for
+from devstack.tour import wait_for
 from tests.stacks import hasten
 from tests.world import World, forget
 
@@ -42,25 +46,22 @@ class Shop(World):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Start everything, drop the sample files with sweeps off, and follow them."""
+    """Run the demo as its user does, with sweeps off, and keep its stack."""
     folder = tmp_path_factory.mktemp("shop")
-    stack = Stack(folder / "stack", overrides={"WATERSHED_SWEEP_CRON": "off"})
+    stack = Stack(folder / "stack")
+    command = [sys.executable, "-m", "common.cli", "dev", "demo", "--keep", "--json", "--state", str(folder)]
+    own = {"WATERSHED_SWEEP_CRON": "off", "PYTHONPATH": str(INCLUDE)}
     with pytest.MonkeyPatch.context() as patch:
         try:
-            stack.start(owned=True)
+            done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-3000:]
             hasten(stack.env)
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()
             with psycopg.connect(dbname="warehouse") as connection:
                 url = connection.info.dsn
-            made = Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, {}, stack)
-            fail_on_purpose(stack.plan.address("api-server"))
-            drop()
-            made.settle()
-            wait_for(alerts, lambda: None, "the alert")
-            made.summary = summarise("ecommerce", 0.0, {})
-            yield made
+            yield Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout), stack)
         finally:
             forget()
             stack.stop()

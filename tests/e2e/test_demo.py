@@ -13,7 +13,7 @@ from devstack.summary import answers
 from devstack.tour import alerts
 from domains.ecommerce.samples.shop import PURCHASES
 from tests.e2e.conftest import Shop
-from tests.e2e.recount import recount
+from tests.recount import recount
 
 PICTURES = Path(__file__).parents[2] / "var" / "test"
 WANTED = ("ecommerce.transactions.bronze", "ecommerce_transactions_to_silver", "ecommerce.transactions.silver")
@@ -29,6 +29,17 @@ def test_the_answers_are_exact(shop: Shop) -> None:
         "cds": 167_881,
     }
     assert answers == recount(PURCHASES)
+
+
+def test_the_summary_is_left_in_a_file(shop: Shop) -> None:
+    assert json.loads((shop.folder / "summary.json").read_text()) == shop.summary
+
+
+def test_only_the_demos_domain_takes_part(shop: Shop) -> None:
+    from common.contracts.catalogue import domains
+
+    assert domains() == ["ecommerce"]
+    assert Path(shop.env["AIRFLOW__CORE__DAGS_FOLDER"]).is_relative_to(shop.folder)
 
 
 def test_every_hop_accounts_for_everything(shop: Shop) -> None:

@@ -1,40 +1,38 @@
-"""The demo without a single bell, on other input: its numbers are as exact."""
+"""Without a single bell everything arrives by sweeps, and where nothing is due nothing runs."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-from domains.ecommerce.samples.shop import PURCHASES
-from tests.e2e.recount import perturb, recount
-from tests.seed import SEED
+import pytest
+
+from tests.mill import Mill, grinding
+
+SWEEP = "mill_sweep"
+SETTINGS = {"WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */5"}
 
 
-def test_sweeps_alone_give_equal_answers_for_perturbed_input(tmp_path: Path) -> None:
-    variant = tmp_path / "purchases.txt"
-    perturb(PURCHASES, variant, SEED)
-    env = {**os.environ, "WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */10"}
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "common.cli",
-            "dev",
-            "demo",
-            "--json",
-            "--state",
-            str(tmp_path / "demo"),
-            "--purchases",
-            variant,
-        ],
-        env={**env, "PYTHONPATH": "airflow/include"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
-    assert found["answers"] == recount(variant), f"SEED={SEED}"
-    assert json.loads((tmp_path / "demo" / "summary.json").read_text()) == found
-    assert not (tmp_path / "demo" / "stack.json").exists()
+@pytest.fixture
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+    with grinding(tmp_path_factory.mktemp("mill"), SETTINGS) as made:
+        yield made
+
+
+def runs(mill: Mill) -> dict[str, list[str]]:
+    """Name the runs of each DAG."""
+    found = mill.ask("GET", "/dags/~/dagRuns?limit=1000")["dag_runs"]
+    return {dag: [run["dag_run_id"] for run in found if run["dag_id"] == dag] for dag in mill.dags()}
+
+
+def test_sweeps_alone_bring_everything_and_rest_when_nothing_is_due(mill: Mill) -> None:
+    for number in range(8):
+        mill.deliver(number)
+        if number == 5:
+            mill.settle()
+    mill.settle()
+    mill.account()
+    known = runs(mill)
+    assert all(run.startswith("sweep__") for dag in known.keys() - {SWEEP, "mill_master"} for run in known[dag])
+    mill.until(lambda: len(runs(mill)[SWEEP]) > len(known[SWEEP]) + 3, "sweeps that find nothing")
+    later = runs(mill)
+    assert {dag: later[dag] for dag in later.keys() - {SWEEP}} == {dag: known[dag] for dag in known.keys() - {SWEEP}}
+    states = {task["state"] for task in mill.ask("GET", f"/dags/{SWEEP}/dagRuns/~/taskInstances")["task_instances"]}
+    assert states <= {"success", "running", "queued", "scheduled", None}
