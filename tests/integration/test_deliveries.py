@@ -1,12 +1,15 @@
 """What a table holds is a function of the deliveries and their order: arrival, duplicates, replays, history, deletes."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import write_deltalake
+from typer.testing import CliRunner
 
+from common.cli.main import app
 from common.core.assets import Zone
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED
@@ -161,6 +164,20 @@ def test_different_rows_of_one_version_are_counted_and_shown(lab: World) -> None
     lab.flow()
     with transaction() as connection:
         assert [(row["n"], row["tied"]) for row in hops(connection, "lab.dated.silver", "", 9)] == [(2, 1), (1, 0)]
+
+
+def test_columns_that_the_contract_lacks_are_counted_in_each_hop_and_shown(lab: World) -> None:
+    lab.land("dated/1.csv", b"k,at,v,colour\na,1,x,red\n")
+    lab.land("dated/2.csv", b"k,at,v,colour,size\nb,1,x,red,9\n")
+    lab.flow()
+    late = b"".join(b'{"k": "c%d", "at": 1, "v": "x"}\n' % n for n in range(3)) + b'{"k": "d", "shape": 1}\n'
+    lab.land("dated/3.ndjson", late)
+    lab.flow()
+    deliver(lab, "dated/4.csv", "e,1,x")
+    lab.flow()
+    found = CliRunner().invoke(app, ["hops", "lab.dated.silver", "--json"])
+    assert [(row["n"], row["unknown"]) for row in json.loads(found.output)] == [(3, 0), (2, 1), (1, 2)]
+    assert "unknown" in CliRunner().invoke(app, ["hops", "lab.dated.silver"]).output
 
 
 def test_a_replay_that_changes_nothing_commits_nothing(lab: World) -> None:

@@ -96,6 +96,7 @@ def hops(
         "merged",
         "refused",
         "tied",
+        "unknown",
         "batches",
         "owner",
         "opened",
