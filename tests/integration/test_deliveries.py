@@ -140,6 +140,28 @@ def test_a_mended_row_has_the_place_of_its_delivery(lab: World, tmp_path: Path) 
     assert values(lab, "newest") == [("a", "second"), ("b", "fine")]
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "parquet"])
+def test_mended_rows_obey_the_rules_of_the_file_that_they_came_from(lab: World, tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        rows = {"k": ["a", "b"], "at": [100.0, 3.0], "v": ["much too long", "much too long"]}
+        pl.DataFrame(rows).write_parquet(tmp_path / "1.parquet")
+        content = (tmp_path / "1.parquet").read_bytes()
+    else:
+        content = b'{"k":"a","at":1e2,"v":"much too long"}\n{"k":"b","at":3,"v":"much too long"}\n'
+    lab.land(f"newest/1.{kind}", content)
+    lab.land("newest/2.csv", b"k,at,v\nc,1e2,much too long\n")
+    lab.flow()
+    for again in ("first", "second"):  # what is refused again was mended before
+        exported(Filter(consumer="lab.newest.silver"), tmp_path / "bad.csv", "tester")
+        text = (tmp_path / "bad.csv").read_text()
+        (tmp_path / "good.csv").write_text(text if again == "first" else text.replace("much too long", "short"))
+        redrive(Filter(consumer="lab.newest.silver"), by("mended"), rows=tmp_path / "good.csv")
+        lab.flow()
+    assert lab.silver("newest").sort("k").select("k", "at", "v").rows() == [("a", 100, "short"), ("b", 3, "short")]
+    found = lab.rows("SELECT reason, \"column\" FROM refusal WHERE state = 'open'", "ledger")
+    assert found == [("type", "at")]
+
+
 def test_arrivals_of_one_second_are_told_apart_in_the_order_of_their_keys(lab: World) -> None:
     for number in range(5):
         lab.land(f"newest/{number}.csv", f"k,at,v\na,1,{number}\n".encode())
