@@ -162,6 +162,18 @@ def test_mended_rows_obey_the_rules_of_the_file_that_they_came_from(lab: World, 
     assert found == [("type", "at")]
 
 
+def test_a_key_that_came_late_is_read_where_an_earlier_version_recorded_the_first_ones_only(lab: World) -> None:
+    lab.land("newest/1.ndjson", b'{"k": "a", "at": 1}\n{"k": "b", "at": 2, "V": "late"}\n')
+    lab.flow("bronze")
+    lab.rows(
+        "UPDATE batch SET place = jsonb_set(place, '{shape}', place->'shape' || "
+        """'{"columns": ["k", "at", "v"], "absent": ["v"]}') WHERE asset = 'lab.newest.bronze' RETURNING id""",
+        "ledger",
+    )
+    lab.flow()
+    assert values(lab, "newest") == [("a", None), ("b", "late")]
+
+
 def test_arrivals_of_one_second_are_told_apart_in_the_order_of_their_keys(lab: World) -> None:
     for number in range(5):
         lab.land(f"newest/{number}.csv", f"k,at,v\na,1,{number}\n".encode())
