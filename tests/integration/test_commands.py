@@ -121,10 +121,22 @@ def test_a_known_word_without_anything_to_show_is_no_fault(world: World) -> None
     assert "Nothing was refused." in told("quarantine", "ls", "ecommerce.users", "--reason", "range")
 
 
-def test_a_condition_that_is_none_is_answered_with_the_columns(world: World) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        "nosuch = 1",
+        "amount =",
+        "amount",
+        "coalesce() = 1",
+        "greatest() = amount",
+        "customer_id = '\udcff'",
+        "a ~ '(url'",
+    ],
+)
+def test_a_condition_that_is_none_is_answered_with_the_columns(world: World, where: str) -> None:
     world.land("transactions/1.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19970101,1,1.00\n")
     world.flow()
-    result = RUN.invoke(app, ["lineage", "up", "ecommerce.transactions", "--where", "nosuch = 1"])
+    result = RUN.invoke(app, ["lineage", "up", "ecommerce.transactions", "--where", where])
     assert isinstance(result.exception, ConfigError)
     text = str(result.exception)
     assert "customer_id, purchased_on" in text

@@ -1,12 +1,15 @@
 """What a table holds is a function of the deliveries and their order: arrival, duplicates, replays, history, deletes."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import write_deltalake
+from typer.testing import CliRunner
 
+from common.cli.main import app
 from common.core.assets import Zone
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED
@@ -137,6 +140,40 @@ def test_a_mended_row_has_the_place_of_its_delivery(lab: World, tmp_path: Path) 
     assert values(lab, "newest") == [("a", "second"), ("b", "fine")]
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "parquet"])
+def test_mended_rows_obey_the_rules_of_the_file_that_they_came_from(lab: World, tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        rows = {"k": ["a", "b"], "at": [100.0, 3.0], "v": ["much too long", "much too long"]}
+        pl.DataFrame(rows).write_parquet(tmp_path / "1.parquet")
+        content = (tmp_path / "1.parquet").read_bytes()
+    else:
+        content = b'{"k":"a","at":1e2,"v":"much too long"}\n{"k":"b","at":3,"v":"much too long"}\n'
+    lab.land(f"newest/1.{kind}", content)
+    lab.land("newest/2.csv", b"k,at,v\nc,1e2,much too long\n")
+    lab.flow()
+    for again in ("first", "second"):  # what is refused again was mended before
+        exported(Filter(consumer="lab.newest.silver"), tmp_path / "bad.csv", "tester")
+        text = (tmp_path / "bad.csv").read_text()
+        (tmp_path / "good.csv").write_text(text if again == "first" else text.replace("much too long", "short"))
+        redrive(Filter(consumer="lab.newest.silver"), by("mended"), rows=tmp_path / "good.csv")
+        lab.flow()
+    assert lab.silver("newest").sort("k").select("k", "at", "v").rows() == [("a", 100, "short"), ("b", 3, "short")]
+    found = lab.rows("SELECT reason, \"column\" FROM refusal WHERE state = 'open'", "ledger")
+    assert found == [("type", "at")]
+
+
+def test_a_key_that_came_late_is_read_where_an_earlier_version_recorded_the_first_ones_only(lab: World) -> None:
+    lab.land("newest/1.ndjson", b'{"k": "a", "at": 1}\n{"k": "b", "at": 2, "V": "late"}\n')
+    lab.flow("bronze")
+    lab.rows(
+        "UPDATE batch SET place = jsonb_set(place, '{shape}', place->'shape' || "
+        """'{"columns": ["k", "at", "v"], "absent": ["v"]}') WHERE asset = 'lab.newest.bronze' RETURNING id""",
+        "ledger",
+    )
+    lab.flow()
+    assert values(lab, "newest") == [("a", None), ("b", "late")]
+
+
 def test_arrivals_of_one_second_are_told_apart_in_the_order_of_their_keys(lab: World) -> None:
     for number in range(5):
         lab.land(f"newest/{number}.csv", f"k,at,v\na,1,{number}\n".encode())
@@ -161,6 +198,20 @@ def test_different_rows_of_one_version_are_counted_and_shown(lab: World) -> None
     lab.flow()
     with transaction() as connection:
         assert [(row["n"], row["tied"]) for row in hops(connection, "lab.dated.silver", "", 9)] == [(2, 1), (1, 0)]
+
+
+def test_columns_that_the_contract_lacks_are_counted_in_each_hop_and_shown(lab: World) -> None:
+    lab.land("dated/1.csv", b"k,at,v,colour\na,1,x,red\n")
+    lab.land("dated/2.csv", b"k,at,v,colour,size\nb,1,x,red,9\n")
+    lab.flow()
+    late = b"".join(b'{"k": "c%d", "at": 1, "v": "x"}\n' % n for n in range(3)) + b'{"k": "d", "shape": 1}\n'
+    lab.land("dated/3.ndjson", late)
+    lab.flow()
+    deliver(lab, "dated/4.csv", "e,1,x")
+    lab.flow()
+    found = CliRunner().invoke(app, ["hops", "lab.dated.silver", "--json"])
+    assert [(row["n"], row["unknown"]) for row in json.loads(found.output)] == [(3, 0), (2, 1), (1, 2)]
+    assert "unknown" in CliRunner().invoke(app, ["hops", "lab.dated.silver"]).output
 
 
 def test_a_replay_that_changes_nothing_commits_nothing(lab: World) -> None:

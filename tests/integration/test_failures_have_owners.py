@@ -2,17 +2,22 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import deltalake.exceptions
 import duckdb
+import polars as pl
 import polars.exceptions
 import psycopg
 import psycopg.errors
 import pytest
 from botocore import exceptions as botocore
-from deltalake.exceptions import DeltaError
+from deltalake import write_deltalake
+from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
 
 from common.core.errors import (
     CommitConflict,
@@ -68,20 +73,65 @@ def test_the_libraries_offer_errors_to_walk_through() -> None:
 
 
 @pytest.mark.parametrize("kind", POLARS, ids=lambda kind: kind.__name__)
-def test_what_polars_cannot_do_is_a_fault_of_the_data(kind: type[BaseException]) -> None:
-    with pytest.raises((kind, StoreUnavailable)) as caught, reading("a table"):
-        raise made(kind, "could not compute")
-    assert isinstance(caught.value, kind)
-    with pytest.raises((kind, StoreUnavailable)) as caught, reading("a table"):
-        raise made(kind, "Object Store error: HTTP 503")
-    assert isinstance(caught.value, StoreUnavailable) == issubclass(kind, polars.exceptions.ComputeError)
+@pytest.mark.parametrize(
+    "words", ["could not compute", "request to the url of a bucket: HTTP 503, connection timed out"]
+)
+def test_what_polars_cannot_do_is_a_fault_of_the_data_whatever_it_quotes(kind: type[BaseException], words: str) -> None:
+    with pytest.raises(kind), reading("a table"):
+        raise made(kind, words)
+
+
+def test_data_that_speaks_of_the_store_is_a_fault_of_the_data(tmp_path: Path) -> None:
+    rows = pl.LazyFrame({"url": ["the bucket's request to https://example.org timed out"]})
+    with pytest.raises(polars.exceptions.ComputeError, match="url"), reading("a table"):
+        rows.select(pl.col("url").str.json_decode(pl.Int64)).collect()
+    write_deltalake(tmp_path / "table", pl.DataFrame({"url": ["request"]}))
+    with pytest.raises(SchemaMismatchError) as caught:
+        write_deltalake(tmp_path / "table", pl.DataFrame({"bucket": [1], "request": [2]}), mode="append")
+    assert committing("append", caught.value) is caught.value
+    with pytest.raises(SchemaMismatchError), reading("a table"):
+        raise caught.value
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+@pytest.mark.parametrize("answer", [503, 500, 403, None])
+def test_a_store_that_fails_under_an_engine_is_an_outage(engine: Any, answer: int | None) -> None:
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if answer:
+                self.send_response(answer)
+                self.send_header("content-length", "0")
+                self.end_headers()
+            else:
+                self.connection.close()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    options = {"aws_access_key_id": "x", "aws_secret_access_key": "y", "aws_region": "x", "aws_allow_http": "true"}
+    options |= {"aws_endpoint_url": f"http://127.0.0.1:{server.server_port}"}
+    few: Any = options | {"max_retries": 1}
+    try:
+        with pytest.raises(StoreUnavailable), reading("a table"):
+            pl.scan_parquet("s3://bucket/x.parquet", storage_options=few).collect(engine=engine)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize("kind", DELTA, ids=lambda kind: kind.__name__)
-def test_what_delta_says_is_an_outage_or_a_lost_race(kind: type[Exception]) -> None:
-    with pytest.raises(StoreUnavailable), reading("a table"):
+def test_what_delta_says_is_an_outage_or_a_lost_race_but_for_a_schema_and_a_missing_table(
+    kind: type[Exception],
+) -> None:
+    others = {SchemaMismatchError: SchemaMismatchError, TableNotFoundError: NotApplied}
+    with pytest.raises(others.get(kind, StoreUnavailable)), reading("a table"):
         raise kind("x")
-    assert isinstance(committing("append", kind("x")), StoreUnavailable | CommitConflict)
+    if kind is not SchemaMismatchError:
+        assert isinstance(committing("append", kind("x")), StoreUnavailable | CommitConflict)
 
 
 OUTAGES = (

@@ -8,21 +8,15 @@ import typer
 
 from common.cli.options import Json
 from common.cli.show import console, show
-from common.contracts.catalogue import (
-    contract_files,
-    contract_of,
-    contracts,
-    domains,
-    faulty_left_out,
-    placed_contract,
-)
+from common.contracts.catalogue import contract_files, contract_of, contracts, domains, placed_contract
 from common.contracts.contract import Contract
 from common.contracts.diff import differences
 from common.contracts.lint import warnings
 from common.contracts.read import read_contract
-from common.core.errors import ContractError
+from common.core.errors import ContractError, ModelError
 from common.core.nouns import Dataset
 from common.core.settings import domains_dir
+from common.models.model import model_files, placed_model
 from common.pipelines.kinds import equal_names
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
@@ -38,18 +32,22 @@ def find(name: str) -> Contract:
 
 
 @app.command()
-def lint(paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts without any.")] = None) -> None:
-    """Check contracts, and without paths also that no two datasets load into one table; exit code 1 at a fault."""
-    found = paths or contract_files(domains_dir())
-    bad = sum(not _sound(path, read_contract if paths else placed_contract) for path in found)
-    clashes = []
-    if not paths:
-        with faulty_left_out():
-            clashes = list(equal_names())
+def lint(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts and models without any.")] = None,
+) -> None:
+    """Check contracts and models' headers; without paths also that no two load one table; exit code 1 at a fault."""
+    found = paths or [*contract_files(), *(path for domain in domains() for path in model_files(domain))]
+    models = [path for path in found if path.suffix == ".sql"]
+    files = [path for path in found if path not in models]
+    bad = sum(not _sound(path, read_contract if paths else placed_contract) for path in files)
+    wrong = sum(not _sound_model(path) for path in models)
+    clashes = [] if paths else list(equal_names())
     for clash in clashes:
         _line(clash)
-    console.print(f"{len(found)} contracts, {bad} with faults.")
-    raise typer.Exit(1 if bad or clashes else 0)
+    console.print(f"{len(files)} contracts, {bad} with faults.")
+    if models:
+        console.print(f"{len(models)} models, {wrong} with faults.")
+    raise typer.Exit(1 if bad or wrong or clashes else 0)
 
 
 def _sound(path: Path, read: Callable[[Path], Contract]) -> bool:
@@ -64,6 +62,16 @@ def _sound(path: Path, read: Callable[[Path], Contract]) -> bool:
         return False
     for warning in warnings(contract):
         _line(f"{path}: warning: {warning}")
+    return True
+
+
+def _sound_model(path: Path) -> bool:
+    """Print what is wrong with a model's header; return whether nothing is."""
+    try:
+        placed_model(path)
+    except ModelError as error:
+        _line(str(error))
+        return False
     return True
 
 

@@ -37,19 +37,23 @@ def status(
     consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show each consumer: what it has taken, what waits, what is parked."""
+    """Show each consumer: what it has taken, what waits and why, what is parked."""
     from common.cli.known import require_consumer
     from common.ledger.database import transaction
     from common.ledger.queries import consumers, incidents
+    from common.pipelines.waits import waits
 
     with transaction() as connection:
         require_consumer(connection, consumer)
         found, open_ones = consumers(connection, consumer), incidents(connection, consumer)
+        waiting = [asdict(one) for one in waits(connection, found, consumer)]
     if as_json:
-        print_json({"consumers": found, "incidents": open_ones})
+        print_json({"consumers": found, "waits": waiting, "incidents": open_ones})
         return
     columns = ["consumer", "hops", "taken", "good", "merged", "refused", "waiting", "parked", "last"]
     show(found, columns, as_json=False, empty="No consumer is known. Run `watershed apply`.")
+    if waiting:
+        show(waiting, ["consumer", "partition", "batches", "word", "since", "why"], as_json=False, empty="")
     if open_ones:
         show(open_ones, ["kind", "consumer", "batch", "opened", "detail"], as_json=False, empty="")
 
@@ -96,6 +100,7 @@ def hops(
         "merged",
         "refused",
         "tied",
+        "unknown",
         "batches",
         "owner",
         "opened",

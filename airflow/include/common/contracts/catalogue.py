@@ -1,8 +1,5 @@
 """Find the contracts: one file a dataset, one folder a domain, no list anywhere."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 from common.contracts.contract import Contract
@@ -13,17 +10,6 @@ from common.core.nouns import Dataset
 from common.core.settings import domains_dir
 
 ENDINGS = (".yaml", ".yml")
-_faulty_left_out: ContextVar[bool] = ContextVar("faulty_left_out", default=False)
-
-
-@contextmanager
-def faulty_left_out() -> Iterator[None]:
-    """Take contracts with faults as not there, inside the block; whoever asks so lists `contract_faults` itself."""
-    before = _faulty_left_out.set(True)
-    try:
-        yield
-    finally:
-        _faulty_left_out.reset(before)
 
 
 def domains(root: Path | None = None) -> list[str]:
@@ -32,23 +18,22 @@ def domains(root: Path | None = None) -> list[str]:
 
 
 def contracts(domain: str, root: Path | None = None) -> dict[str, Contract]:
-    """Read all contracts of a domain, by dataset name.
+    """Read the contracts of a domain that have no fault, by dataset name: a faulty one holds up no other.
 
-    Raises ConfigError for an unknown domain, ContractError with the faults of all of them.
+    Raises ConfigError for an unknown domain.
     """
-    top = root or domains_dir()
+    return dict(_known(root or domains_dir(), domain)[0])
+
+
+def contract_faults(domain: str, root: Path | None = None) -> dict[Path, str]:
+    """Return what is wrong with the other contracts of a domain, by file; raises ConfigError for an unknown domain."""
+    return dict(_known(root or domains_dir(), domain)[1])
+
+
+def _known(top: Path, domain: str) -> tuple[dict[str, Contract], dict[Path, str]]:
     if domain not in domains(top):
         raise ConfigError(f"No domain '{domain}' in {top}. Known: {', '.join(domains(top)) or 'none'}.")
-    good, faults = _read_all(top, domain)
-    if faults and not _faulty_left_out.get():
-        raise ContractError("\n".join(faults.values()))
-    return dict(good)
-
-
-def contract_faults(root: Path | None = None) -> list[str]:
-    """List what is wrong with the contracts of all domains, file by file."""
-    top = root or domains_dir()
-    return [fault for domain in domains(top) for fault in _read_all(top, domain)[1].values()]
+    return _read_all(top, domain)
 
 
 def contract_files(root: Path | None = None) -> list[Path]:
@@ -81,18 +66,20 @@ def _read_all(top: Path, domain: str) -> tuple[dict[str, Contract], dict[Path, s
 
 def placed_contract(path: Path) -> Contract:
     """Read the contract of a file in its domain's folder; raises ContractError also where it is another dataset's."""
-    contract, place = read_contract(path), Dataset(path.parent.parent.name, path.stem)
+    contract, place = read_contract(path), placed_dataset(path)
     if contract.dataset != place:
         raise ContractError(f"{path}: describes {contract.dataset}; its place says {place}.")
     return contract
 
 
+def placed_dataset(path: Path) -> Dataset:
+    """Return the dataset that the place of a contract says."""
+    return Dataset(path.parent.parent.name, path.stem)
+
+
 def contract_of(dataset: Dataset, root: Path | None = None) -> Contract:
     """Read the contract of one dataset, whatever is wrong with others; raises ConfigError naming the known ones."""
-    top = root or domains_dir()
-    if dataset.domain not in domains(top):
-        raise ConfigError(f"No domain '{dataset.domain}' in {top}. Known: {', '.join(domains(top)) or 'none'}.")
-    good, faults = _read_all(top, dataset.domain)
+    good, faults = _known(root or domains_dir(), dataset.domain)
     if dataset.name in good:
         return good[dataset.name]
     if own := [fault for path, fault in faults.items() if path.stem == dataset.name]:

@@ -1,7 +1,7 @@
 """A YAML document with the lines and the very texts of its values, and what YAML made of words that mean another."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,6 +73,11 @@ class Document:
         """Return the line, from 1 on, on which a part begins."""
         return int(self.node(where).start_mark.line) + 1
 
+    def listed(self, faults: Iterable[Fault]) -> str:
+        """Write faults in the order of their lines, each once."""
+        places = sorted({(self.line(fault.where), fault.where, fault.message) for fault in faults})
+        return "; ".join(f"line {line}: {place}: {message}" for line, place, message in places)
+
     def written(self, where: str) -> str:
         """Return the text of a value as it stands in the file."""
         node = self.node(where)
@@ -85,7 +90,7 @@ def parse(text: str, where: str) -> Document:
     try:
         root = loader.get_single_node()
         if root is None:
-            raise ContractError(f"{where}: is not an ODCS v3 contract: it is empty.")
+            raise ContractError(f"{where}: is empty.")
         faults = tuple(_spelling(root, "", ()))
         data = loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -53,10 +53,8 @@ def parse_contract(text: str, where: str = "contract") -> Contract:
     contract, own = _contract(sound, hashlib.sha256(text.encode()).hexdigest()[:12])
     wrong = [*shape, *own, *(faults(contract) if contract else ())]
     if wrong:
-        places = sorted({(document.line(fault.where), fault.where, fault.message) for fault in wrong})
         kind = "is not an ODCS v3 contract: " if shape else ""
-        lines = "; ".join(f"line {line}: {place}: {message}" for line, place, message in places)
-        raise ContractError(f"{where}: {kind}{lines}")
+        raise ContractError(f"{where}: {kind}{document.listed(wrong)}")
     if contract is None:
         raise ContractError(f"{where}: is not an ODCS v3 contract.")
     return contract

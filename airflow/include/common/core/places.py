@@ -66,7 +66,8 @@ class TableVersion:
     """A commit of a lake table: its version, once it is known, the partitions it touched, the slices that wait.
 
     `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept; `tied` those of
-    which several rows have the latest version, so that their content has decided.
+    which several rows have the latest version, so that their content has decided; `unknown` the columns of its files
+    that the contract lacks.
     """
 
     partitions: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class TableVersion:
     waiting: Mapping[str, list[str]] | None = None
     unrestored: int | None = None
     tied: int | None = None
+    unknown: int | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
 

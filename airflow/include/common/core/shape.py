@@ -33,7 +33,7 @@ class Shape:
     written where they differ from it, so that what was written before them stays as it was.
     """
 
-    ADDED: ClassVar = ("escape", "trim", "formulas", "keys")
+    ADDED: ClassVar = ("escape", "trim", "formulas", "keys", "typed")
     format: Format
     compression: Compression
     encoding: str
@@ -49,3 +49,4 @@ class Shape:
     trim: bool = False
     formulas: bool = False
     keys: tuple[str, ...] = ()  # what the columns are called in JSON, where that differs
+    typed: tuple[str, ...] = ()  # columns of mended rows whose values a typed file gave: its rules hold for them

@@ -23,7 +23,10 @@ from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
 
 def domain_dags(domain: str) -> list[DAG]:
-    """Make every DAG that a domain's contracts and models call for, its sweep (where there are any) and its master."""
+    """Make every DAG that a domain's contracts and models call for, its sweep (where there are any) and its master.
+
+    Those with a fault have none, and hold up no other: `dags/upkeep/contracts.py` shows what is wrong with them.
+    """
     found: dict[str, list[Consumer]] = {}
     for consumer in consumers(domain):
         found.setdefault(dag_id(consumer), []).append(consumer)
@@ -183,7 +186,7 @@ def _stage_group(domain: str, stage: str) -> Any:
 def _owner(domain: str) -> str:
     """Return the owner that most contracts of the domain name."""
     owners = [contract.owner for contract in contracts(domain).values()]
-    return max(sorted(set(owners)), key=owners.count)
+    return max(sorted(set(owners)), key=owners.count, default="data-platform")
 
 
 def _doc(function: Any, about: str) -> str:

@@ -13,6 +13,7 @@ from common.core.shape import Compression, Shape
 from common.formats.bounds import require_columns, require_inflated
 from common.formats.chunk import Chunk, Spot, malformed
 from common.formats.footer import Footer, footer
+from common.formats.maps import rows_with_repeated_keys
 from common.formats.names import RECORD, unique_names
 from common.formats.plain import plain
 from common.formats.streams import opened
@@ -26,12 +27,13 @@ def read_parquet(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
     with decompressed(path, shape.compression) as file:
         found = footer(file)
         scan, first = _scan(file, found), 1
+        refused = rows_with_repeated_keys(file, scan.collect_schema()) + 1
         for frame in _batches(scan, path.name, chunk_bytes):
-            yield _chunk(frame, shape, first)
+            yield _chunk(frame, shape, first, refused)
             first += frame.height
         _require_rows(found, first - 1, path.name)
         if first == 1:
-            yield _chunk(pl.DataFrame(schema=scan.collect_schema()), shape, first)
+            yield _chunk(pl.DataFrame(schema=scan.collect_schema()), shape, first, refused)
 
 
 def verify_parquet(path: Path, compression: Compression) -> tuple[str, ...]:
@@ -120,10 +122,12 @@ def _require_rows(found: Footer, rows: int, name: str) -> None:
         raise UnreadableFile("corrupt", message)
 
 
-def _chunk(frame: pl.DataFrame, shape: Shape, first: int) -> Chunk:
+def _chunk(frame: pl.DataFrame, shape: Shape, first: int, refused: pl.Series) -> Chunk:
     numbers = pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True).alias(RECORD)
-    named = plain(frame).rename(dict(zip(frame.columns, shape.columns, strict=True)))
-    return Chunk(named.with_columns(numbers), malformed([]), _spots)
+    named = plain(frame).rename(dict(zip(frame.columns, shape.columns, strict=True))).with_columns(numbers)
+    bad = refused.filter(refused.is_between(first, first + frame.height - 1))
+    reasons = [(spot, "repeated_key") for spot in _spots(bad.to_list())]
+    return Chunk(named.filter(~pl.col(RECORD).is_in(bad.implode())), malformed(reasons), _spots)
 
 
 def _spots(records: Sequence[int]) -> list[Spot]:

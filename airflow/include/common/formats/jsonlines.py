@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from polars.exceptions import ComputeError, PolarsError
 
+from common.core.settings import limits
 from common.formats import jsontext
 
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
@@ -88,10 +89,11 @@ class JsonLines:
         """Read some lines by the standard library; return also which of them are not blank."""
         rows: list[list[str | None]] = []
         kept: list[int] = []
+        deepest = limits().max_depth
         for at, line in zip(places, lines.gather(places), strict=True):
             if not line.strip(" \t\r"):
                 continue
-            values, reason = jsontext.record(line.encode())
+            values, reason = jsontext.record_of(line, deepest)
             if reason:
                 raise ComputeError(reason)
             rows.append(jsontext.texts(values, self.keys))

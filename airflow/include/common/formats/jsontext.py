@@ -20,15 +20,23 @@ class RepeatedKey(ValueError):
 
 def record(line: bytes) -> tuple[dict[str, Any], str | None]:
     """Return the object of a line; nothing, and the reason, if it is no record."""
-    if not is_utf8(line) or not surrogates_paired(line):
+    return record_of(line.decode(), limits().max_depth) if is_utf8(line) else ({}, "bad_encoding")
+
+
+def record_of(line: str, deepest: int) -> tuple[dict[str, Any], str | None]:
+    """Return the object of a line of text; nothing, and the reason, if it is no record."""
+    if "\\" in line and not surrogates_paired(line.encode()):
         return {}, "bad_encoding"
-    if too_deep(line):
+    if line.count("{") + line.count("[") > deepest and too_deep(line.encode()):
         return {}, "too_deep"
+    text = line.strip(_WHITE)
     try:
-        value = DECODER.decode(line.decode().strip(_WHITE))
+        value, end = DECODER.raw_decode(text)
     except RepeatedKey:
         return {}, "repeated_key"
     except ValueError:
+        return {}, "not_json"
+    if end < len(text):
         return {}, "not_json"
     return (value, None) if isinstance(value, dict) else ({}, "not_an_object")
 
@@ -76,7 +84,8 @@ def end_of(text: str, at: int) -> int | None:
 
 def texts(values: dict[str, Any], keys: Sequence[str]) -> list[str | None]:
     """Return the texts of one object's values."""
-    return [_text(values.get(key)) for key in keys]
+    found = map(values.get, keys)
+    return [value if value is None or type(value) is str else _text(value) for value in found]
 
 
 class _Number(str):
@@ -96,24 +105,23 @@ def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is not JSON")
 
 
+_quoted = json.encoder.encode_basestring  # what `json.dumps(..., ensure_ascii=False)` does to a text
+_WORDS = {True: "true", False: "false", None: "null"}
 LAX = json.JSONDecoder()  # finds where a value ends whose keys repeat
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
 
 
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    return str(value) if isinstance(value, str) else _nested(value)
+def _text(value: Any) -> str:
+    return str(value) if type(value) is _Number else _nested(value)
 
 
-def _nested(value: object) -> str:
+def _nested(value: Any) -> str:
     """Write a value with a blank after each comma and colon, as all formats have it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_quoted(key)}: {_nested(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_nested, value)) + "]"
-    return str(value) if isinstance(value, _Number) else _quoted(value)
-
-
-def _quoted(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is _Number:
+        return value  # type: ignore[no-any-return]
+    if kind is dict:
+        return "{" + ", ".join([f"{_quoted(key)}: {_nested(item)}" for key, item in value.items()]) + "}"
+    return "[" + ", ".join([_nested(item) for item in value]) + "]" if kind is list else _WORDS[value]

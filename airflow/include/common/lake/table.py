@@ -1,7 +1,6 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ import polars as pl
 from arro3.core import Table as ArrowTable
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError, TableNotFoundError
 
 from common.core.assets import Zone
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
@@ -26,10 +25,6 @@ COMMIT_RETRIES = 50
 RECENT_COMMITS = 20
 KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
 CHANGE = "_change_type"
-OF_THE_STORE = re.compile(
-    r"object.?store|generic s3|s3 error|http|request|response|connection|network|timed? ?out|url|bucket|checksum",
-    re.IGNORECASE,
-)
 
 
 class LakeTable:
@@ -189,17 +184,18 @@ def _delta_schema(schema: Mapping[str, pl.DataType]) -> DeltaSchema:
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Translate what engines raise when the store fails under them; raises StoreUnavailable.
+    """Translate what engines raise when the store fails under them; raises StoreUnavailable, NotApplied.
 
-    Polars has one class for that and for what it cannot compute: only words tell them apart.
+    Classes tell that from what cannot be computed, whatever words a message quotes: polars has an OSError for the store
+    and its own errors for data; of delta-rs's, a schema that does not fit comes of the data.
     """
     try:
         yield
+    except TableNotFoundError as error:
+        raise NotApplied(f"There is no table for {what}. Run `watershed apply`.") from error
+    except SchemaMismatchError:
+        raise
     except (DeltaError, OSError) as error:
-        raise StoreUnavailable(f"{what} cannot be read: {error}") from error
-    except pl.exceptions.ComputeError as error:
-        if not OF_THE_STORE.search(str(error)):
-            raise
         raise StoreUnavailable(f"{what} cannot be read: {error}") from error
 
 
@@ -207,7 +203,7 @@ def committing(what: str, error: Exception) -> Exception:
     """Translate what delta-rs raises at a commit; whether anything was committed, only the head can say."""
     if isinstance(error, CommitFailedError):
         return CommitConflict(f"{what}: {error}")
-    if isinstance(error, DeltaError | OSError):
+    if isinstance(error, DeltaError | OSError) and not isinstance(error, SchemaMismatchError):
         return StoreUnavailable(f"{what}: {error}")
     return error
 

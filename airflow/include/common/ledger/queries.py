@@ -15,11 +15,11 @@ from common.ledger.places import (
     IS_MENDED,
     IS_PARTIAL,
     IS_RERUN,
-    IS_TIED,
     KEY,
     ORIGIN,
     RAW_KEY,
     TIED,
+    UNKNOWN,
     touches,
 )
 from common.ledger.refusals import REDRIVEN
@@ -106,7 +106,8 @@ def batches(connection: Connection, wanted: BatchFilter, limit: int) -> Rows:
 def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows:
     """List hops of consumers whose name begins so, the newest first.
 
-    `tied` counts the keys of which several different rows had the latest version.
+    `tied` counts the keys of which several different rows had the latest version, `unknown` the columns of the hop's
+    files that the contract lacks.
     """
     query = select(
         hop.c.consumer,
@@ -130,9 +131,9 @@ def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows
         query = query.where(hop.c.state == state)
     rows = connection.execute(query.order_by(hop.c.opened_at.desc()).limit(limit)).mappings().all()
     outputs = {batch_id(row["consumer"], row["n"]): row for row in rows}
-    tied = select(batch.c.id, TIED).where(batch.c.id.in_(outputs), IS_TIED)
-    counts = {(outputs[id_]["consumer"], outputs[id_]["n"]): count for id_, count in connection.execute(tied)}
-    return [{**row, "tied": counts.get((row["consumer"], row["n"]), 0)} for row in rows]
+    counted = select(batch.c.id, func.coalesce(TIED, 0), func.coalesce(UNKNOWN, 0)).where(batch.c.id.in_(outputs))
+    found = {id_: {"tied": tied, "unknown": unknown} for id_, tied, unknown in connection.execute(counted)}
+    return [{**row, **found.get(id_, {"tied": 0, "unknown": 0})} for id_, row in outputs.items()]
 
 
 def parked_batches(connection: Connection) -> Rows:

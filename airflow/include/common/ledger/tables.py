@@ -177,6 +177,15 @@ incident = Table(
     Index("uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")),
 )
 
+failure = Table(
+    "failure",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("kind", Text, nullable=False, comment="class of the error"),
+    Column("detail", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

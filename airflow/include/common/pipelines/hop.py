@@ -32,6 +32,7 @@ from common.core.settings import settings
 from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, release, store_counts
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
+from common.ledger.failures import forget_failure
 from common.ledger.incidents import STALE, STOPPED, SUPERSEDED, UNFORESEEN, close_incidents, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
@@ -77,6 +78,8 @@ def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
             lock(connection, step.consumer.name)
             found = _reconciled(connection, step, done)
             held = claim(connection, step.consumer, owner)
+            if held is None:
+                forget_failure(connection, step.consumer.name)
             passed(step.consumer.kind, "claim.during")
     except LedgerAhead as error:
         with transaction() as connection:

@@ -5,13 +5,15 @@ It is read when DAG files are parsed, so a step is named here and loaded when a 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from common.contracts.catalogue import domains
+from common.contracts.catalogue import contract_faults, domains
 from common.core.assets import Zone
-from common.core.errors import ConfigError
+from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Batch, Consumer, Dataset
+from common.models.model import model_faults
 from common.pipelines import consumers as of_domain
 
 if TYPE_CHECKING:
@@ -146,6 +148,22 @@ def all_consumers() -> list[Consumer]:
     return [consumer for domain in domains() for consumer in consumers(domain)]
 
 
+def faults() -> dict[Path, str]:
+    """Return what is wrong with contracts and models of all domains, by file; these have no consumers."""
+    return {
+        path: fault
+        for domain in domains()
+        for found in (contract_faults(domain), model_faults(domain))
+        for path, fault in found.items()
+    }
+
+
+def require_sound() -> None:
+    """Raise ContractError with every fault of every contract and model."""
+    if found := faults():
+        raise ContractError("\n".join(found.values()))
+
+
 def equal_names() -> Iterator[str]:
     """Name the faults of consumers that write one table: two of them would commit over each other."""
     seen: dict[str, Consumer] = {}
@@ -162,7 +180,8 @@ def consumer_named(name: str) -> Consumer:
     """Return the consumer of a name; raises ConfigError naming the known ones."""
     known = {consumer.name: consumer for consumer in all_consumers()}
     if name not in known:
-        raise ConfigError(f"No consumer '{name}'. Known: {', '.join(known)}.")
+        faulty = "".join(f" {path} has a fault, so it has no consumers: {fault}" for path, fault in faults().items())
+        raise ConfigError(f"No consumer '{name}'. Known: {', '.join(known)}.{faulty}")
     return known[name]
 
 

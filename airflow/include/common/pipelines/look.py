@@ -1,13 +1,13 @@
 """Look at a domain's raw prefix: its list is the truth about what has landed."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Connection, select
 
-from common.contracts.catalogue import contracts
+from common.contracts.catalogue import contract_faults, contracts
 from common.contracts.contract import Contract
 from common.core.assets import Asset, Zone, asset_name
 from common.core.ids import batch_id
@@ -30,10 +30,13 @@ def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
     A file that is recorded as taken but still there (its deletion was cut off) is deleted now. An empty object whose
-    key ends in a slash is the folder that a console shows, not a file.
+    key ends in a slash is the folder that a console shows, not a file. Files of a dataset whose contract has a fault
+    stay where they are until it is mended.
     """
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
-    found = [item for item in raw.list(f"{domain}/") if item.size or not item.key.endswith("/")]
+    faulty = tuple(f"{domain}/{path.stem}/" for path in contract_faults(domain))
+    listed = (item for item in raw.list(f"{domain}/") if not item.key.startswith(faulty))
+    found = [item for item in listed if item.size or not item.key.endswith("/")]
     _report_unstorable_keys(domain, [item for item in found if NUL in item.key])
     by_dataset: dict[str, list[Batch]] = {}
     for batch in (_batch(domain, known, item) for item in found if NUL not in item.key):
@@ -86,7 +89,7 @@ def _present(connection: Connection, batches: list[Batch]) -> list[Batch]:
     return present
 
 
-def _batch(domain: str, known: Iterable[str], found: StoredObject) -> Batch:
+def _batch(domain: str, known: Mapping[str, Contract], found: StoredObject) -> Batch:
     parts = found.key.split("/")
     name = parts[1] if len(parts) > 2 and parts[1] in known else UNROUTED
     asset = asset_name(Dataset(domain, name), Zone.RAW)
@@ -96,7 +99,7 @@ def _batch(domain: str, known: Iterable[str], found: StoredObject) -> Batch:
         asset=asset,
         records=1,
         bytes=found.size,
-        partition=partition_of(contracts(domain)[name], found.key) if name != UNROUTED else None,
+        partition=partition_of(known[name], found.key) if name != UNROUTED else None,
         place=RawFile(found.key, found.etag, found.size, modified),
     )
 

@@ -128,6 +128,7 @@ class SilverStep(LakeStep):
                 partitions=tuple(touched) if len(touched) <= MOST_PARTITIONS else (),
                 unrestored=written.unrestored or None,
                 tied=written.tied or None,
+                unknown=written.unknown or None,
             ),
             parents=tuple(batch.id for batch in held.batches),
         )

@@ -1,15 +1,18 @@
 """What the tasks of the DAGs do, without Airflow: each a plain function of names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import make_url
 
-from common.core.errors import ConfigError, TerminalError, WatershedError
+from common.core.errors import ConfigError, LeaseLost, TerminalError, WatershedError
+from common.core.masks import without_values
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
+from common.ledger.failures import keep_failure
 from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ring
 from common.notify.alerts import announce_incidents
 from common.observe.verbs import passed, verb
@@ -20,14 +23,29 @@ from common.pipelines.look import look
 
 def work(consumer: Consumer, owner: str, run_id: str) -> tuple[Drained, Ring | None]:
     """Drain one consumer, tell of its incidents, and give what is to be rung."""
-    step = step_of(consumer)
     try:
-        done = drain(step, owner, run_id)
+        with _remembered(consumer.name):
+            step = step_of(consumer)
+            done = drain(step, owner, run_id)
     finally:
         announce_incidents(consumer.name)
     with verb(step.consumer.kind, "ring"), transaction() as connection:
         ring = to_ring(connection, consumer.name)
     return done, ring
+
+
+@contextmanager
+def _remembered(name: str) -> Iterator[None]:
+    """Keep in the ledger what a run ends with, so that `watershed status` can say why something waits."""
+    try:
+        yield
+    except LeaseLost:  # another attempt is at work, and its end counts
+        raise
+    except Exception as error:
+        detail = str(error) if isinstance(error, WatershedError) else without_values(error)
+        with suppress(WatershedError), transaction() as connection:  # the ledger itself may be what is away
+            keep_failure(connection, name, type(error).__name__, detail)
+        raise
 
 
 def rung(name: str, numbers: list[int]) -> None:

@@ -22,7 +22,7 @@ IN = "__in__"
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a file: its type, None for text; `typed` texts are values of JSON, which knows numbers."""
+    """A column of a file: its type, None for text; `typed` texts are values of a file that knows numbers."""
 
     dtype: pl.DataType | None
     typed: bool = False
@@ -66,8 +66,16 @@ def _field(dtype: pl.DataType, names: list[str], column: Column, shape: Shape | 
         raise UnreadableFile("schema", f"Column {column.source} holds {dtype}, which no column of a contract can be.")
     if dtype not in (pl.String, pl.Null):
         return Field(dtype)
-    json = shape is not None and shape.format in ("json", "ndjson")
-    return Field(None, typed=json and not any(name in shape.strings for name in names) if shape else False)
+    if shape is None:
+        return Field(None)
+    json = shape.format in ("json", "ndjson") and not any(name in shape.strings for name in names)
+    return Field(None, typed=json or any(name in shape.typed for name in names))
+
+
+def typed_columns(frame: pl.DataFrame, contract: Contract, shape: Shape) -> tuple[str, ...]:
+    """Name the contract's columns, as in its files, of which a file has numbers or other values that are no text."""
+    fields = _read(frame, contract, shape)[1]
+    return tuple(c.source for c in contract.columns if fields[c.name].typed or fields[c.name].dtype is not None)
 
 
 def _text(column: Column, known: Field) -> pl.Expr:

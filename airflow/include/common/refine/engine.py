@@ -43,6 +43,7 @@ class Written:
     `records` counts the rows that change, `partitions` names those of the table that they touch, `refused` is the
     address of the refused rows in quarantine. `unrestored` counts the keys whose row was withdrawn, and may have
     replaced another that would be the latest now; `tied` those of which several rows have the latest version.
+    `unknown` counts the columns of the files that the contract lacks.
     """
 
     records: int
@@ -53,6 +54,7 @@ class Written:
     refused: str = ""
     unrestored: int = 0
     tied: int = 0
+    unknown: int = 0
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -133,6 +133,7 @@ class Spooled:
             refused,
             unrestored=self._latest.unrestored if isinstance(self._latest, Redone) else 0,
             tied=self._latest.tied if isinstance(self._latest, Winners) else 0,
+            unknown=len({name for facts in self.facts for name in facts.unknown_columns}),
         )
 
     def _merged(self) -> pl.DataFrame | None:

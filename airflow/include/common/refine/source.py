@@ -1,7 +1,7 @@
 """One file on its way into silver: fetched, with the shape it is read by and the records of it that count."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +10,9 @@ from common.contracts.contract import Contract
 from common.core.assets import Zone
 from common.core.errors import QualityError
 from common.core.nouns import Batch
-from common.core.places import RefusedRows, Rerun
+from common.core.places import BronzeFile, RefusedRows, Rerun
 from common.core.shape import Shape
-from common.formats import Chunk, read
+from common.formats import Chunk, read, sniff
 from common.lake.table import reading
 from common.refine.inspect import inspect_file
 from common.refine.refused import rows_of
@@ -47,7 +47,7 @@ def fetch(contract: Contract, batch: Batch, folder: Path) -> Source:
         bronze.download(stored.key, path, stored.etag)
     except Changed as error:
         raise QualityError(f"{bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
-    shape = stored.shape or inspect_file(path, stored.name, contract)
+    shape = _with_late_keys(path, stored, contract) or inspect_file(path, stored.name, contract)
     if again.skip and again.was and _records_differ(again.was, shape):
         raise QualityError(
             f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "
@@ -56,6 +56,21 @@ def fetch(contract: Contract, batch: Batch, folder: Path) -> Source:
         )
     file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
     return Source(path, shape, file, batch.id, stored.arrived, only, skip, mended=again.file is not None)
+
+
+def _with_late_keys(path: Path, stored: BronzeFile, contract: Contract) -> Shape | None:
+    """Return the recorded shape of a file; of NDJSON with all keys, where only its first objects were looked at.
+
+    An earlier version did so, and then a key that came later was dropped without a word. It named the columns that it
+    expected and had not seen.
+    """
+    known = stored.shape
+    if known is None or known.format != "ndjson" or not known.absent:
+        return known
+    found = sniff(path, stored.name, contract.dialect, contract.sources)
+    if (found.format, found.encoding, found.compression) != (known.format, known.encoding, known.compression):
+        return known
+    return replace(known, columns=found.columns, keys=found.keys, strings=found.strings, absent=found.absent)
 
 
 def _records_differ(one: Shape, other: Shape) -> bool:

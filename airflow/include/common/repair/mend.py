@@ -20,6 +20,7 @@ from common.formats.grammar import is_utf8
 from common.lake.table import reading
 from common.ledger.decisions import DerivedBatch
 from common.ledger.refusals import refused_rows_of
+from common.refine.clean import typed_columns
 from common.refine.match import matched
 from common.refine.refused import rows_of
 from common.refine.source import ORIGIN_RECORD, chunks, fetch
@@ -180,11 +181,19 @@ def _same_records(rows: pl.DataFrame, refusal: dict[str, Any], path: Path) -> No
 def _stored(contract: Contract, derived: DerivedBatch, rows: pl.DataFrame) -> DerivedBatch:
     columns = (ORIGIN_RECORD, *contract.sources)
     with TemporaryDirectory(prefix="watershed-") as spool:
+        typed = _typed(contract, derived.batch, Path(spool))
         local = Path(spool) / "mended.parquet"
         rows.select(pl.col(f"{OURS}record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
         digest = hashlib.sha256(local.read_bytes()).hexdigest()
         key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{derived.batch.id}.parquet"
         found = ZoneStore(Zone.BRONZE).upload(local, key)
-    shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns)
+    shape = Shape("parquet", "none", "utf-8", None, None, header=True, columns=columns, typed=typed)
     (file,) = set(rows[f"{OURS}file"])
     return mended(derived, replace(derived.batch.bronze, key=key, etag=found.etag, size=found.size, shape=shape), file)
+
+
+def _typed(contract: Contract, origin: Batch, spool: Path) -> tuple[str, ...]:
+    """Name the columns of which the rows' own file has typed values: that a CSV brought them back changes no rule."""
+    source = fetch(contract, origin, spool)
+    first = next(chunks(source), None)
+    return typed_columns(first.frame, contract, source.shape) if first else ()

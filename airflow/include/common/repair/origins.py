@@ -1,6 +1,7 @@
 """From rows of a table back to the lines of the files they were made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.assets import Zone, asset_name
-from common.core.errors import ConfigError
+from common.core.errors import ConfigError, WatershedError, is_panic
 from common.core.nouns import Batch, Dataset
 from common.core.targets import TARGETS
 from common.lake.table import current_version, read_at, reading
@@ -72,28 +73,29 @@ def _rows(table: Dataset, where: str) -> pl.DataFrame:
     with reading(uri):
         rows = read_at(uri, current_version(uri))
         columns = rows.collect_schema().names()
-    try:
-        chosen = pl.SQLContext(t=rows).execute(f"SELECT * FROM t WHERE {where}")  # noqa: S608
-        chosen.collect_schema()
-    except pl.exceptions.PolarsError as error:
-        raise ConfigError(
-            f"{where!r} is no condition over {table}: {_first_line(error)}. Its columns: {', '.join(columns)}."
-        ) from error
-    found = _collected(chosen, f"{where!r} is no condition over {table}", uri)
+    with _condition(where, table, columns), reading(uri):
+        found = pl.SQLContext(t=rows).execute(f"SELECT * FROM t WHERE {where}").collect()  # noqa: S608
     if found.is_empty():
         raise ConfigError(f"No row of {table} fulfils {where!r}.")
     return found
 
 
-def _collected(rows: pl.LazyFrame, what: str, uri: str) -> pl.DataFrame:
+@contextmanager
+def _condition(where: str, table: Dataset, columns: Sequence[str]) -> Iterator[None]:
+    """Translate what an engine says of a condition, its panics included; raises ConfigError naming the columns."""
     try:
-        with reading(uri):
-            return rows.collect()
-    except pl.exceptions.PolarsError as error:
-        raise ConfigError(f"{what}: {_first_line(error)}.") from error
+        yield
+    except WatershedError:
+        raise
+    except BaseException as error:
+        if not (isinstance(error, pl.exceptions.PolarsError | UnicodeError) or is_panic(error)):
+            raise
+        why = "the engine cannot compute it" if is_panic(error) else _first_line(error)
+        known = ", ".join(columns)
+        raise ConfigError(f"{where!r} is no condition over {table}: {why}. Its columns: {known}.") from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     """Return what an engine says is wrong, without the plan in which it found it."""
     return str(error).strip().split("\n", 1)[0].rstrip(".;:")
 

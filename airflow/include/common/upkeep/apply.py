@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from common.contracts.catalogue import contract_faults, domains, faulty_left_out
+from common.contracts.catalogue import domains
 from common.core.errors import ConfigError, WatershedError
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import apply_consumer
 from common.ledger.database import migrate, one_at_a_time, transaction
-from common.pipelines.kinds import all_consumers, equal_names, step_of
+from common.pipelines.kinds import all_consumers, equal_names, faults, step_of
 from common.zones.queues import apply_queues
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What was made, and what is wrong with the rest; `errors` are of consumers, `faults` of contracts."""
+    """What was made, and what is wrong with the rest; `errors` are of consumers, `faults` of contracts and models."""
 
     done: tuple[Consumer, ...]
     faults: tuple[str, ...] = ()
@@ -41,19 +41,18 @@ def apply_all() -> Applied:
     command. Raises ConfigError where two consumers would write one table; then nothing is made.
     """
     config, done, errors = settings(), list[Consumer](), list[WatershedError]()
-    with faulty_left_out():
-        if faults := list(equal_names()):
-            raise ConfigError(" ".join(faults))
-        with one_at_a_time():
-            migrate()
-            if config.watches_queue:
-                apply_queues(domains(), config)
-            for consumer in all_consumers():
-                try:
-                    done.append(_applied(consumer, config.hop_max_batches))
-                except WatershedError as error:
-                    errors.append(error)
-    return Applied(tuple(done), tuple(contract_faults()), tuple(errors))
+    if equal := list(equal_names()):
+        raise ConfigError(" ".join(equal))
+    with one_at_a_time():
+        migrate()
+        if config.watches_queue:
+            apply_queues(domains(), config)
+        for consumer in all_consumers():
+            try:
+                done.append(_applied(consumer, config.hop_max_batches))
+            except WatershedError as error:
+                errors.append(error)
+    return Applied(tuple(done), tuple(faults().values()), tuple(errors))
 
 
 def _applied(consumer: Consumer, width: int) -> Consumer:

@@ -8,7 +8,7 @@ from common.ledger.consumers import lock
 from common.ledger.database import drop_tables, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.reconcile import reconcile, report_ahead
-from common.pipelines.kinds import all_consumers, step_of
+from common.pipelines.kinds import all_consumers, require_sound, step_of
 from common.pipelines.look import look
 from common.upkeep.apply import apply
 
@@ -26,8 +26,10 @@ def rebuild(who: str, *, from_nothing: bool = False) -> Rebuilt:
     """Bring a lost or an old ledger to what is true: targets first, then decisions, then what waits in raw.
 
     With `from_nothing` every table is dropped first. Runs beside traffic: a hop that is at work loses its lease, or
-    publishes by compare and set and is found by the next reconcile.
+    publishes by compare and set and is found by the next reconcile. Raises ContractError where a contract or model has
+    a fault: what it has published would be missing.
     """
+    require_sound()
     if from_nothing:
         drop_tables()
     apply()

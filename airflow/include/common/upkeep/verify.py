@@ -16,7 +16,7 @@ from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.reconcile import known_head
 from common.ledger.refusals import refusal_id
 from common.ledger.tables import hop, receipt, refusal
-from common.pipelines.kinds import all_consumers, step_of
+from common.pipelines.kinds import all_consumers, faults, step_of
 from common.pipelines.step import Published, Step
 from common.zones.store import ZoneStore
 
@@ -28,6 +28,8 @@ def verify(only: str = "") -> Iterator[tuple[str, str]]:
 
     Safe beside running hops: ledger and head of a consumer are read under its lock.
     """
+    for path, fault in faults().items() if not only else ():
+        yield path.stem, f"cannot be verified: {fault}"
     for consumer in all_consumers():
         if consumer.name.startswith(only):
             yield from ((consumer.name, difference) for difference in _verify(step_of(consumer)))

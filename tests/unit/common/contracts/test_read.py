@@ -187,7 +187,7 @@ def test_a_contract_in_the_wrong_place_is_refused(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "orders.yaml").write_text(HEAD + ID + LATEST)
     with pytest.raises(ContractError, match=r"describes shop\.orders; its place says toys\.orders"):
-        contracts("toys", tmp_path)
+        contract_of(Dataset("toys", "orders"), tmp_path)
 
 
 def test_a_difference_tells_whether_it_breaks() -> None:

@@ -38,7 +38,7 @@ unknown = st.dictionaries(text.map(lambda name: f"new_{name}"), any_json, max_si
 places: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries(raw, optional={"arrival": number, **rerun}),
     st.fixed_dictionaries({**bronze, "shape": st.none()}, optional={"arrival": number, **rerun}),
-    st.fixed_dictionaries(table, optional={"unrestored": number, "tied": number, "version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
+    st.fixed_dictionaries(table, optional={"unrestored": number, "tied": number, "unknown": number, "version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
     st.fixed_dictionaries({"table": text}, optional=rerun),
     any_json.filter(lambda found: isinstance(found, dict) and not found.keys() & {"modified", "landed", "table", "partitions", *rerun, "was"}),
 )  # fmt: skip

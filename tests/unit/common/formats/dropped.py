@@ -1,12 +1,44 @@
 """Drop bytes as a file, sniff and read them, and compare what comes out with those bytes."""
 
+import gzip
+import io
+import random
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from common.core.errors import UnreadableFile
 from common.core.shape import Dialect, Shape
 from common.formats import Chunk, read, sniff
 from common.formats.streams import opened
+
+TABLE = b'id,name,amount\n1,Ann,1.50\n2,"Bob, B",2\n'
+ROWS = [("1", "Ann", "1.50"), ("2", "Bob, B", "2")]
+NOISE = random.Random(1).randbytes(1 << 14)
+GZIP = gzip.compress(TABLE * 1000 + NOISE.hex().encode(), mtime=0)
+
+
+def zipped(*members: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        for number, member in enumerate(members):
+            opened.writestr(f"member{number}.csv", member)
+    return archive.getvalue()
+
+
+def spoiled(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes(byte ^ 0xFF for byte in data[at : at + 4]) + data[at + 4 :]
+
+
+def refusal(folder: Path, data: bytes, name: str = "file.csv", declared: Dialect | None = None) -> str:
+    path = folder / "refused"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFile) as caught:
+        sniff(path, name, declared)
+    return caught.value.reason
 
 
 class Dropped:

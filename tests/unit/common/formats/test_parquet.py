@@ -1,5 +1,6 @@
 """Parquet: native types, in batches, and refused whole if any of it is broken."""
 
+import ast
 import datetime as dt
 import gzip
 import io
@@ -111,6 +112,40 @@ def test_what_is_not_plain_becomes_one_text(tmp_path: Path, value: object, kind:
     text = text.replace("Infinity", '"Infinity"') if text else text
     assert cells(tmp_path, value, kind) == [text, None]
     assert text is None or text[0] not in "[{" or json.loads(text) is not None
+
+
+MAP = pa.map_(pa.string(), pa.int64())
+TWICE = [("k", 1), ("j", 2), ("k", 3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (TWICE, MAP),
+        ([TWICE], pa.list_(MAP)),
+        ({"p": [{"q": TWICE}]}, pa.struct([("p", pa.list_(pa.struct([("q", MAP)])))])),
+        ([("a", TWICE)], pa.map_(pa.string(), MAP)),
+        ([("a", {"b": [TWICE, None]})], pa.map_(pa.string(), pa.struct([("b", pa.list_(MAP))]))),
+    ],
+)
+def test_a_key_twice_in_a_map_refuses_its_record_wherever_it_stands(
+    tmp_path: Path, value: object, kind: pa.DataType
+) -> None:
+    once: Any = ast.literal_eval(repr(value).replace("('k', 3)", "('l', 3)"))
+    table = pa.table({"x": pa.array([None, once, value, once, value], kind), 'o"dd': [1, 2, 3, 4, 5]})
+    for group in (1, 5):
+        dropped = Dropped(tmp_path, written(table, row_group_size=group), chunk_bytes=1)
+        assert dropped.records == [1, 2, 4]
+        assert [(row[0], row[4]) for row in dropped.malformed] == [(3, "repeated_key"), (5, "repeated_key")]
+        assert dropped.rows[1] == (*dropped.rows[2][:1], 2)
+        assert all(f'"{key}"' in dropped.rows[1][0] for key in "kjl")
+
+
+def test_maps_without_a_key_twice_are_kept(tmp_path: Path) -> None:
+    values: Any = [[("k", 1)], [], None, [("k", None), ("K", 1)]]
+    dropped = Dropped(tmp_path, written(pa.table({"x": pa.array(values, MAP)})))
+    assert dropped.rows == [('{"k": 1}',), ("{}",), (None,), ('{"k": null, "K": 1}',)]
+    assert dropped.malformed == []
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,20 @@ import pytest
 
 from common.core.errors import ConservationError, ModelError
 from common.core.nouns import Dataset
-from common.models.model import Model, read_model
+from common.models.model import Model, model_faults, models, placed_model, read_model
 from common.models.run import run, schema_of, slices, within
 
 ORDERS = Dataset("shop", "orders")
+ORDERS_CONTRACT = """
+apiVersion: v3.0.2
+kind: DataContract
+id: urn:test
+name: orders
+version: 1.0.0
+status: active
+domain: shop
+schema: [{name: orders, properties: [{name: day}, {name: amount, logicalType: integer}]}]
+"""
 ROWS = pl.DataFrame({"day": ["1", "1", "2"], "amount": [1, 2, 3]})
 GOOD = """/*
 description: Totals.
@@ -67,10 +77,47 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
     ("text", "found"),
     [
         ("SELECT 1", "must begin with a"),
-        ("/*\nkey: [a]\n*/ SELECT 1", "no 'description' in the header; no 'slice' in the header; no 'inputs'"),
-        (GOOD.replace("slice: day", "slice: day\ncolour: red"), r"unknown \['colour'\]\. Known: complete, controls"),
-        (GOOD.replace("slice: day", "slice: day\npartition: [total]"), "partitioned by its slice"),
-        (GOOD.replace("equals: sum(amount)", "equal: 1"), "A control needs result, input and equals"),
+        ("/*\n\n*/ SELECT 1", "must begin with a"),
+        ("/*\nkey: [a\n*/ SELECT 1", r"totals\.sql: is not YAML: (?s:.*)line 3"),
+        ("/*\nday\n*/ SELECT 1", "its header is a str; expected a mapping"),
+        ("/*\nkey: [a]\n*/ SELECT 1", "line 2: /: lacks 'description'.*lacks 'inputs'.*lacks 'slice'"),
+        (GOOD.replace("slice: day", "slcie: day"), "line 4: /slcie: no word 'slcie' here. Is 'slice' meant?"),
+        (
+            GOOD.replace("slice: day", "slice: day\ncolour: red"),
+            "line 5: /colour: no word 'colour' here. Known: complete,",
+        ),
+        (GOOD.replace("slice: day", "slice: day\nslice: amount"), "line 5: /slice: 'slice' stands more than once"),
+        (GOOD.replace("slice: day", "slice: 12"), "line 4: /slice: found 12; expected a text: write '12' in quotes"),
+        (GOOD.replace("key: [day]", "key: day"), "line 3: /key: found 'day'; expected a list"),
+        (GOOD.replace("key: [day]", "key: []"), "line 3: /key: is empty"),
+        (GOOD.replace("key: [day]", "key: [day, day]"), "line 3: /key: names day twice"),
+        (
+            GOOD.replace("slice: day", "slice: day\npartition: [total]"),
+            "line 5: /partition: .*partitioned by its slice",
+        ),
+        (GOOD.replace("orders: day", "orders: {slcie: day}"), "/inputs/shop.orders/slcie: no word .* Is 'slice' meant"),
+        (
+            GOOD.replace("orders: day", "orders: {slice: day, history: maybe}"),
+            "history: found 'maybe'; expected true or",
+        ),
+        (
+            GOOD.replace("orders: day", "orders: {slice: day, by: {a: [b]}}"),
+            "/by: follows the changes of an input that is",
+        ),
+        (GOOD.replace("orders: day", "orders: {slice: day, all: true}"), "is either read by slice or whole"),
+        (GOOD.replace("shop.orders: day", "orders: day"), "/inputs/orders: 'orders' is not a dataset"),
+        (
+            GOOD.replace("equals: sum(amount)", "equal: 1"),
+            "line 6: /controls/0/equal: no word 'equal' here. Is 'equals'",
+        ),
+        (GOOD.replace("input: shop.orders", "input: shop.order"), "line 6: /controls/0/input: shop.order is no input"),
+        (GOOD.replace("*/", "complete: [shop.users]\n*/"), "line 7: /complete/0: shop.users is no input of the model"),
+        (
+            GOOD.replace("*/", "load: [{to: duckdb, strategy: full, history: true}]\n*/"),
+            "line 7: /load/0/history: no word",
+        ),
+        (GOOD.partition("SELECT")[0], "there is no SELECT below the header"),
+        ("\n\n" + GOOD.replace("description", "discription"), "line 4: /discription: no word"),
         (
             GOOD.replace("*/", "load: [{to: warehose, strategy: full}]\n*/"),
             r"no warehouse 'warehose'\. Known: warehouse, ",
@@ -81,6 +128,44 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
 def test_a_header_is_checked(tmp_path: Path, text: str, found: str) -> None:
     with pytest.raises(ModelError, match=found):
         model(tmp_path, text)
+
+
+def test_all_faults_of_a_header_are_told_at_once(tmp_path: Path) -> None:
+    wrong = GOOD.replace("orders: day}", "order: day, shop.orders: all}").replace(
+        "[day]\n", "[day, day]\nload: [{to: here, strategy: full}]\npartiton: [day]\n"
+    )
+    (tmp_path / "totals.sql").write_text(wrong)
+    with pytest.raises(ModelError) as caught:
+        read_model(tmp_path / "totals.sql", "shop", {ORDERS, Dataset("shop", "totals")})
+    for place in ("line 3: /key:", "line 4: /load:", "line 5: /partiton: no word",
+                  "line 7: /inputs/shop.order: no dataset 'shop.order'. Is 'shop.orders' meant?",
+                  "line 8: /controls/0/input: shop.orders is read whole", "line 2: /: shop.totals is a dataset"):  # fmt: skip
+        assert place in str(caught.value)
+
+
+def test_a_model_at_fault_hides_no_other(tmp_path: Path) -> None:
+    for folder in ("contracts", "gold"):
+        (tmp_path / "shop" / folder).mkdir(parents=True)
+    (tmp_path / "shop" / "contracts" / "orders.yaml").write_text(ORDERS_CONTRACT)
+    (tmp_path / "shop" / "gold" / "good.sql").write_text(GOOD)
+    (tmp_path / "shop" / "gold" / "latin.sql").write_bytes(GOOD.replace("Totals", "Überschuß").encode("latin-1"))
+    (tmp_path / "shop" / "gold" / "odd.sql").write_text(GOOD.replace("shop.orders: day", "shop.odders: day"))
+    assert list(models("shop", tmp_path)) == ["good"]
+    found = {path.name: fault for path, fault in model_faults("shop", tmp_path).items()}
+    assert list(found) == ["latin.sql", "odd.sql"]
+    assert "cannot be read as UTF-8" in found["latin.sql"]
+    assert "no dataset 'shop.odders'. Is 'shop.orders' meant?" in found["odd.sql"]
+
+
+def test_a_model_waits_for_a_contract_that_has_a_fault(tmp_path: Path) -> None:
+    for folder in ("contracts", "gold"):
+        (tmp_path / "shop" / folder).mkdir(parents=True)
+    (tmp_path / "shop" / "contracts" / "orders.yaml").write_text("a: [")
+    (tmp_path / "shop" / "gold" / "good.sql").write_text(GOOD)
+    assert models("shop", tmp_path) == {}
+    (fault,) = model_faults("shop", tmp_path).values()
+    assert "good.sql: waits for shop.orders, whose contract has a fault." in fault
+    assert placed_model(tmp_path / "shop" / "gold" / "good.sql").key == ("day",)  # its own header has none
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""A contract or model with a fault is seen in Airflow, and holds up no neighbour."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from common.core.caches import forget
+from devstack.folder import INCLUDE
+
+DAGS = Path(__file__).parents[2] / "airflow" / "dags"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the shop that may be spoiled."""
+    shutil.copytree(INCLUDE / "domains" / "ecommerce", tmp_path / "ecommerce")
+    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(tmp_path))
+    yield tmp_path / "ecommerce"
+    forget()
+
+
+def spoil(file: Path, old: str, new: str) -> int:
+    """Write another word into a file; return its line."""
+    text = file.read_text()
+    file.write_text(text.replace(old, new, 1))
+    return text[: text.index(old)].count("\n") + 1
+
+
+def parsed() -> DagBag:
+    forget()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own
+        return DagBag(str(DAGS))
+
+
+def test_others_keep_their_dags_and_the_faults_are_an_import_error(shop: Path) -> None:
+    before = {dag_id: set(dag.task_ids) for dag_id, dag in parsed().dags.items()}
+    contract = spoil(shop / "contracts" / "events.yaml", "required: true", "requierd: true")
+    model = spoil(shop / "gold" / "fact_transactions.sql", "key:", "kee:")
+    bag = parsed()
+    after = {dag_id: set(dag.task_ids) for dag_id, dag in bag.dags.items()}
+    ((file, error),) = bag.import_errors.items()
+    assert file.endswith("contracts.py")
+    assert f"events.yaml: is not an ODCS v3 contract: line {contract}: " in error
+    assert "no word 'requierd' here. Is 'required' meant?" in error
+    assert f"line {model}: /kee: no word 'kee' here. Is 'key' meant?" in error
+    assert before.keys() - after.keys() == {"ecommerce_events_to_silver"}
+    gone = {task for dag_id in after for task in before[dag_id] - after[dag_id]}
+    waiting = {"fact_events", "daily_active_users", "dim_date"}  # they read events
+    loads = {name for name in gone if "_to_" in name and "." not in name}
+    assert gone - loads == {"events", "silver.start_ecommerce_events_to_silver", "fact_transactions", *waiting}
+    assert {name.partition("_to_")[0] for name in loads} <= {"fact_transactions", *waiting}
+    for name in waiting:
+        assert f"{name}.sql: waits for ecommerce.events, whose contract has a fault." in error
+
+
+def test_a_domain_without_one_sound_file_still_has_its_landing_and_its_master(shop: Path) -> None:
+    for folder in ("contracts", "gold"):
+        for file in (shop / folder).iterdir():
+            file.write_text("a: [")
+    bag = parsed()
+    assert {"ecommerce_raw_to_bronze", "ecommerce_master"} <= bag.dags.keys()
+    assert set(bag.dags["ecommerce_raw_to_bronze"].task_ids) == {"look", "unrouted"}
+    ((_, error),) = bag.import_errors.items()
+    for file in (*(shop / "contracts").iterdir(), *(shop / "gold").iterdir()):
+        assert str(file) in error
