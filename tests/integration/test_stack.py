@@ -20,6 +20,7 @@ from slack_sdk import WebClient
 from devstack.folder import INCLUDE, StateFolder, state_folder, write_json
 from devstack.ports import PREFERRED
 from devstack.processes import family, relatives
+from devstack.progress import welcome
 from devstack.record import read_record
 from devstack.stack import Stack, StackFailed, running
 from devstack.status import look
@@ -261,6 +262,18 @@ def test_two_stacks_that_start_at_once_share_nothing(tmp_path: Path, domains: Pa
     finally:
         for stack in stacks:
             stack.stop()
+
+
+def test_a_warehouse_and_a_slack_that_do_not_answer_let_the_stack_come_up(tmp_path: Path) -> None:
+    dead = {"AIRFLOW_CONN_WAREHOUSE": "postgres://u:p@127.0.0.1:1/x", "AIRFLOW_CONN_SLACK_DEFAULT": "slack://:t@"}
+    stack = Stack(tmp_path / "stack", ["apply", "slack"], dead)
+    try:
+        assert stack.start()
+        assert look(stack.folder).healthy
+        assert "Not all applied" in welcome(stack)
+        assert "connection 'warehouse'" in stack.folder.log("apply").read_text()
+    finally:
+        stack.stop()
 
 
 def test_a_step_that_fails_ends_the_start_and_says_why(tmp_path: Path) -> None:

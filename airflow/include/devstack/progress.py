@@ -58,7 +58,8 @@ class Progress:
         for unit in units:
             if unit.condition is Condition.READY and unit.name not in self._told:
                 self._told.add(unit.name)
-                self.console.print(f"{unit.title}: ready after {unit.seconds:.1f} s", highlight=False)
+                part = f" in part: {unit.log} says what is missing" if unit.in_part else ""
+                self.console.print(f"{unit.title}: ready after {unit.seconds:.1f} s{part}", highlight=False)
 
 
 def _line(unit: UnitRecord) -> Table:
@@ -69,7 +70,8 @@ def _line(unit: UnitRecord) -> Table:
     mark = MARKS.get(unit.condition) or Spinner("dots", style="cyan")
     took = f"{unit.seconds:.1f} s" if unit.condition is Condition.READY else ""
     again = f"  restarted {unit.restarts} x" if unit.restarts else ""
-    row.add_row(mark, unit.title, f"{took}{again}")
+    part = f"  in part: {unit.log} says what is missing" if unit.in_part else ""
+    row.add_row(mark, unit.title, f"{took}{again}{part}")
     return row
 
 
@@ -82,6 +84,7 @@ def welcome(stack: Stack) -> str:
     ask = f"import duckdb; print(duckdb.connect('{duckdb}', read_only=True).sql('SHOW ALL TABLES'))"
     command = here(Path(sys.executable).parent / "watershed")
     state = f" --state {here(stack.folder.path)}" if stack.state else ""
+    in_part = stack.record and any(unit.in_part for unit in stack.record.units)
     moved = [
         f"{service}: {port} in place of {PREFERRED[service]}, which another program has or had"
         for service, port in plan.ports.items()
@@ -98,6 +101,7 @@ def welcome(stack: Stack) -> str:
         "Your shell": f'eval "$({command} dev env{state})"',
         "Other tools": here(stack.folder.stack),
         **({"Ports": "; ".join(moved)} if moved else {}),
+        **({"Not all applied": f"{command} status says what waits, and why"} if in_part else {}),
     }
     return "\n".join(f"{name:15} {value}" for name, value in rows.items())
 

@@ -41,6 +41,7 @@ class UnitRecord:
     since: float = 0.0
     seconds: float = 0.0
     restarts: int = 0
+    in_part: bool = False
 
     @property
     def identity(self) -> Identity:

@@ -107,7 +107,8 @@ class Supervisor:
 
     def _ended(self, member: Member) -> bool:
         code = member.leave()
-        if not member.unit.is_service and code == 0:
+        if not member.unit.is_service and code in (0, member.unit.in_part):
+            member.record.in_part = code != 0
             member.became_ready()
             return True
         return self._gave_up(member, _how(code))

@@ -22,6 +22,7 @@ class Unit:
     after: tuple[str, ...] = ()
     probe: health.Probe | None = None
     part_of: str = ""
+    in_part: int = 0  # exit code of a step that did what it could, and says in its log what it could not
     repeats: bool = False  # run again whenever a unit that it comes after has been restarted
     stop: signal.Signals = signal.SIGTERM
     outlives: bool = False  # not told to stop when the supervisor dies
@@ -74,6 +75,7 @@ UNITS = (
         "Watershed's tables",
         ("common.cli", "apply"),
         after=("databases", "infrastructure"),
+        in_part=1,  # a warehouse that does not answer, a contract with a fault: nobody else has to wait for it
         patience=SLOW,
     ),
     Unit(

@@ -55,7 +55,7 @@ def status(
     if waiting:
         show(waiting, ["consumer", "partition", "batches", "word", "since", "why"], as_json=False, empty="")
     if open_ones:
-        show(open_ones, ["kind", "consumer", "batch", "opened", "detail"], as_json=False, empty="")
+        show(open_ones, ["kind", "consumer", "batch", "opened", "told", "detail"], as_json=False, empty="")
 
 
 def batches(

@@ -70,6 +70,7 @@ def incidents(connection: Connection, beginning: str = "") -> Rows:
             incident.c.consumer,
             incident.c.batch,
             incident.c.opened_at.label("opened"),
+            incident.c.notified.label("told"),
             incident.c.detail,
         )
         .where(

@@ -35,8 +35,8 @@ class Wait:
 def waits(connection: Connection, counted: Sequence[Mapping[str, Any]], beginning: str = "") -> list[Wait]:
     """Tell why the work waits that is not being done; `counted` are rows of `ledger.queries.consumers`."""
     declared = {item.name: item for item in all_consumers()}
-    found = [*_undone(beginning), *_unapplied(connection, declared, beginning)]
     asked = _Asked(connection, declared)
+    found = [*_undone(beginning), *asked.unapplied(beginning)]
     for row in counted:
         found += asked.of(row)
     return found
@@ -47,13 +47,6 @@ def _undone(beginning: str) -> Iterator[Wait]:
         name = f"{path.parent.parent.name}.{path.stem}"
         if name.startswith(beginning):
             yield Wait(name, "faulty", f"{_short(fault)} Mend it; `watershed contract lint` tells all.")
-
-
-def _unapplied(connection: Connection, declared: Mapping[str, Consumer], beginning: str) -> Iterator[Wait]:
-    known = set(connection.scalars(select(consumer.c.name)))
-    for name in declared:
-        if name not in known and name.startswith(beginning):
-            yield Wait(name, "unapplied", "The ledger does not know it yet: run `watershed apply`.")
 
 
 class _Asked:
@@ -74,6 +67,15 @@ class _Asked:
         held = held.where(incident.c.kind == PARKED, incident.c.closed_at.is_(None)).order_by(incident.c.id)
         for row in connection.execute(held):
             self.parked.setdefault(row.consumer, []).append(row)
+
+    def unapplied(self, beginning: str) -> Iterator[Wait]:
+        """Tell which consumers `apply` has not made yet, and what it could not do for them."""
+        known = set(self.connection.scalars(select(consumer.c.name)))
+        silent = {self.declared[name].to: name for name in self.failures if name in self.declared}
+        for name, item in self.declared.items():
+            if name not in known and name.startswith(beginning):
+                failed = self._failure(name) or self._failure(silent.get(item.to, ""))
+                yield Wait(name, "unapplied", f"The ledger does not know it yet: run `watershed apply`.{failed}")
 
     def of(self, row: Mapping[str, Any]) -> Iterator[Wait]:
         """Tell of one consumer what waits."""

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from common.contracts.catalogue import domains
-from common.core.errors import ConfigError, WatershedError
+from common.core.errors import ConfigError, TargetUnavailable, WatershedError
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.consumers import apply_consumer
 from common.ledger.database import migrate, one_at_a_time, transaction
+from common.ledger.failures import forget_failure, keep_failure
 from common.pipelines.kinds import all_consumers, equal_names, faults, step_of
 from common.zones.queues import apply_queues
 
@@ -41,6 +42,7 @@ def apply_all() -> Applied:
     command. Raises ConfigError where two consumers would write one table; then nothing is made.
     """
     config, done, errors = settings(), list[Consumer](), list[WatershedError]()
+    silent = set[str]()  # warehouses that did not answer: to ask each table's again would take minutes
     if equal := list(equal_names()):
         raise ConfigError(" ".join(equal))
     with one_at_a_time():
@@ -48,10 +50,16 @@ def apply_all() -> Applied:
         if config.watches_queue:
             apply_queues(domains(), config)
         for consumer in all_consumers():
+            if consumer.to in silent:
+                continue
             try:
                 done.append(_applied(consumer, config.hop_max_batches))
             except WatershedError as error:
                 errors.append(error)
+                if isinstance(error, TargetUnavailable) and consumer.to:
+                    silent.add(consumer.to)
+                with transaction() as connection:
+                    keep_failure(connection, consumer.name, type(error).__name__, str(error))
     return Applied(tuple(done), tuple(faults().values()), tuple(errors))
 
 
@@ -60,4 +68,5 @@ def _applied(consumer: Consumer, width: int) -> Consumer:
     step.apply()
     with transaction() as connection:
         apply_consumer(connection, step.consumer, width)
+        forget_failure(connection, step.consumer.name)
     return step.consumer
