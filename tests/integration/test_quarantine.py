@@ -261,13 +261,17 @@ def test_a_decision_about_nothing_in_particular_is_refused(spoiled: World, tmp_p
 
 
 def test_wrong_files_are_answered_with_a_sentence(spoiled: World, tmp_path: Path) -> None:
-    file = tmp_path / "mend.csv"
+    file, good = tmp_path / "mend.csv", tmp_path / "good.csv"
     exported(Filter(consumer="ecommerce.transactions"), file, "tester")
+    good.write_bytes(file.read_bytes())
     file.write_bytes(file.read_bytes().replace(b"00004", "0000\u00e9".encode("cp1252")))
     for why, wrong in (
         ("redrive", ["--rows", str(file)]),
         ("redrive", ["--rows", str(tmp_path / "none.csv")]),
         ("redrive", ["--rows", str(tmp_path)]),
+        ("redrive", ["--rows", str(good), "--reason", "minimum"]),
+        ("redrive", ["--rows", str(good), "--file", str(good)]),
+        ("redrive", [str(listed()[0]["id"]), "--rows", str(good)]),
         ("export", ["--to", str(tmp_path / "no" / "such.csv"), "--reason", "minimum"]),
         ("export", ["--to", str(tmp_path), "--reason", "minimum"]),
     ):

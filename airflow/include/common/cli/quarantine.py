@@ -118,7 +118,10 @@ def redrive(
     """
     from common.repair.decide import redrive as send
 
-    sent = send(_filter(ids, dataset, reason, column, batch), because(why), rows=rows, file=file, to=to)
+    wanted = _filter(ids, dataset, reason, column, batch)
+    if rows is not None and (wanted != _filter(None, "", "", "", "") or file or to):
+        raise ConfigError("--rows names its refusals itself: leave out ids, filters, --file and --to.")
+    sent = send(wanted, because(why), rows=rows, file=file, to=to)
     shown = [{"batch": again.batch.id, "asset": again.batch.asset, "refusals": len(again.refusals)} for again in sent]
     show(shown, ["batch", "asset", "refusals"], as_json=as_json and not now, empty="")
     then({domain_of(again.batch.asset) for again in sent}, now, as_json, [again.batch.id for again in sent])

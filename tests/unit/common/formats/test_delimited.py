@@ -1,5 +1,7 @@
 """Delimited text: every line is read or refused, none is lost, and no good one is refused."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,26 @@ def test_a_block_that_looks_compressed_is_text(tmp_path: Path, start: bytes) -> 
             else:
                 assert len(dropped.malformed) == 3
             dropped.check_places()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'first,address\nJohn,"120 any st., Anytown, WW"\n',
+        'a,b,c\n1,"",""\n2,3,4\n',
+        'a,b\n1,"ha ""ha"" ha"\n3,4\n',
+        'key,val\n1,"{""type"": ""Point"", ""coordinates"": [102.0, 0.5]}"\n',
+        'a,b,c\n1,2,3\n"Once upon \na time",5,6\n7,8,9\n',
+        'a,b\n1,"ha \n""ha"" \nha"\n3,4\n',
+        "a,b,c\n1,2,3\n4,5,\u02a4\n",
+        'where\n"37\u00b036\'37.8""N 121\u00b02\'17.9""W"\n',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_kinds_of_a_public_suite_are_read_as_python_reads_them(tmp_path: Path, text: str, end: str) -> None:
+    text = text.replace("\n", end)
+    first, *others = csv.reader(io.StringIO(text, newline=""))
+    dropped = Dropped(tmp_path, text.encode())
+    assert list(dropped.columns) == first
+    assert [[cell or "" for cell in row] for row in dropped.rows] == others
+    assert dropped.malformed == []
