@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-# What the ledger counts, and what a person reads.
-COUNTS = {"hops": "hops", "taken": "in", "good": "new", "merged": "", "refused": "refused", "waiting": "waiting"}
+COUNTS = ("hops", "in", "new", "also", "refused", "waiting")
 
 
 def settled(domain: str) -> bool:
@@ -17,6 +16,7 @@ def settled(domain: str) -> bool:
     from common.ledger.database import transaction
     from common.ledger.rings import due
     from common.pipelines.kinds import consumers as consumers_of
+    from common.pipelines.look import in_raw
 
     if in_raw(domain):
         return False
@@ -25,18 +25,12 @@ def settled(domain: str) -> bool:
         return not due(connection, names)
 
 
-def in_raw(domain: str) -> int:
-    """Count the files that lie in a domain's raw prefix."""
-    from common.core.assets import Zone
-    from common.zones.store import ZoneStore
-
-    return sum(bool(found.size or not found.key.endswith("/")) for found in ZoneStore(Zone.RAW).list(f"{domain}/"))
-
-
 def waiting(domain: str) -> str:
     """Say what a domain has still to do."""
+    from common.pipelines.look import in_raw
+
     rows = [f"{row['consumer']} {row['waiting']}" for row in progress(domain) if row["waiting"]]
-    files = f"{in_raw(domain)} files lie in raw"
+    files = f"{len(in_raw(domain))} files lie in raw"
     return f"{files}; batches that wait: {', '.join(rows)}." if rows else f"{files}, and no batch waits."
 
 
@@ -54,16 +48,15 @@ def progress(domain: str) -> list[dict[str, Any]]:
 
 def counts_table(rows: list[dict[str, Any]], title: str) -> Table:
     """Write the counts of consumers."""
-    from common.pipelines.kinds import KINDS
+    from common.cli.show import counted
 
     table = Table(title=title, title_justify="left", box=None, header_style="dim")
     table.add_column("consumer", no_wrap=True)
-    for name, word in COUNTS.items():
-        table.add_column(word, justify="left" if name == "merged" else "right", no_wrap=True)
-    for row in rows:
-        cells = {name: f"{row[name]:,}" for name in COUNTS}
-        cells["merged"] = f"+ {cells['merged']} {KINDS[row['kind']].merged}" if row["merged"] else ""
-        table.add_row(row["consumer"], *cells.values(), style="yellow" if row["waiting"] else "")
+    for name in COUNTS:
+        table.add_column(name, justify="left" if name == "also" else "right", no_wrap=True)
+    for row in counted(rows):
+        cells = [row[name] if name == "also" else f"{row[name]:,}" for name in COUNTS]
+        table.add_row(row["consumer"], *cells, style="yellow" if row["waiting"] else "")
     return table
 
 
@@ -92,8 +85,10 @@ class Following:
 
     def show(self) -> None:
         """Show where things are."""
+        from common.pipelines.look import in_raw
+
         rows, clock = progress(self.domain), f"{time.monotonic() - self._began:3.0f} s"
-        raw = f"{in_raw(self.domain)} of {self.files} files still in raw"
+        raw = f"{len(in_raw(self.domain))} of {self.files} files still in raw"
         if self.console.is_terminal:
             self._live.update(counts_table(rows, f"From raw to the warehouse: {clock}, {raw}"))
             return

@@ -79,7 +79,7 @@ def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
 def show_summary(console: Console, found: dict[str, Any]) -> None:
     """Tell a person what arrived, what was refused, and where to look."""
     hops = [{**hop, "taken": hop["in"], "waiting": 0} for hop in found["hops"]]
-    console.print(counts_table(hops, "\nEvery step: in = new + updated, folded or repeated + refused"))
+    console.print(counts_table(hops, "\nEvery step: in = new + also + refused"))
     console.print(_refusals(found["refused"]))
     console.print(
         "Refused files lie below quarantine/files/ with their reason, refused rows below quarantine/rows/ with file, "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from common.core.errors import ConfigError
 from common.ledger.tables import consumer, refusal
@@ -32,6 +32,14 @@ def require_consumer(connection: Connection, beginning: str) -> None:
     names = list(connection.scalars(select(consumer.c.name).order_by(consumer.c.name)))
     if beginning and not any(name.startswith(beginning) for name in names):
         require_known("consumer begins with", beginning, names)
+
+
+def require_asset(connection: Connection, beginning: str) -> None:
+    """Raise ConfigError where no asset's name begins so."""
+    read = select(func.jsonb_array_elements_text(consumer.c.inputs))
+    names = sorted({*connection.scalars(select(consumer.c.output)), *connection.scalars(read)})
+    if beginning and not any(name.startswith(beginning) for name in names):
+        require_known("asset begins with", beginning, names)
 
 
 def require_reason(connection: Connection, reason: str) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from common.cli.options import Json, Limit, who
-from common.cli.show import console, print_json, show
+from common.cli.show import ALSO, console, counted, print_json, show
+from common.contracts.catalogue import domains
 
 ledger = typer.Typer(no_args_is_help=True, help="Verify the ledger against what it speaks of, or rebuild it.")
 audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; a chain that shows tampering.")
@@ -47,30 +48,53 @@ def status(
         require_consumer(connection, consumer)
         found, open_ones = consumers(connection, consumer), incidents(connection, consumer)
         waiting = [asdict(one) for one in waits(connection, found, consumer)]
+    raw = {
+        domain: _in_raw(domain) for domain in domains() if domain.startswith(consumer) or consumer.startswith(domain)
+    }
     if as_json:
-        print_json({"consumers": found, "waits": waiting, "incidents": open_ones})
+        print_json({"consumers": found, "raw": raw, "waits": waiting, "incidents": open_ones})
         return
-    columns = ["consumer", "hops", "taken", "good", "merged", "refused", "waiting", "parked", "last"]
-    show(found, columns, as_json=False, empty="No consumer is known. Run `watershed apply`.")
+    show(
+        counted(found),
+        ["consumer", "hops", "in", "new", ALSO, "refused", "waiting", "parked", "last"],
+        as_json=False,
+        empty="No consumer is known. Run `watershed apply`.",
+        narrow=["consumer", "refused", "waiting", "parked", "last"],
+    )
+    for domain, files in raw.items():
+        console.print(f"raw/{domain}: {'the store does not answer' if files is None else f'{files:,} files'}")
     if waiting:
         show(waiting, ["consumer", "partition", "batches", "word", "since", "why"], as_json=False, empty="")
     if open_ones:
         show(open_ones, ["kind", "consumer", "batch", "opened", "told", "detail"], as_json=False, empty="")
 
 
+def _in_raw(domain: str) -> int | None:
+    """Count the files of a domain that nobody has taken out of raw; None where the store does not say."""
+    from common.core.errors import WatershedError
+    from common.pipelines.look import in_raw
+
+    try:
+        return len(in_raw(domain))
+    except WatershedError:
+        return None
+
+
 def batches(
-    asset: Annotated[str, typer.Argument(help="Asset, as in ecommerce.users.silver; all without it.")] = "",
+    asset: Annotated[str, typer.Argument(help="Beginning of an asset's name, as in ecommerce.users.")] = "",
     partition: Annotated[str, typer.Option(help="Only those of a partition.")] = "",
     file: Annotated[str, typer.Option(help="Only those whose file ends so, as in users/late.csv.")] = "",
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List batches, the newest first."""
+    from common.cli.known import require_asset
     from common.ledger.database import transaction
     from common.ledger.queries import BatchFilter
     from common.ledger.queries import batches as found
 
     with transaction() as connection:
+        require_asset(connection, asset)
         rows = found(connection, BatchFilter(asset, partition, file), limit)
     columns = ["id", "asset", "partition", "records", "bytes", "origin", "created"]
     show(rows, columns, as_json=as_json, empty="There is no such batch.")
@@ -91,22 +115,14 @@ def hops(
     with transaction() as connection:
         require_consumer(connection, consumer)
         rows = found(connection, consumer, state, limit)
-    columns = [
-        "consumer",
-        "n",
-        "state",
-        "taken",
-        "good",
-        "merged",
-        "refused",
-        "tied",
-        "unknown",
-        "batches",
-        "owner",
-        "opened",
-        "published",
-    ]
-    show(rows, columns, as_json=as_json, empty="There is no such hop.")
+    numbers = ["in", "new", ALSO, "refused", "tied", "unknown"]
+    show(
+        rows if as_json else counted(rows),
+        ["consumer", "n", "state", *numbers, "batches", "owner", "opened", "published"],
+        as_json=as_json,
+        empty="There is no such hop.",
+        narrow=["consumer", "n", "state", "refused", "published"],
+    )
 
 
 @ledger.command()

@@ -31,7 +31,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class BatchFilter:
-    """Which batches are meant: of an asset, of a partition, with a file whose key in raw or bronze ends so."""
+    """Which batches are meant: of assets whose name begins so, of a partition, with a file whose key ends so."""
 
     asset: str = ""
     partition: str = ""
@@ -96,7 +96,7 @@ def batches(connection: Connection, wanted: BatchFilter, limit: int) -> Rows:
         batch.c.place,
     )
     if wanted.asset:
-        query = query.where(batch.c.asset == wanted.asset)
+        query = query.where(batch.c.asset.startswith(wanted.asset, autoescape=True))
     if wanted.partition:
         query = query.where((batch.c.partition == wanted.partition) | touches(wanted.partition))
     if wanted.file:
@@ -127,7 +127,8 @@ def hops(connection: Connection, beginning: str, state: str, limit: int) -> Rows
         hop.c.run_id,
         hop.c.opened_at.label("opened"),
         hop.c.published_at.label("published"),
-    ).where(hop.c.consumer.startswith(beginning, autoescape=True))
+        consumer.c.kind,
+    ).where(hop.c.consumer.startswith(beginning, autoescape=True), consumer.c.name == hop.c.consumer)
     if state:
         query = query.where(hop.c.state == state)
     rows = connection.execute(query.order_by(hop.c.opened_at.desc()).limit(limit)).mappings().all()

@@ -26,17 +26,23 @@ from common.zones.store import StoredObject, ZoneStore
 NUL = "\0"
 
 
+def in_raw(domain: str) -> list[StoredObject]:
+    """List the files below a domain's raw prefix.
+
+    An empty object whose key ends in a slash is the folder that a console shows, not a file.
+    """
+    return [item for item in ZoneStore(Zone.RAW).list(f"{domain}/") if item.size or not item.key.endswith("/")]
+
+
 def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
-    A file that is recorded as taken but still there (its deletion was cut off) is deleted now. An empty object whose
-    key ends in a slash is the folder that a console shows, not a file. Files of a dataset whose contract has a fault
-    stay where they are until it is mended.
+    A file that is recorded as taken but still there (its deletion was cut off) is deleted now. Files of a dataset whose
+    contract has a fault stay where they are until it is mended.
     """
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
     faulty = tuple(f"{domain}/{path.stem}/" for path in contract_faults(domain))
-    listed = (item for item in raw.list(f"{domain}/") if not item.key.startswith(faulty))
-    found = [item for item in listed if item.size or not item.key.endswith("/")]
+    found = [item for item in in_raw(domain) if not item.key.startswith(faulty)]
     _report_unstorable_keys(domain, [item for item in found if NUL in item.key])
     by_dataset: dict[str, list[Batch]] = {}
     for batch in (_batch(domain, known, item) for item in found if NUL not in item.key):
