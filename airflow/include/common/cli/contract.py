@@ -1,13 +1,13 @@
 """`watershed contract`: check, show, compare contracts, and write a first one from a sample."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from common.cli.options import Json
-from common.cli.show import console, show
+from common.cli.show import console, print_json, show
 from common.contracts.catalogue import contract_files, contract_of, contracts, domains, placed_contract
 from common.contracts.contract import Contract
 from common.contracts.diff import differences
@@ -16,67 +16,62 @@ from common.contracts.read import read_contract
 from common.core.errors import ContractError, ModelError
 from common.core.nouns import Dataset
 from common.core.settings import domains_dir
-from common.models.model import model_files, placed_model
+from common.models.model import Model, model_files, placed_model
 from common.pipelines.kinds import equal_names
 
+CONTRACTS = (".yaml", ".yml")
 app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
 
 
 def find(name: str) -> Contract:
     """Find a contract by its dataset's name or by its path."""
-    return (
-        read_contract(Path(name))
-        if name.endswith((".yaml", ".yml"))
-        else contract_of(Dataset.parse(name), domains_dir())
-    )
+    return read_contract(Path(name)) if name.endswith(CONTRACTS) else contract_of(Dataset.parse(name), domains_dir())
 
 
 @app.command()
 def lint(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts and models without any.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Check contracts and models' headers; without paths also that no two load one table; exit code 1 at a fault."""
     found = paths or [*contract_files(), *(path for domain in domains() for path in model_files(domain))]
-    models = [path for path in found if path.suffix == ".sql"]
-    files = [path for path in found if path not in models]
-    bad = sum(not _sound(path, read_contract if paths else placed_contract) for path in files)
-    wrong = sum(not _sound_model(path) for path in models)
+    read = read_contract if paths else placed_contract
+    judged = [_judged(path, placed_model if path.suffix == ".sql" else read) for path in found]
     clashes = [] if paths else list(equal_names())
-    for clash in clashes:
-        _line(clash)
-    console.print(f"{len(files)} contracts, {bad} with faults.")
-    if models:
-        console.print(f"{len(models)} models, {wrong} with faults.")
-    raise typer.Exit(1 if bad or wrong or clashes else 0)
+    if as_json:
+        print_json({"files": judged, "faults": clashes})
+    else:
+        for file in judged:
+            _lines(file["faults"])
+            _lines([f"{file['file']}: warning: {warning}" for warning in file["warnings"]])
+        _lines(clashes)
+        for kind, ending in (("contracts", CONTRACTS), ("models", ".sql")):
+            those = [file["faults"] for file in judged if file["file"].endswith(ending)]
+            if those or kind == "contracts":
+                console.print(f"{len(those)} {kind}, {sum(map(bool, those))} with faults.")
+    raise typer.Exit(1 if clashes or any(file["faults"] for file in judged) else 0)
 
 
-def _sound(path: Path, read: Callable[[Path], Contract]) -> bool:
-    """Print what is wrong with a contract and what may be meant otherwise; return whether nothing is wrong."""
+def _judged(path: Path, read: Callable[[Path], Contract | Model]) -> dict[str, Any]:
+    """Say what is wrong with a contract or a model, and what in it may be meant otherwise."""
     from common.quality.checks import contract_checks
 
+    faults, doubts = list[str](), list[str]()
     try:
-        contract = read(path)
-        contract_checks(contract)
-    except ContractError as error:
-        _line(str(error) if str(error).startswith(str(path)) else f"{path}: {error}")
-        return False
-    for warning in warnings(contract):
-        _line(f"{path}: warning: {warning}")
-    return True
+        found = read(path)
+        if isinstance(found, Contract):
+            contract_checks(found)
+            doubts = list(map(str, warnings(found)))
+    except (ContractError, ModelError) as error:
+        faults = str(error).splitlines()
+        if not faults[0].startswith(str(path)):
+            faults[0] = f"{path}: {faults[0]}"
+    return {"file": str(path), "faults": faults, "warnings": doubts}
 
 
-def _sound_model(path: Path) -> bool:
-    """Print what is wrong with a model's header; return whether nothing is."""
-    try:
-        placed_model(path)
-    except ModelError as error:
-        _line(str(error))
-        return False
-    return True
-
-
-def _line(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _lines(texts: Iterable[str]) -> None:
+    for text in texts:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("ls")

@@ -18,16 +18,20 @@ def apply(as_json: Json = False) -> None:
 
     Exit code 1 where a contract or table is at fault; all others are made.
     """
+    from common.pipelines.dag_files import domains_without_dags
     from common.upkeep.apply import apply_all
 
     found, done = apply_all(), dict[str, list[str]]()
     for consumer in found.done:
         done.setdefault(consumer.kind, []).append(consumer.name)
     wrong = [*found.faults, *(f"{type(error).__name__}: {error}" for error in found.errors)]
+    undriven = domains_without_dags()
     if as_json:
-        print_json({**done, "faults": wrong} if wrong else done)
+        print_json({**done, **({"faults": wrong} if wrong else {}), **({"undriven": undriven} if undriven else {})})
     else:
         console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
+        for domain, what_to_do in undriven.items():
+            console.print(f"{domain}: {what_to_do}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         for fault in wrong:
             console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
     if wrong:

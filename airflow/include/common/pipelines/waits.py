@@ -14,6 +14,7 @@ from common.ledger.failures import failures
 from common.ledger.incidents import LEDGER_AHEAD, PARKED, STOPPED, UNFORESEEN
 from common.ledger.partitions import waiting as waiting_slices
 from common.ledger.tables import batch, consumer, hop, incident
+from common.pipelines.dag_files import domains_without_dags
 from common.pipelines.kinds import all_consumers, dag_id, faults
 
 OUTAGES = {kind.__name__ for kind in TransientError.__subclasses__()}
@@ -47,6 +48,9 @@ def _undone(beginning: str) -> Iterator[Wait]:
         name = f"{path.parent.parent.name}.{path.stem}"
         if name.startswith(beginning):
             yield Wait(name, "faulty", f"{_short(fault)} Mend it; `watershed contract lint` tells all.")
+    for domain, what_to_do in domains_without_dags().items():
+        if f"{domain}.".startswith(beginning) or beginning.startswith(f"{domain}."):
+            yield Wait(domain, "undriven", what_to_do)
 
 
 class _Asked:

@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from common.cli.main import app
+from devstack.folder import INCLUDE
 
 RUN = CliRunner()
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -74,6 +76,35 @@ def test_lint_tells_how_many_contracts_have_faults(tmp_path: Path) -> None:
     code, text = run("contract", "lint", str(bad))
     assert code == 1
     assert "is not YAML" in text
+
+
+def test_lint_tells_machines_file_by_file(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: [")
+    code, text = run("contract", "lint", str(bad), "--json")
+    (file,) = json.loads(text)["files"]
+    assert (code, file["file"]) == (1, str(bad))
+    assert any("is not YAML" in fault for fault in file["faults"])
+    code, text = run("contract", "lint", "--json")
+    assert code == 0
+    assert {Path(file["file"]).suffix for file in json.loads(text)["files"]} == {".yaml", ".sql"}
+    assert not any(file["faults"] for file in json.loads(text)["files"])
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version") == (0, f"watershed {version('watershed')}\n")
+
+
+def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
+    known = INCLUDE / "domains" / "ecommerce" / "contracts" / "transactions.yaml"
+    other = tmp_path / "transactions.yaml"
+    other.write_text(known.read_text().replace("by: month", "by: year").replace("required: true", "required: false", 1))
+    code, text = run("contract", "diff", "ecommerce.transactions", str(other), "--json")
+    assert code == 1
+    assert [(row["where"], row["change"]) for row in json.loads(text)] == [
+        ("customer_id.required", "yes -> no"),
+        ("partition", "column: purchased_on; by: month -> column: purchased_on; by: year"),
+    ]
 
 
 def test_contracts_are_listed_shown_and_compared() -> None:
