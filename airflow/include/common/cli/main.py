@@ -13,22 +13,26 @@ from common.core.errors import WatershedError
 from common.observe.log import log_as_json
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-app.add_typer(contract.app, name="contract")
-app.command("inspect")(inspect_file.inspect)
-app.command("apply")(ledger.apply)
-app.command("status")(ledger.status)
+app.command("inspect", short_help="Say what a file is and what of it would be refused.")(inspect_file.inspect)
+app.command("apply", short_help="Make what contracts and models need. Safe to repeat.")(ledger.apply)
+app.command("status", short_help="Show what was taken, what waits and why.")(ledger.status)
 app.command("batches")(ledger.batches)
-app.command("hops")(ledger.hops)
-app.add_typer(lineage.app, name="lineage")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(parked.app, name="parked")
-app.command("sweep")(again.sweep)
-app.add_typer(again.plan, name="plan")
-app.command("replay")(again.replay)
-app.add_typer(again.backfill, name="backfill")
-app.add_typer(ledger.ledger, name="ledger")
-app.add_typer(ledger.audit, name="audit")
+app.command("hops", short_help="List hops: what each took and gave.")(ledger.hops)
+app.command("sweep", short_help="Do every hop that is due, here and now.")(again.sweep)
+app.command("replay", short_help="Do a batch again: its rows replace what they gave.")(again.replay)
 app.command("docs")(catalogue.docs)
+GROUPS = {
+    "contract": (contract.app, "Check, show, compare contracts; infer a first one."),
+    "lineage": (lineage.app, "Where a row, table or file came from, or went to."),
+    "quarantine": (quarantine.app, "What was refused and why; mend, send again, discard."),
+    "parked": (parked.app, "Batches set aside: look, release or refuse."),
+    "plan": (again.plan, "What would be done; writes nothing."),
+    "backfill": (again.backfill, "Do partitions of a table, or all of it, again."),
+    "ledger": (ledger.ledger, "Verify the ledger, or rebuild a lost one."),
+    "audit": (ledger.audit, "Who decided what, when and why."),
+}
+for name, (group, short) in GROUPS.items():
+    app.add_typer(group, name=name, short_help=short)
 
 
 @app.callback()
