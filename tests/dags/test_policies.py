@@ -91,7 +91,7 @@ def test_a_dag_file_is_short_and_holds_no_work(file: Path) -> None:
 PARSE = """
 import importlib.util, os, sys, time, warnings
 warnings.simplefilter("ignore")
-import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard.operators.trigger_dagrun
+import airflow.sdk, airflow.dag_processing.dagbag
 import airflow.providers.amazon.aws.triggers.sqs, airflow.timetables.assets
 airflows = time.process_time()
 before = set(sys.modules)

@@ -34,14 +34,16 @@ def opened(width: int, height: int) -> Iterator[Page]:
         browser.close()
 
 
-def take_asset_graph(path: Path, names: Sequence[str]) -> None:
-    """Take a picture of the graph around an asset, once all the names are to be read in it."""
+def take_asset_graph(path: Path, names: Sequence[str]) -> list[str]:
+    """Take a picture of the graph around an asset, once all the names are to be read in it; return what its nodes say."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened(2800, 1100) as page:
         page.goto(f"{api()}/assets/{assets()[ASSET]}")
         for name in names:
             page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
-        page.screenshot(path=path, clip=_around(page.locator(".react-flow__node").all()))
+        nodes = page.locator(".react-flow__node").all()
+        page.screenshot(path=path, clip=_around(nodes))
+        return [node.inner_text() for node in nodes]
 
 
 def take_alert(path: Path) -> None:

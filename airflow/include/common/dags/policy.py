@@ -76,17 +76,18 @@ def hop_task(consumer: Consumer) -> Callable[[], Any]:
     return work_hop
 
 
-def start_run(dag_id: str, run_id: str) -> None:
+def start_run(dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
     """Start a run of a DAG from inside a task, once for each id.
 
-    It sends what TriggerDagRunOperator has sent for it, which takes a task and a process for each DAG and shows
-    tasks as skipped where there is nothing to start. Raises AirflowException where Airflow refuses.
+    It sends what TriggerDagRunOperator has sent for it. That operator takes a task and a process for each DAG, shows
+    tasks as skipped where there is nothing to start, and puts a node of its own into the graph of assets. Raises
+    AirflowException where Airflow refuses.
     """
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id))
+    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
     if isinstance(answer, ErrorResponse) and answer.error is not ErrorType.DAGRUN_ALREADY_EXISTS:
         raise AirflowException(f"{dag_id} could not be started: {answer.error} {answer.detail}.")
 

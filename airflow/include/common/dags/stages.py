@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import (
     DAG,
     CronTriggerTimetable,
@@ -169,16 +168,14 @@ def _stage_group(domain: str, stage: str) -> Any:
 
             return PokeReturnValue(is_done=is_drained(domain, stage, upto))
 
+        @task(task_id="start")
+        def start(names: list[str], ti: Any = None) -> None:
+            for name in names:
+                start_run(name, f"master__{ti.run_id}__{ti.try_number}", {HANDED_OVER: ti.xcom_pull(task_ids="check")})
+
         known = mark()
-        starts = [
-            TriggerDagRunOperator(
-                task_id=f"start_{name}",
-                trigger_dag_id=name,
-                conf={HANDED_OVER: "{{ ti.xcom_pull(task_ids='check') }}"},
-            )
-            for name in dict.fromkeys(map(dag_id, consumers(domain, stage)))
-        ]
-        chain(wanted(), known, starts, drained(known))  # type: ignore[arg-type]
+        started = start(list(dict.fromkeys(map(dag_id, consumers(domain, stage)))))
+        chain(wanted(), known, started, drained(known))  # type: ignore[arg-type]
 
     return group()
 
