@@ -35,7 +35,7 @@ def opened(width: int, height: int) -> Iterator[Page]:
 
 
 def take_asset_graph(path: Path, names: Sequence[str]) -> list[str]:
-    """Take a picture of the graph around an asset, once all the names are to be read in it; return what its nodes say."""
+    """Take a picture of the graph around an asset once all names are to be read in it; return what its nodes say."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened(2800, 1100) as page:
         page.goto(f"{api()}/assets/{assets()[ASSET]}")
