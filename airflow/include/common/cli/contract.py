@@ -6,9 +6,16 @@ from typing import Annotated
 
 import typer
 
-from common.cli.options import Json
+from common.cli.options import Json, errors
 from common.cli.show import console, show
-from common.contracts.catalogue import contract_files, contract_of, contracts, domains, placed_contract
+from common.contracts.catalogue import (
+    contract_faults,
+    contract_files,
+    contract_of,
+    contracts,
+    domains,
+    placed_contract,
+)
 from common.contracts.contract import Contract
 from common.contracts.diff import differences
 from common.contracts.lint import warnings
@@ -41,7 +48,7 @@ def lint(
     files = [path for path in found if path not in models]
     bad = sum(not _sound(path, read_contract if paths else placed_contract) for path in files)
     wrong = sum(not _sound_model(path) for path in models)
-    clashes = [] if paths else list(equal_names())
+    clashes = [] if paths else list(equal_names().values())
     for clash in clashes:
         _line(clash)
     console.print(f"{len(files)} contracts, {bad} with faults.")
@@ -81,7 +88,7 @@ def _line(text: str) -> None:
 
 @app.command("ls")
 def list_all(as_json: Json = False) -> None:
-    """List the datasets that have a contract."""
+    """List the datasets that have a contract; exit code 1 where one has a fault, which is told."""
     root = domains_dir()
     rows = [
         {
@@ -95,6 +102,10 @@ def list_all(as_json: Json = False) -> None:
         for c in contracts(domain, root).values()
     ]
     show(rows, ["dataset", "version", "owner", "columns", "key"], as_json=as_json, empty="There are no contracts.")
+    wrong = [fault for domain in domains(root) for fault in contract_faults(domain, root).values()]
+    for fault in wrong:
+        errors.print(fault, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command("show")

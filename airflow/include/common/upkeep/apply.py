@@ -38,21 +38,20 @@ def apply_all() -> Applied:
     """Bring ledger, lake and warehouses to what contracts and models say, as far as these can be kept.
 
     It may be done again and again without harm. Loads never make tables: one that misses them says so and names this
-    command. Raises ConfigError where two consumers would write one table; then nothing is made.
+    command. Where two consumers would write one table, neither is made.
     """
     config, done, errors = settings(), list[Consumer](), list[WatershedError]()
-    if equal := list(equal_names()):
-        raise ConfigError(" ".join(equal))
+    equal = equal_names()
     with one_at_a_time():
         migrate()
         if config.watches_queue:
             apply_queues(domains(), config)
-        for consumer in all_consumers():
+        for consumer in (found for found in all_consumers() if found.name.casefold() not in equal):
             try:
                 done.append(_applied(consumer, config.hop_max_batches))
             except WatershedError as error:
                 errors.append(error)
-    return Applied(tuple(done), tuple(faults().values()), tuple(errors))
+    return Applied(tuple(done), (*faults().values(), *equal.values()), tuple(errors))
 
 
 def _applied(consumer: Consumer, width: int) -> Consumer:
