@@ -84,13 +84,13 @@ def test_two_loads_of_a_dataset_into_one_warehouse_are_two_tasks_of_two_tables(d
         "sacks_to_warehouse": ["postgres://warehouse:5432/warehouse/mill/sacks"],
         "sacks_to_warehouse.mill.history": ["postgres://warehouse:5432/warehouse/mill/history"],
     }
-    assert list(equal_names()) == []
+    assert equal_names() == {}
 
 
 def test_two_datasets_that_load_into_one_table_are_a_fault(domains: Path) -> None:
     into = {"to": "warehouse", "strategy": "full", "table": "mill.same"}
     write(domains, contract("sacks", [into]), contract("bags", [into | {"table": "mill.SAME"}]))
-    (fault,) = equal_names()
+    (fault,) = equal_names().values()
     assert "mill.sacks and mill.bags both write mill.same@warehouse" in fault
 
 

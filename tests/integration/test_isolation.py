@@ -41,7 +41,11 @@ def test_neighbours_of_a_faulty_contract_go_on_and_its_files_wait_for_it(shop: W
     shop.land("transactions/1.csv", HEAD + b"00001,19970101,1,1.00\n")
     shop.land("users/1.csv", b"x\n")
     shop.land("nowhere/1.csv", b"x\n")
+    listed = CliRunner().invoke(app, ["contract", "ls"])
+    assert (listed.exit_code, "ecommerce.users" in listed.stdout, "requierd" in listed.stderr) == (1, True, True)
     done = shop.flow()
+    swept = CliRunner().invoke(app, ["sweep"])
+    assert (swept.exit_code, "nothing to do" in swept.stdout, "requierd" in swept.stderr) == (2, True, True)
     assert {"ecommerce.users.bronze", "ecommerce.unrouted.quarantine"} <= done.keys()
     assert shop.keys("raw/") == ["raw/ecommerce/transactions/1.csv"]
     assert {name for name, _ in verify()} >= {"transactions", "fact_transactions"}

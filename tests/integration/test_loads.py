@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from common.cli.main import app
 from common.core.errors import ConfigError
-from common.upkeep.apply import apply
+from common.upkeep.apply import apply, apply_all
 from common.upkeep.verify import verify
 from tests.mill import CONTRACT
 from tests.world import World, forget, new_world
@@ -51,6 +51,10 @@ def test_one_table_for_two_datasets_is_refused_by_lint_and_apply(mill: World, tm
     clash = r"both write mill.ALL_sacks@warehouse|both write mill.all_sacks@warehouse"
     with pytest.raises(ConfigError, match=clash):
         apply()
+    assert {c.name for c in apply_all().done if "bags" in c.name or "all_sacks" in c.name} == {
+        "mill.bags.bronze",
+        "mill.bags.silver",
+    }
     said = CliRunner().invoke(app, ["contract", "lint"])
     assert said.exit_code == 1
     assert "a table has one consumer" in said.output

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json, Now, Why, because, domain_of, sweep_now, then
+from common.cli.options import Json, Now, Why, because, domain_of, errors, sweep_now, then
 from common.cli.show import console, show
 from common.core.errors import ConfigError
 
@@ -23,12 +23,20 @@ Rows = list[dict[str, Any]]
 
 
 def sweep(domain: Annotated[str, typer.Argument(help="A domain; all without it.")] = "", as_json: Json = False) -> None:
-    """Do every hop that is due, here and now, as the DAGs would; needs no Airflow."""
-    from common.contracts.catalogue import contracts, domains
+    """Do every hop that is due, here and now, as the DAGs would; needs no Airflow.
 
-    if domain:
-        contracts(domain)
-    sweep_now([domain] if domain else domains(), as_json)
+    Exit code 2 where one failed, or a contract or model has a fault, so that its hops are left out.
+    """
+    from common.contracts.catalogue import contract_faults, domains
+    from common.models.model import model_faults
+
+    wanted = [domain] if domain else domains()
+    wrong = [fault for name in wanted for found in (contract_faults, model_faults) for fault in found(name).values()]
+    for fault in wrong:
+        errors.print(fault, markup=False, highlight=False, soft_wrap=True)
+    sweep_now(wanted, as_json)
+    if wrong:
+        raise typer.Exit(2)
 
 
 def replay(

@@ -6,9 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from common.cli.options import Json
+from common.cli.options import Json, errors
 from common.cli.show import console, print_json, show
-from common.contracts.catalogue import contract_files, contract_of, contracts, domains, placed_contract
+from common.contracts.catalogue import (
+    contract_faults,
+    contract_files,
+    contract_of,
+    contracts,
+    domains,
+    placed_contract,
+)
 from common.contracts.contract import Contract
 from common.contracts.diff import differences
 from common.contracts.lint import warnings
@@ -37,7 +44,7 @@ def lint(
     found = paths or [*contract_files(), *(path for domain in domains() for path in model_files(domain))]
     read = read_contract if paths else placed_contract
     judged = [_judged(path, placed_model if path.suffix == ".sql" else read) for path in found]
-    clashes = [] if paths else list(equal_names())
+    clashes = [] if paths else list(equal_names().values())
     if as_json:
         print_json({"files": judged, "faults": clashes})
     else:
@@ -76,7 +83,7 @@ def _lines(texts: Iterable[str]) -> None:
 
 @app.command("ls")
 def list_all(as_json: Json = False) -> None:
-    """List the datasets that have a contract."""
+    """List the datasets that have a contract; exit code 1 where one has a fault, which is told."""
     root = domains_dir()
     rows = [
         {
@@ -90,6 +97,10 @@ def list_all(as_json: Json = False) -> None:
         for c in contracts(domain, root).values()
     ]
     show(rows, ["dataset", "version", "owner", "columns", "key"], as_json=as_json, empty="There are no contracts.")
+    wrong = [fault for domain in domains(root) for fault in contract_faults(domain, root).values()]
+    for fault in wrong:
+        errors.print(fault, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command("show")

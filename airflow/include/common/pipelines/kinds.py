@@ -3,7 +3,7 @@
 It is read when DAG files are parsed, so a step is named here and loaded when a hop is done.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -164,16 +164,19 @@ def require_sound() -> None:
         raise ContractError("\n".join(found.values()))
 
 
-def equal_names() -> Iterator[str]:
-    """Name the faults of consumers that write one table: two of them would commit over each other."""
+def equal_names() -> dict[str, str]:
+    """Return the faults of consumers that write one table, by its name in lower case: they would undo each other."""
     seen: dict[str, Consumer] = {}
+    found: dict[str, str] = {}
     for consumer in all_consumers():
-        other = seen.setdefault(consumer.name.casefold(), consumer)
+        name = consumer.name.casefold()
+        other = seen.setdefault(name, consumer)
         if other is not consumer:
-            yield (
+            found[name] = (
                 f"{consumer.dataset} and {other.dataset} both write {consumer.name}: a table has one consumer. "
                 "Name another `table` in one of the two loads."
             )
+    return found
 
 
 def consumer_named(name: str) -> Consumer:

@@ -39,18 +39,17 @@ def apply_all() -> Applied:
     """Bring ledger, lake and warehouses to what contracts and models say, as far as these can be kept.
 
     It may be done again and again without harm. Loads never make tables: one that misses them says so and names this
-    command. Raises ConfigError where two consumers would write one table; then nothing is made.
+    command. Where two consumers would write one table, neither is made.
     """
     config, done, errors = settings(), list[Consumer](), list[WatershedError]()
+    equal = equal_names()
     silent = set[str]()  # warehouses that did not answer: to ask each table's again would take minutes
-    if equal := list(equal_names()):
-        raise ConfigError(" ".join(equal))
     with one_at_a_time():
         migrate()
         if config.watches_queue:
             apply_queues(domains(), config)
         for consumer in all_consumers():
-            if consumer.to in silent:
+            if consumer.name.casefold() in equal or consumer.to in silent:
                 continue
             try:
                 done.append(_applied(consumer, config.hop_max_batches))
@@ -60,7 +59,7 @@ def apply_all() -> Applied:
                     silent.add(consumer.to)
                 with transaction() as connection:
                     keep_failure(connection, consumer.name, type(error).__name__, str(error))
-    return Applied(tuple(done), tuple(faults().values()), tuple(errors))
+    return Applied(tuple(done), (*faults().values(), *equal.values()), tuple(errors))
 
 
 def _applied(consumer: Consumer, width: int) -> Consumer:
