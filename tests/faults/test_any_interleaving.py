@@ -27,28 +27,11 @@ from common.observe.verbs import listening
 from common.pipelines.kinds import KINDS, stages
 from common.repair.decide import discard, redrive, replay
 from common.upkeep.verify import verify
+from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import VARIABLE, act, points
 from tests.world import World, by, new_world
 
 N = int(os.environ.get("INTERLEAVINGS", "6"))
-CONTRACT = """
-apiVersion: v3.0.2
-kind: DataContract
-id: urn:test:{name}
-name: {name}
-version: 1.0.0
-status: active
-domain: lab
-schema:
-  - name: {name}
-    properties:
-      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
-      - {{name: revision, logicalType: integer, required: true}}
-      - {{name: v, logicalType: integer, required: true}}
-      - {{name: op, logicalType: string}}
-customProperties:
-{words}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
-"""
 
 
 @dataclass(frozen=True)
@@ -61,15 +44,15 @@ class Kept:
     replaces: bool = False
 
     @property
-    def words(self) -> str:
+    def words(self) -> dict[str, str]:
         """Write it as custom properties of a contract."""
         words = {
             "latest": f"[{', '.join(self.latest)}]" if self.latest else "",
             "history": "true" if self.history else "",
+            "deleted": "{column: op, values: [D]}" if self.deletes else "",
+            "delivery": "replace" if self.replaces else "",
         }
-        words["deleted"] = "{column: op, values: [D]}" if self.deletes else ""
-        words["delivery"] = "replace" if self.replaces else ""
-        return "".join(f"  - {{property: {word}, value: {value}}}\n" for word, value in words.items() if value)
+        return {word: value for word, value in words.items() if value}
 
 
 KEPT = {
@@ -99,12 +82,16 @@ any_stage = st.deferred(lambda: st.sampled_from(stages()))
 
 
 def make_domain(folder: Path) -> Path:
-    contracts = folder / "domains" / "lab" / "contracts"
-    contracts.mkdir(parents=True, exist_ok=True)
+    domain = folder / "domains" / "lab"
     for name, kept in KEPT.items():
-        text = CONTRACT.format(name=name, keyed=str(bool(kept.latest)).lower(), words=kept.words)
-        (contracts / f"{name}.yaml").write_text(text)
-    return folder / "domains"
+        columns = (
+            f"name: k, logicalType: string, required: true, primaryKey: {str(bool(kept.latest)).lower()}",
+            "name: revision, logicalType: integer, required: true",
+            "name: v, logicalType: integer, required: true",
+            "name: op, logicalType: string",
+        )
+        write_contract(domain, name, columns, {**kept.words, "load": f"[{INCREMENTAL}]"})
+    return domain.parent
 
 
 class Machine(RuleBasedStateMachine):

@@ -16,36 +16,21 @@ from common.pipelines.kinds import consumer_named, step_of
 from common.repair.decide import end_parked, exported, redrive, replay
 from common.upkeep.verify import verify
 from common.zones.store import ZoneStore, storage_options
+from tests.contracts import INCREMENTAL, write_contract
 from tests.world import World, by, new_world, other_contract
 
-CONTRACT = """
-apiVersion: v3.0.2
-kind: DataContract
-id: urn:lab:{name}
-name: {name}
-version: 1.0.0
-status: active
-domain: lab
-schema:
-  - name: {name}
-    properties:
-      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
-      - {{name: at, logicalType: integer}}
-      - {{name: v, logicalType: string, logicalTypeOptions: {{maxLength: 9}}}}
-customProperties:
-{words}  - {{property: load, value: [{load}]}}
-"""
-LOAD = "{to: warehouse, strategy: incremental}"
-WORDS = {
-    "plain": "",
-    "replacing": "  - {property: delivery, value: replace}\n",
-    "held": "  - {property: batch, value: {minRows: 2}}\n",
-    "newest": "  - {property: latest, value: arrival}\n",
-    "dated": "  - {property: latest, value: [at]}\n",
-    "tracked": (
-        "  - {property: latest, value: [at, arrival]}\n  - {property: history, value: true}\n"
-        "  - {property: deleted, value: {column: v, values: [gone]}}\n"
-    ),
+WORDS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "replacing": {"delivery": "replace"},
+    "held": {"batch": "{minRows: 2}"},
+    "newest": {"latest": "arrival"},
+    "dated": {"latest": "[at]"},
+    "tracked": {
+        "latest": "[at, arrival]",
+        "history": "true",
+        "deleted": "{column: v, values: [gone]}",
+        "load": f"[{INCREMENTAL}, {{to: duckdb, strategy: full, history: true}}]",
+    },
 }
 UNKEYED = {"plain", "replacing", "held"}
 MODEL = """/*
@@ -61,12 +46,12 @@ SELECT k, v FROM lab.tracked
 
 def write(folder: Path) -> Path:
     domain = folder / "domains" / "lab"
-    for part in ("contracts", "gold"):
-        (domain / part).mkdir(parents=True)
+    (domain / "gold").mkdir(parents=True)
     for name, words in WORDS.items():
-        load = LOAD if name != "tracked" else f"{LOAD}, {{to: duckdb, strategy: full, history: true}}"
-        text = CONTRACT.format(name=name, keyed=str(name not in UNKEYED).lower(), words=words, load=load)
-        (domain / "contracts" / f"{name}.yaml").write_text(text)
+        key = f"name: k, logicalType: string, required: true, primaryKey: {str(name not in UNKEYED).lower()}"
+        value = "name: v, logicalType: string, logicalTypeOptions: {maxLength: 9}"
+        columns = (key, "name: at, logicalType: integer", value)
+        write_contract(domain, name, columns, {"load": f"[{INCREMENTAL}]", **words})
     (domain / "gold" / "now.sql").write_text(MODEL)
     return domain.parent
 

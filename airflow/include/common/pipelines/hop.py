@@ -92,21 +92,26 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         superseded = [r for r in manifest.refusals if r.reason == SUPERSEDED]
         for refused in superseded:
             open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
-        _report_unrestored(connection, manifest)
+        _report_stale(connection, manifest)
         close_incidents(connection, UNFORESEEN, manifest.consumer, [batch.id for batch in manifest.inputs])
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
     return found
 
 
-def _report_unrestored(connection: Connection, manifest: Manifest) -> None:
+def _report_stale(connection: Connection, manifest: Manifest) -> None:
+    """Open an incident where rows may be missing; a table that was made anew of all deliveries lacks none."""
     for output in manifest.outputs:
-        if isinstance(output.place, TableVersion) and output.place.unrestored:
+        if not isinstance(output.place, TableVersion):
+            continue
+        if output.place.remade:
+            close_incidents(connection, STALE, manifest.consumer, None)
+        if output.place.unrestored:
             table = Asset.parse(output.asset).dataset
             why = (
                 f"Hop {manifest.hop} withdrew the rows of {output.place.unrestored} keys. What those rows had replaced "
-                "is not kept, so an older row that would be the latest now may be missing. Once every file was read by "
-                f"this contract, reading all of them again finds it: `watershed backfill run {table}`, twice."
+                "is not kept, so an older row that would be the latest now may be missing. Reading all deliveries "
+                f"under one contract finds it: `watershed backfill run {table} --all --why ...`."
             )
             open_incident(connection, STALE, manifest.consumer, why, manifest.inputs[0].id)
 

@@ -18,7 +18,7 @@ from common.models.model import Model, models
 from common.pipelines.consumers import declared
 from common.pipelines.kinds import KINDS, Kind, consumer_named, depends_on
 from common.repair.partitions import FAILED, MISSING, STALE, PartitionState
-from common.repair.rerun import replayed
+from common.repair.rerun import replayed, replayed_whole
 
 ONLY = (MISSING, FAILED, STALE)
 
@@ -32,6 +32,14 @@ def backfilled(connection: Connection, table: Dataset, states: Sequence[Partitio
     if not states:
         return []
     return recomputed(connection, declaration, Replay(first=states[0].partition, last=states[-1].partition))
+
+
+def backfilled_whole(connection: Connection, table: Dataset) -> list[DerivedBatch]:
+    """Make the batch that does a whole table again, in one commit: all deliveries for silver, all slices for gold."""
+    declaration = declared(table)
+    if isinstance(declaration, Model):
+        return recomputed(connection, declaration, Replay())
+    return replayed_whole(connection, table, uuid4().hex)
 
 
 def recomputed(connection: Connection, model: Model, replay: Replay) -> list[DerivedBatch]:
