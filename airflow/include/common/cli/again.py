@@ -68,10 +68,10 @@ def backfill_plan(
     _require_one(whole, first, last, only)
     dataset = table_named(table)
     with transaction() as connection:
-        states = chosen(connection, dataset, first, last, only or [])
+        states = [] if whole else chosen(connection, dataset, first, last, only or [])
         derived = backfilled_whole(connection, dataset) if whole else backfilled(connection, dataset, states)
     rows = [asdict(state) | {"batches": len(state.batches)} for state in states]
-    if not as_json:
+    if not as_json and not whole:
         show(rows, ["partition", "state", "why", "batches"], as_json=False, empty="There is no such partition.")
     _show_plans([_planned(one.batch) for one in derived], as_json)
 

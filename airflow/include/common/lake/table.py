@@ -126,8 +126,8 @@ class LakeTable:
 
     def require(self, layout: Layout) -> None:
         """Check that the loaded table is made as its rows will be; raises NotApplied, ContractError."""
-        self.require_columns(list(layout.schema))
         self._refuse(layout)
+        self.require_columns(list(layout.schema))
         known = self._known
         if wider := [name for name, kind in layout.schema.items() if known[name] != kind]:
             raise NotApplied(f"{self.uri} has an older type of {', '.join(wider)}. Run `watershed apply`.")

@@ -17,7 +17,7 @@ from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, open_incident, resolutions
 from common.ledger.places import IS_REMADE, VERSION
 from common.ledger.tables import batch, consumer, hop
-from common.ledger.untaken import oldest_untaken
+from common.ledger.untaken import oldest_untaken, waiting_whole
 
 DEATHS_BEFORE_NARROWING = 5
 
@@ -68,6 +68,10 @@ def claim(connection: Connection, item: Consumer, owner: str) -> Claim | Leased 
         return _open(connection, item, owner)
     if current.leased and current.owner != owner:
         return Leased(current.owner)
+    whole = waiting_whole(connection, item)
+    if whole and whole.id not in current.batches:  # no attempt could do more than wait for the table it makes
+        _drop(connection, item.name, current.n)
+        return _open(connection, item, owner)
     died = current.deaths + (1 if current.attempt is not None else 0)
     if died >= DEATHS_BEFORE_NARROWING and not item.ordered:
         narrow(connection, item.name, f"{died} attempts died or raised an unknown error")
@@ -240,6 +244,11 @@ def release(connection: Connection, held: Claim) -> None:
     connection.execute(update(hop).where(_mine(held)).values(attempt=None, owner=None, lease_until=None))
 
 
+def _drop(connection: Connection, name: str, number: int) -> None:
+    """Drop an open hop, so that its number goes to another claim; an attempt that is late may still win it."""
+    connection.execute(delete(hop).where(hop.c.consumer == name, hop.c.n == number, hop.c.state == "open"))
+
+
 def narrow(
     connection: Connection, name: str, why: str, attempt: int | None = None, culprits: Sequence[str] = ()
 ) -> list[str]:
@@ -252,7 +261,7 @@ def narrow(
     current = open_hop(connection, name)
     if current is None or (attempt is not None and current.attempt != attempt):
         return []
-    connection.execute(delete(hop).where(hop.c.consumer == name, hop.c.n == current.n, hop.c.state == "open"))
+    _drop(connection, name, current.n)
     parked = [b for b in current.batches if b in culprits] or (current.batches if len(current.batches) == 1 else [])
     for one in parked:
         open_incident(connection, PARKED, name, why, one)

@@ -27,9 +27,10 @@ from common.observe.verbs import passed
 from common.pipelines.consumers import declared, load_name
 from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
+from common.warehouses.definition import create
 from common.warehouses.registry import warehouse
 from common.warehouses.sql import Token, count
-from common.warehouses.warehouse import Rows, Statement, create, create_token, head
+from common.warehouses.warehouse import Rows, Statement, create_token, head
 
 FRAME_ROWS = 100_000
 

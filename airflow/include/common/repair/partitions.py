@@ -108,8 +108,9 @@ def _gold(connection: Connection, model: Model) -> dict[str, PartitionState]:
 def _silver(connection: Connection, table: Dataset) -> dict[str, PartitionState]:
     files, contract = _files(connection, table), contract_of(table)
     held = set(parked(connection, asset_name(table, Zone.SILVER)))
-    lacking = _lacking(connection, table)
-    states = {}
+    why = f"rows were withdrawn; `watershed backfill run {table} --all` finds what they had replaced"
+    lacking = {name: PartitionState(name, STALE, why) for name in _lacking(connection, table)}
+    states = dict(lacking)  # one that has lost all of its rows is known from there alone
     for name, keys in _files_of_partitions(table, files).items():
         these = [files[key] for key in sorted(keys)]
         state = PartitionState(name, DONE, batches=tuple(file.batch for file in these))
@@ -118,7 +119,7 @@ def _silver(connection: Connection, table: Dataset) -> dict[str, PartitionState]
         elif old := sum(file.contract not in (None, contract.hash) for file in these):
             state = replace(state, state=STALE, why=f"{old} of {len(these)} files were refined by another contract")
         elif name in lacking:
-            state = replace(state, state=STALE, why=f"rows were withdrawn: `watershed backfill run {table} --all`")
+            state = replace(lacking[name], batches=state.batches)
         states[name] = state
     return states
 
@@ -161,7 +162,13 @@ def _files_of_partitions(table: Dataset, files: dict[str, _File]) -> dict[str, s
     if names := partition_columns(contract_of(table)):
         uri = ZoneStore(Zone.SILVER).uri(folder(table))
         with reading(uri):
-            pairs = read_at(uri, current_version(uri)).select(names[0], "_file").unique().collect()
+            rows = read_at(uri, current_version(uri))
+            if names[0] not in rows.collect_schema():
+                raise ConfigError(
+                    f"{table} was made with another partition, and has no {names[0]} yet. Make it anew: "
+                    f"`watershed backfill run {table} --all --why ...`."
+                )
+            pairs = rows.select(names[0], "_file").unique().collect()
         for name, key in pairs.iter_rows():
             if key in files:
                 found.setdefault(name, set()).add(key)
