@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from common.core.errors import ConfigError, WatershedError
+from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.observe.verbs import listening
 from common.pipelines.kinds import KINDS, stages
-from common.repair.decide import discard, redrive, replay
+from common.repair.decide import backfill_whole, discard, redrive, replay
 from common.upkeep.verify import verify
 from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import VARIABLE, act, points
@@ -78,6 +79,7 @@ rows = st.lists(
 )
 # What there is when the test runs: a test may have added a kind of hop.
 moments = st.deferred(lambda: st.sampled_from([point for point in points() if not point.startswith("model:")]))
+silver_moments = st.deferred(lambda: st.sampled_from([point for point in points() if point.startswith("silver:")]))
 any_stage = st.deferred(lambda: st.sampled_from(stages()))
 
 
@@ -105,7 +107,6 @@ class Machine(RuleBasedStateMachine):
         self.held = ExitStack()
         self.rows_of: dict[tuple[str, str], tuple[Row, ...]] = {}  # by key and ETag
         self.deliveries: Counter[str] = Counter()
-        self.landed = 0
 
     @initialize()
     def begin(self) -> None:
@@ -156,7 +157,7 @@ class Machine(RuleBasedStateMachine):
             except (SystemExit, WatershedError):
                 return
 
-    @precondition(lambda self: self.landed > 0)
+    @precondition(lambda self: self.rows_of)
     @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
     def replay(self, choice: int, name: str) -> None:
         known = self.world.rows(
@@ -165,6 +166,15 @@ class Machine(RuleBasedStateMachine):
         if known:
             with suppress(ConfigError):  # it says that the file's records are still on their way
                 replay(known[choice % len(known)][0], "", by("any time"))
+
+    @precondition(lambda self: self.rows_of)
+    @rule(name=st.sampled_from(NAMES), point=st.one_of(st.none(), silver_moments))
+    def replay_whole(self, name: str, point: str | None) -> None:
+        """Ask for all deliveries of a dataset again; maybe the hop that reads them dies."""
+        with suppress(ConfigError):  # it says that records are still on their way
+            backfill_whole(Dataset("lab", name), by("any time"))
+        if point:
+            self.crash(point, 1)  # type: ignore[no-untyped-call]
 
     @rule(choice=st.integers(0, 100), ending=st.sampled_from(["redrive", "redrive", "discard"]))
     def decide(self, choice: int, ending: str) -> None:
