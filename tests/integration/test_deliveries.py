@@ -19,6 +19,7 @@ from common.zones.store import ZoneStore, storage_options
 from tests.contracts import INCREMENTAL, write_contract
 from tests.world import World, by, new_world, other_contract
 
+VERSIONED = "{to: warehouse, strategy: incremental, history: true, table: lab.tracked_versions}"
 WORDS: dict[str, dict[str, str]] = {
     "plain": {},
     "replacing": {"delivery": "replace"},
@@ -29,7 +30,7 @@ WORDS: dict[str, dict[str, str]] = {
         "latest": "[at, arrival]",
         "history": "true",
         "deleted": "{column: v, values: [gone]}",
-        "load": f"[{INCREMENTAL}, {{to: duckdb, strategy: full, history: true}}]",
+        "load": f"[{INCREMENTAL}, {{to: duckdb, strategy: full, history: true}}, {VERSIONED}]",
     },
 }
 UNKEYED = {"plain", "replacing", "held"}
@@ -42,6 +43,14 @@ controls: [{result: count(*), input: lab.tracked, equals: count(*)}]
 */
 SELECT k, v FROM lab.tracked
 """
+VERSIONS = """/*
+description: How many versions there are of each.
+key: [k]
+slice: k
+inputs: {lab.tracked: {slice: k, history: true}}
+*/
+SELECT k, count(*) AS versions, count_if(_deleted) AS deletions FROM lab.tracked GROUP BY k
+"""
 
 
 def write(folder: Path) -> Path:
@@ -52,7 +61,8 @@ def write(folder: Path) -> Path:
         value = "name: v, logicalType: string, logicalTypeOptions: {maxLength: 9}"
         columns = (key, "name: at, logicalType: integer", value)
         write_contract(domain, name, columns, {"load": f"[{INCREMENTAL}]", **words})
-    (domain / "gold" / "now.sql").write_text(MODEL)
+    for name, text in (("now", MODEL), ("versions", VERSIONS)):
+        (domain / "gold" / f"{name}.sql").write_text(text)
     return domain.parent
 
 
@@ -236,6 +246,9 @@ def test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones(lab
     assert lab.lake("gold", "now").select("k", "v").rows() == [("b", "again")]
     history = step_of(consumer_named("lab.tracked@duckdb"))
     assert history.count_rows() == lab.silver("tracked").height == 7  # type: ignore[attr-defined]
+    assert lab.lake("gold", "versions").sort("k").rows() == [("a", 4, 1), ("b", 3, 1)]
+    loaded = lab.rows("SELECT k, at, v, _deleted FROM lab.tracked_versions")
+    assert sorted(loaded) == sorted(lab.silver("tracked").select("k", "at", "v", "_deleted").rows())
     refused = lab.rows("SELECT rule, \"column\" FROM refusal WHERE consumer = 'lab.tracked.silver'", "ledger")
     assert refused == [("required", "at")]
     assert list(verify()) == []

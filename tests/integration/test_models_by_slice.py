@@ -151,6 +151,26 @@ def test_a_change_of_what_is_joined_touches_only_the_slices_that_join_it(air: Wo
     assert [row[0] for row in ledger][-1] == ["2024-02"]
 
 
+def test_a_change_is_looked_up_in_every_column_that_joins_it(air: World) -> None:
+    known = [("A", 1, "Rome", ""), ("B", 1, "Oslo", ""), ("C", 1, "Kyiv", "")]
+    land(air, "airports/1.csv", "faa,revision,city,op", list(known))
+    land(air, "flights/1.csv", "id,revision,day,origin,dest,delay",
+         [(1, 1, "2024-01-01", "A", "C", 0), (2, 1, "2024-02-01", "C", "B", 0), (3, 1, "2024-03-01", "B", "A", 0),
+          (4, 1, "2024-04-01", "C", "C", 0)])  # fmt: skip
+    air.flow()
+    land(air, "airports/2.csv", "faa,revision,city,op", [("B", 2, "Bergen", ""), ("A", 2, "Bari", "")])
+    air.flow()
+    places = air.lake("gold", "legs").select("month", "origin", "dest").sort("month").rows()
+    assert places == [
+        ("2024-01", "Bari", "Kyiv"),
+        ("2024-02", "Kyiv", "Bergen"),
+        ("2024-03", "Bergen", "Bari"),
+        ("2024-04", "Kyiv", "Kyiv"),
+    ]
+    ledger = air.rows("SELECT place->'partitions' FROM batch WHERE asset = 'air.legs.gold' ORDER BY number", "ledger")
+    assert ledger[-1][0] == ["2024-01", "2024-02", "2024-03"]
+
+
 WRONG = {
     "cut": (("[id]", "faa", MODELS["legs"][2]), "slice by slice it gives other rows than at once"),
     "last": (("[month, id]", "all", f"SELECT id, {MONTH} AS month FROM air.flights LIMIT 2"), "LIMIT 2"),

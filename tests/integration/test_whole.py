@@ -1,58 +1,43 @@
-"""All deliveries read again in one claim: what is stale comes right, and key, partition and types may change."""
+"""All deliveries read again in one claim: the table is what one contract makes of them, and people's words stand."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.core.errors import ConfigError, ContractError
-from common.core.nouns import Dataset
+from common.contracts.catalogue import contract_of
+from common.core.errors import ConfigError, DataError
 from common.ledger.database import transaction
-from common.repair.decide import backfill_whole, replay
-from common.repair.partitions import partitions
-from common.upkeep.apply import apply
+from common.ledger.deliveries import last_contract
+from common.ledger.incidents import REFUSED, RELEASED
+from common.ledger.queries import recent_sizes
+from common.ledger.refusals import Filter
+from common.pipelines import silver
+from common.repair.decide import backfill_whole, discard, end_parked, exported, redrive, replay
 from common.upkeep.verify import verify
-from tests.contracts import INCREMENTAL, write_contract
+from tests.lab import (
+    KEYED,
+    PLAIN,
+    RUN,
+    again,
+    bronze,
+    counts,
+    deliver,
+    open_incidents,
+    shown,
+    states,
+    told,
+    values,
+    write,
+)
 from tests.world import World, by, new_world, other_contract
 
-RUN = CliRunner()
-KEY = "name: k, logicalType: string, required: true, primaryKey: true"
-COLUMNS = (
-    "name: at, logicalType: integer, required: true",
-    "name: v, logicalType: string, logicalTypeOptions: {maxLength: 9}",
-    "name: n, logicalType: number, physicalType: 'decimal(8,2)'",
-    "name: day, logicalType: date",
-)
-KEYED, PLAIN = Dataset("lab", "keyed"), Dataset("lab", "plain")
-MODELS = {
-    "days": """/*
-description: What there is each day.
-key: [day]
-slice: day
-inputs: {lab.keyed: day}
-load: [{to: warehouse, strategy: incremental}]
-*/
-SELECT strftime(day, '%Y-%m-%d') AS day, count(*) AS found, sum(n) AS n FROM lab.keyed GROUP BY 1
-""",
-}
 
-
-def write(folder: Path) -> Path:
-    domain = folder / "domains" / "lab"
-    words = {"partition": "{column: day, by: month}", "load": f"[{INCREMENTAL}]"}
-    write_contract(domain, "keyed", (KEY, *COLUMNS), {"latest": "[at]", **words})
-    write_contract(domain, "plain", (KEY.replace("true}", "true").replace(", primaryKey: true", ""), *COLUMNS), words)
-    (domain / "gold").mkdir()
-    for name, text in MODELS.items():
-        (domain / "gold" / f"{name}.sql").write_text(
-            text.replace("{lab.keyed: day}", "{lab.keyed: \"strftime(day, '%Y-%m-%d')\"}")
-        )
-    return domain.parent
+def shorter(text: str) -> str:
+    """Let the contract refuse what it has taken."""
+    return text.replace("maxLength: 9", "maxLength: 5")
 
 
 @pytest.fixture
@@ -62,28 +47,10 @@ def lab(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def deliver(world: World, key: str, *rows: str) -> None:
-    """Land a file, and do all that is due."""
-    world.land(key, "".join(f"{row}\n" for row in ("k,at,v,n,day", *rows)).encode())
-    world.flow()
-
-
-def again(world: World, table: Dataset = KEYED) -> None:
-    backfill_whole(table, by("a test"))
-    world.flow()
-
-
-def shown(world: World, name: str = "keyed") -> list[tuple[Any, ...]]:
-    """Return the rows of a silver table, which the warehouse must have, too."""
-    found = sorted(world.silver(name).select("k", "at", "v", "n", "day").rows())
-    assert sorted(world.rows(f"SELECT k, at, v, n, day FROM lab.{name}")) == found
-    return found
-
-
 def test_what_withdrawn_rows_had_replaced_comes_back(lab: World, tmp_path: Path) -> None:
     deliver(lab, "keyed/1.csv", "a,1,short,1,2024-01-05", "b,1,x,1,2024-02-05")
     deliver(lab, "keyed/2.csv", "a,2,longer,2,2024-01-06")
-    with other_contract(lab, tmp_path, "keyed", lambda text: text.replace("maxLength: 9", "maxLength: 5")):
+    with other_contract(lab, tmp_path, "keyed", shorter):
         replay(bronze(lab, "2.csv"), "", by("a test"))
         lab.flow()
         assert [row[0] for row in shown(lab)] == ["b"]
@@ -99,104 +66,169 @@ def test_what_withdrawn_rows_had_replaced_comes_back(lab: World, tmp_path: Path)
     assert list(verify()) == []
 
 
-def bronze(world: World, file: str) -> str:
-    query = f"SELECT id FROM batch WHERE place->>'raw' LIKE '%{file}' AND place ? 'landed' ORDER BY number"
-    return str(world.rows(query, "ledger")[0][0])
-
-
-def open_incidents(world: World) -> list[tuple[Any, ...]]:
-    return world.rows("SELECT kind, detail FROM incident WHERE closed_at IS NULL", "ledger")
-
-
-def states(world: World, table: Dataset = KEYED) -> dict[str, str]:
-    with transaction() as connection:
-        return {found.partition: found.state for found in partitions(connection, table)}
-
-
-CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
-    "a narrower type": (("decimal(8,2)", "decimal(4,2)"),),
-    "another type": (("v, logicalType: string, logicalTypeOptions: {maxLength: 9}", "v, logicalType: integer"),),
-    "another partition": (("by: month", "by: year"),),
-    "no partition": (("  - {property: partition, value: {column: day, by: month}}\n", ""),),
-    "a longer key": (("name: at, logicalType: integer", "name: at, logicalType: integer, primaryKey: true"),),
-    "another key": (
-        ("required: true, primaryKey: true}", "required: true}"),
-        ("name: at, logicalType: integer", "name: at, logicalType: integer, primaryKey: true"),
-    ),
-    "history": (("value: [at]}", "value: [at]}\n  - {property: history, value: true}"),),
-}
-COUNTS = ("taken", "good", "merged", "refused")
-WHOLE_HOP = f"""SELECT {", ".join(COUNTS)} FROM hop JOIN receipt ON hop.consumer = receipt.consumer AND n = hop
-    JOIN batch ON batch = id WHERE place->'replay' ? 'whole'"""
-OTHER_TABLES = ("another type", "a longer key", "another key")  # which no load can fill as they are
-FILES = {
-    "keyed/1.csv": ("a,1,1,1.00,2024-01-05", "b,1,2,100.00,2023-02-05"),
-    "keyed/2.csv": ("a,2,3,2.00,2024-01-06", "a,2,4,2.00,2023-03-07"),
-    "keyed/3.csv": ("c,1,5,3.00,2024-01-05",),
-}
-
-
-def change_of(name: str) -> Callable[[str], str]:
-    def change(text: str) -> str:
-        for old, new in CHANGES[name]:
-            assert old in text
-            text = text.replace(old, new)
-        return text
-
-    return change
-
-
-def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the rows of every table, without what tells of files."""
-    silver = world.silver("keyed").drop("_file", "_record", "_arrival")
-    tables = {"silver": sorted(silver.select(sorted(silver.columns)).rows(), key=str)}
-    tables["gold"] = sorted(world.lake("gold", "days").rows())
-    loaded = world.rows("SELECT k, at, v, n, day FROM lab.keyed"), world.rows("SELECT day, found, n FROM lab.days")
-    return tables | {"loaded": sorted(loaded[0]), "gold loaded": sorted(loaded[1])}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_apply_refuses_is_made_by_reading_all_again(
-    stack: Mapping[str, str], tmp_path: Path, change: str
-) -> None:
-    with new_world(stack, tmp_path / "one", "lab", write(tmp_path / "one")) as lab:
-        for key, rows in list(FILES.items())[:2]:
-            deliver(lab, key, *rows)
-        with other_contract(lab, tmp_path, "keyed", change_of(change), applied=False):
-            if change in OTHER_TABLES:
-                with pytest.raises(ConfigError, match=r"lab.keyed in connection 'warehouse' was made otherwise"):
-                    apply()
-                drop(lab, "lab.keyed")
-            with pytest.raises(ContractError, match=r"watershed backfill run lab\.keyed --all"):
-                apply()
-            lab.land("keyed/3.csv", "\n".join(("k,at,v,n,day", *FILES["keyed/3.csv"], "")).encode())
-            lab.flow("bronze")
-            with pytest.raises(ContractError, match="was made otherwise"):
-                lab.flow("silver")
-            (planned,) = told("backfill", "plan", "lab.keyed", "--all")
-            backfill_whole(KEYED, by("a test"))
-            lab.flow("bronze")
+def test_a_partition_that_lacks_rows_is_shown_as_stale(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "keyed/1.csv", "a,1,short,1,2024-01-05", "b,1,x,1,2024-01-05")
+    deliver(lab, "keyed/2.csv", "a,2,longer,2,2024-01-05")
+    with other_contract(lab, tmp_path, "keyed", shorter):
+        for name in ("1.csv", "2.csv"):
+            replay(bronze(lab, name), "", by("a test"))
             lab.flow()
-            assert [tuple(planned[name] for name in COUNTS)] == lab.rows(WHOLE_HOP, "ledger")
-            apply()
-            assert list(verify()) == []
-            found = everything(lab)
-    (tmp_path / "two").mkdir()
-    domains = write(tmp_path / "two")
-    contract = domains / "lab" / "contracts" / "keyed.yaml"
-    contract.write_text(change_of(change)(contract.read_text()))
-    with new_world(stack, tmp_path / "two", "lab", domains) as fresh:
-        for key, rows in FILES.items():
-            deliver(fresh, key, *rows)
-        assert found == everything(fresh)
+        discard(refusals("2.csv", lab), by("too long"))
+        assert states(lab) == {"2024-01": "stale"}
+        again(lab)
+        assert states(lab) == {"2024-01": "done"}
+        assert [row[0] for row in shown(lab)] == ["a", "b"]
 
 
-def drop(world: World, table: str) -> None:
-    with psycopg.connect(world.env["WAREHOUSE_URL"], autocommit=True) as connection:
-        connection.execute(f"DROP TABLE {table}")  # type: ignore[call-overload]
+def refused(world: World) -> dict[str, int]:
+    """Count the refused records by how they ended."""
+    return dict(world.rows("SELECT state, sum(count)::int FROM refusal WHERE rule <> '' GROUP BY 1", "ledger"))
 
 
-def told(*arguments: str) -> Any:
-    result = RUN.invoke(app, [*arguments, "--json"])
-    assert result.exit_code == 0, (result.output, result.exception)
-    return json.loads(result.output)
+def test_what_people_have_ended_stays_as_they_left_it(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "plain/1.csv", "a,1,much too long,1,2024-01-05", "b,1,fine,1,2024-01-05")
+    redrive(refusals("1.csv", lab), by("try again"))  # refused again, by a batch of its own
+    lab.flow()
+    deliver(lab, "plain/2.csv", "c,1,also too long,1,2024-01-05", "c,2,fine,1,2024-01-05")
+    discard(refusals("2.csv", lab), by("a test line"))
+    deliver(lab, "plain/3.csv", "d,1,this too is long,1,2024-01-05")
+    exported(refusals("3.csv", lab), tmp_path / "bad.csv", "tester")
+    (tmp_path / "good.csv").write_text((tmp_path / "bad.csv").read_text().replace("this too is long", "mended"))
+    redrive(refusals("3.csv", lab), by("mended"), rows=tmp_path / "good.csv")
+    lab.flow()
+    before = values(lab, "plain")
+    assert before == [("b", "fine"), ("c", "fine"), ("d", "mended")]
+    again(lab, PLAIN)
+    assert values(lab, "plain") == before
+    assert counts(lab) == (4, 0, 3, 1)
+    assert {state: refused(lab)[state] for state in ("open", "discarded")} == {"open": 1, "discarded": 1}
+    again(lab, PLAIN)
+    assert values(lab, "plain") == before
+    assert list(verify()) == []
+
+
+def refusals(file: str, world: World) -> Filter:
+    query = f"""SELECT refusal.id FROM refusal JOIN batch ON batch = batch.id
+        WHERE state = 'open' AND batch.place->>'raw' LIKE '%{file}'"""
+    return Filter(ids=tuple(row[0] for row in world.rows(query, "ledger")))
+
+
+def test_records_that_are_sent_again_meanwhile_are_there_once(lab: World) -> None:
+    deliver(lab, "plain/1.csv", "a,1,fine,1,2024-01-05")
+    lab.land("plain/2.csv", b"k,at,v,n,day\nb,1,much too long,1,2024-01-05\nc,1,fine,1,2024-01-05\n")
+    lab.flow("bronze")
+    backfill_whole(PLAIN, by("a test"))
+    lab.do("lab.plain.silver")  # the replay first, then what has waited
+    assert counts(lab) == (1, 0, 1, 0)
+    redrive(refusals("2.csv", lab), by("try again"))
+    with pytest.raises(ConfigError, match="carries records of all deliveries"):
+        backfill_whole(PLAIN, by("a test"))
+    lab.flow()
+    again(lab, PLAIN)
+    assert values(lab, "plain") == [("a", "fine"), ("c", "fine")]
+    assert refused(lab)["open"] == 1
+    assert list(verify()) == []
+
+
+def test_a_file_that_was_refused_unread_stays_out(lab: World, tmp_path: Path) -> None:
+    rule = "  - {property: batch, value: {minRows: 2}}\n"
+    with other_contract(lab, tmp_path, "plain", lambda text: text + rule):
+        deliver(lab, "plain/1.csv", "a,1,one,1,2024-01-05")
+        deliver(lab, "plain/2.csv", "b,1,two,1,2024-01-05")
+        deliver(lab, "plain/3.csv", "c,1,three,1,2024-01-05", "d,1,three,1,2024-01-05")
+        end_parked("lab.plain.silver", bronze(lab, "1.csv"), REFUSED, by("not wanted"))
+        end_parked("lab.plain.silver", bronze(lab, "2.csv"), RELEASED, by("wanted"))
+        lab.flow()
+        before = values(lab, "plain")
+        assert before == [("b", "two"), ("c", "three"), ("d", "three")]
+        again(lab, PLAIN)  # one file has too few rows, but was let in
+        assert values(lab, "plain") == before
+        assert open_incidents(lab) == []
+    with transaction() as connection:
+        assert recent_sizes(connection, "lab.plain.silver") == [1.0, 2.0], "a replay of all says nothing of sizes"
+    assert list(verify()) == []
+
+
+def test_a_replay_of_all_that_a_person_refuses_does_nothing(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(lab, "keyed/1.csv", "a,1,one,1,2024-01-05")
+    with monkeypatch.context() as patch:
+        patch.setattr(silver, "deliveries_again", fail)
+        again(lab)
+    ((kind, _),) = open_incidents(lab)
+    assert kind == "parked"
+    with pytest.raises(ConfigError, match="carries records"):
+        replay(bronze(lab, "1.csv"), "", by("it would be judged twice"))
+    (parked,) = told("parked", "ls")
+    end_parked("lab.keyed.silver", parked["batch"], REFUSED, by("not now"))
+    lab.flow()
+    assert [row[0] for row in shown(lab)] == ["a"]
+    assert list(verify()) == []
+    again(lab)
+    assert [row[0] for row in shown(lab)] == ["a"]
+
+
+def fail(*_: object) -> list[Any]:
+    raise DataError("on purpose")
+
+
+def test_a_later_replay_of_one_file_is_one_more_fold(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "keyed/1.csv", "a,1,short,1,2024-01-05")
+    deliver(lab, "keyed/2.csv", "a,2,later,2,2024-01-06")
+    with other_contract(lab, tmp_path, "keyed", shorter):
+        assert states(lab)["2024-01"] == "stale"
+        again(lab)
+        assert states(lab)["2024-01"] == "done"
+        with transaction() as connection:
+            files = connection.exec_driver_sql("SELECT place->>'key' FROM batch WHERE place ? 'landed'").scalars().all()
+            read_by = {last_contract(connection, "lab.keyed.silver", "lab.keyed.bronze", key) for key in files}
+        assert read_by == {contract_of(KEYED).hash}
+        replay(bronze(lab, "2.csv"), "", by("a test"))
+        lab.flow()
+        assert [(row[0], row[2]) for row in shown(lab)] == [("a", "later")]
+        assert open_incidents(lab) == [], "nothing was withdrawn"
+
+
+def test_later_deliveries_replace_earlier_ones(lab: World, tmp_path: Path) -> None:
+    rule = "  - {property: delivery, value: replace}\n"
+    with other_contract(lab, tmp_path, "plain", lambda text: text + rule):
+        deliver(lab, "plain/1.csv", "a,1,one,1,2024-01-05", "b,1,much too long,1,2024-01-05")
+        deliver(lab, "plain/1.csv", "a,1,two,1,2024-01-05")
+        deliver(lab, "plain/2.csv", "c,1,one,1,2024-01-05")
+        again(lab, PLAIN)
+        assert values(lab, "plain") == [("a", "two"), ("c", "one")]
+        assert counts(lab) == (4, 0, 3, 1)
+
+
+def test_refused_rows_are_sent_again_as_the_replay_of_all_has_read_them(lab: World, tmp_path: Path) -> None:
+    deliver(lab, "keyed/1.csv", "a,1,'x,1,2024-01-05", "b,1,y',1,2024-01-06", "c,1,much too long,1,2024-01-07")
+    quoted = '  - {property: dialect, value: {quote: "\'"}}\n'
+    with other_contract(lab, tmp_path, "keyed", lambda text: text + quoted):
+        again(lab)
+        assert counts(lab)[0] == 2, "two lines are one record now"
+        redrive(refusals("1.csv", lab), by("try again"))
+        lab.flow()
+        assert lab.rows("SELECT sum(count) FROM refusal WHERE state = 'open'", "ledger") == [(2,)]
+        assert list(verify()) == []
+
+
+def test_an_emptied_table_and_what_cannot_be_combined(lab: World) -> None:
+    again(lab)
+    assert shown(lab) == []
+    result = RUN.invoke(app, ["backfill", "run", "lab.keyed", "--all", "--from", "2024-01", "--why", "x"])
+    assert "--all is all of the table" in str(result.exception)
+
+
+def test_records_on_their_way_come_once(lab: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(lab, "plain/1.csv", "a,1,fine,1,2024-01-05")
+    with monkeypatch.context() as patch:
+        patch.setattr(silver, "deliveries_again", fail)
+        again(lab, PLAIN)
+    (parked,) = told("parked", "ls")
+    deliver(lab, "plain/2.csv", "b,1,a bit too long,1,2024-01-05", "c,1,fine,1,2024-01-05", "d,x,x,1,2024-01-05")
+    with other_contract(lab, tmp_path, "plain", lambda text: text.replace("maxLength: 9", "maxLength: 20")):
+        redrive(Filter(consumer="lab.plain.silver", column="v"), by("mended"))
+        end_parked("lab.plain.silver", parked["batch"], RELEASED, by("mended"))
+        lab.flow()
+        assert values(lab, "plain") == [("a", "fine"), ("b", "a bit too long"), ("c", "fine")]
+    assert refused(lab)["open"] == 1
+    assert list(verify()) == []

@@ -91,7 +91,9 @@ def _where(origin: Batch, known: Sequence[Zone | None]) -> tuple[Dataset, Zone]:
     if isinstance(origin.place, BronzeFile | TableVersion) and (asset := Asset.parse(origin.asset)).zone in known:
         return asset.dataset, asset.zone
     if origin.rerun and origin.rerun.replay and origin.rerun.replay.whole:
-        raise ConfigError(f"Batch {origin.id} is itself a replay of all deliveries: `watershed backfill run ... --all`.")
+        raise ConfigError(
+            f"Batch {origin.id} is itself a replay of all deliveries: `watershed backfill run ... --all`."
+        )
     raise ConfigError(
         f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(map(str, known))} are replayed. A file in "
         "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."
