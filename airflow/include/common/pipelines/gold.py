@@ -93,9 +93,8 @@ class ModelStep(LakeStep):
         """Decide which slices are computed, and whether the table is replaced whole."""
         replay = held.replay
         names: set[str] | None
-        if (
-            held.redefined or held.remade or self._reshaped(held)
-        ):  # whatever was asked for: no slice of what was before may stay
+        # Whatever was asked for: no slice of what was before may stay.
+        if held.redefined or held.remade or self._reshaped(held):
             names = None
         elif replay is None:
             names = self._changed_slices(held, changed)
