@@ -109,10 +109,17 @@ OF_THE_WHOLE = (
     ),
     Mutant(
         "what is stale ends with a replay of all",
-        "pipelines/hop.py",
-        "            close_incidents(connection, STALE, manifest.consumer, None)\n",
-        "            pass\n",
+        "ledger/reconcile.py",
+        "        close_incidents(connection, STALE, done.consumer, None)\n",
+        "        pass\n",
         (f"{WHOLE}::test_what_withdrawn_rows_had_replaced_comes_back",),
+    ),
+    Mutant(
+        "what was stale before a replay of all is not said after it",
+        "pipelines/hop.py",
+        "for m in found if m.hop > remade for output",
+        "for m in found if m.hop > 0 for output",
+        (f"{WHOLE}::test_a_ledger_that_was_away_learns_of_both_at_once",),
     ),
     Mutant(
         "what is stale is shown so",

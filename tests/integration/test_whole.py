@@ -62,6 +62,8 @@ def test_what_withdrawn_rows_had_replaced_comes_back(lab: World, tmp_path: Path)
         assert [(row[0], row[2]) for row in shown(lab)] == [("a", "short"), ("b", "x")]
         assert open_incidents(lab) == []
         assert states(lab) == {"2024-01": "done", "2024-02": "done"}
+        made_of = "SELECT count(*) FROM batch_parent JOIN batch ON child = id WHERE place ? 'remade'"
+        assert lab.rows(made_of, "ledger") == [(3,)], "two files, and the word of a person"
         assert lab.rows("SELECT day, found FROM lab.days ORDER BY 1") == [("2024-01-05", 1), ("2024-02-05", 1)]
     assert list(verify()) == []
 
@@ -78,6 +80,23 @@ def test_a_partition_that_lacks_rows_is_shown_as_stale(lab: World, tmp_path: Pat
         again(lab)
         assert states(lab) == {"2024-01": "done"}
         assert [row[0] for row in shown(lab)] == ["a", "b"]
+
+
+def test_a_ledger_that_was_away_learns_of_both_at_once(lab: World, tmp_path: Path) -> None:
+    """What the target did while the ledger was lost is recorded in one go: rows withdrawn, then all made anew."""
+    deliver(lab, "keyed/1.csv", "a,1,short,1,2024-01-05")
+    deliver(lab, "keyed/2.csv", "a,2,longer,2,2024-01-06")
+    with other_contract(lab, tmp_path, "keyed", shorter):
+        replay(bronze(lab, "2.csv"), "", by("a test"))
+        lab.flow()
+        again(lab)
+        with transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM incident")
+            for table, of in (("receipt", "hop > 2"), ("refusal", "hop > 2"), ("hop", "n > 2")):
+                connection.exec_driver_sql(f"DELETE FROM {table} WHERE consumer = 'lab.keyed.silver' AND {of}")
+        lab.do("lab.keyed.silver")
+        assert open_incidents(lab) == []
+        assert list(verify()) == []
 
 
 def refused(world: World) -> dict[str, int]:

@@ -92,21 +92,18 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         superseded = [r for r in manifest.refusals if r.reason == SUPERSEDED]
         for refused in superseded:
             open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
-        _report_stale(connection, manifest)
         close_incidents(connection, UNFORESEEN, manifest.consumer, [batch.id for batch in manifest.inputs])
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
+    _report_stale(connection, found)
     return found
 
 
-def _report_stale(connection: Connection, manifest: Manifest) -> None:
-    """Open an incident where rows may be missing; a table that was made anew of all deliveries lacks none."""
-    for output in manifest.outputs:
-        if not isinstance(output.place, TableVersion):
-            continue
-        if output.place.remade:
-            close_incidents(connection, STALE, manifest.consumer, None)
-        if output.place.unrestored:
+def _report_stale(connection: Connection, found: list[Manifest]) -> None:
+    """Open an incident where rows may be missing; a table that was made anew since lacks none."""
+    remade = max((manifest.hop for manifest in found if manifest.remade), default=0)
+    for manifest, output in ((m, output) for m in found if m.hop > remade for output in m.outputs):
+        if isinstance(output.place, TableVersion) and output.place.unrestored:
             table = Asset.parse(output.asset).dataset
             why = (
                 f"Hop {manifest.hop} withdrew the rows of {output.place.unrestored} keys. What those rows had replaced "

@@ -53,7 +53,7 @@ class SilverStep(LakeStep):
             yield Staged(
                 counts=self._counts(held, reading),
                 commit=partial(self._commit, held, written),
-                outputs=(self._output(held, written),),
+                outputs=(self._output(held, reading, written),),
                 refusals=(*written.refusals, *_refused_whole(held)),
                 parts=written.parts,
                 bytes=sum(batch.bytes for batch in held.batches),
@@ -139,7 +139,8 @@ class SilverStep(LakeStep):
         whole = len(held.refused)
         return reading.counts() + Counts(whole, refused=whole)
 
-    def _output(self, held: Claim, written: Written) -> Batch:
+    def _output(self, held: Claim, reading: Reading, written: Written) -> Batch:
+        read = [facts.batch for facts in reading.facts]  # more than the claim has where it is of all deliveries
         touched = sorted(written.partitions | {batch.partition for batch in held.batches if batch.partition})
         return Batch(
             id=batch_id(held.consumer, held.hop),
@@ -153,7 +154,7 @@ class SilverStep(LakeStep):
                 tied=written.tied or None,
                 remade=held.whole is not None or None,
             ),
-            parents=tuple(batch.id for batch in held.batches),
+            parents=tuple(dict.fromkeys([*(batch.id for batch in held.batches), *read])),
         )
 
     def _commit(self, held: Claim, written: Written) -> None:
