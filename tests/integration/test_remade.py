@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 
 from common.core.errors import ConfigError, ContractError
+from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.repair.decide import backfill_whole
 from common.upkeep.apply import apply
@@ -97,17 +99,48 @@ def test_a_reader_that_is_behind_reads_the_table_that_was_made_anew(stack: Mappi
         with transaction() as connection:
             connection.exec_driver_sql("UPDATE consumer SET width = 1 WHERE kind IN ('model', 'load')")
         for number in (2, 3):
-            lab.land(f"keyed/{number}.csv", f"k,at,v,n,day\nb{number},1,2,1,2024-01-0{number}\n".encode())
+            lab.land(
+                f"keyed/{number}.csv",
+                f"k,at,v,n,day\na,{number},text,1,2024-01-01\nb{number},1,2,1,2024-01-0{number}\n".encode(),
+            )
             lab.flow("bronze", "silver")
-        with other_contract(lab, tmp_path, "keyed", change_of("another partition"), applied=False):
+        with other_contract(lab, tmp_path, "keyed", change_of("another type"), applied=False):
             backfill_whole(KEYED, by("a test"))
             lab.flow("silver")
+            drop(lab, "lab.keyed")  # its column holds texts
             apply()
             with transaction() as connection:
                 connection.exec_driver_sql("UPDATE consumer SET width = 1 WHERE kind IN ('model', 'load')")
             lab.flow()
             assert [row[0] for row in shown(lab)] == ["a", "b2", "b3"]
             assert len(lab.rows("SELECT day FROM lab.days")) == 3
+            assert list(verify()) == []
+
+
+def test_a_gold_table_takes_other_types_and_partitions_with_its_next_hop(
+    stack: Mapping[str, str], tmp_path: Path
+) -> None:
+    def other(text: str) -> str:
+        text = text.replace("slice: day\n", "slice: day\npartition: [day]\n")
+        return text.replace("count(*) AS found", "count(*)::DECIMAL(9, 1) AS found")
+
+    with new_world(stack, tmp_path, "lab", write(tmp_path)) as lab:
+        deliver(lab, "keyed/1.csv", *FILES["keyed/1.csv"])
+        with other_contract(lab, tmp_path, "days", other):
+            backfill_whole(Dataset("lab", "days"), by("a test"))
+            lab.flow()
+            assert lab.lake("gold", "days").schema["found"] == pl.Decimal(9, 1)
+            deliver(lab, "keyed/2.csv", *FILES["keyed/2.csv"])
+            tables = everything(lab)
+            assert tables["gold"] == [
+                ("2023-02-05", 1, 100),
+                ("2023-03-07", 1, 2),
+            ]
+            assert tables["gold"] == tables["gold loaded"]
+            partitions = (
+                "SELECT place->'remade', place->'partitions' FROM batch WHERE asset = 'lab.days.gold' ORDER BY number"
+            )
+            assert [row[0] for row in lab.rows(partitions, "ledger")] == [None, True, None]
             assert list(verify()) == []
 
 
