@@ -183,8 +183,11 @@ def test_a_replay_of_all_that_a_person_refuses_does_nothing(lab: World, monkeypa
     lab.flow()
     assert [row[0] for row in shown(lab)] == ["a"]
     assert list(verify()) == []
-    again(lab)
+    assert counts(lab) == (1, 0, 0, 1)
+    redrive(Filter(consumer="lab.keyed.silver", reason=silver.REFUSED_WHOLE), by("now, then"))
+    lab.flow()
     assert [row[0] for row in shown(lab)] == ["a"]
+    assert counts(lab) == (1, 0, 1, 0)
 
 
 def fail(*_: object) -> list[Any]:

@@ -86,7 +86,8 @@ def stored_at(uri: str) -> StoredAt:
     """
     zone = Zone.BRONZE if uri.startswith(ZoneStore(Zone.BRONZE).uri()) else Zone.QUARANTINE
     store = ZoneStore(zone)
-    found = store.head(uri.removeprefix(store.uri()))
+    key = uri.removeprefix(store.uri())  # none, where what was refused unread is a replay of all deliveries
+    found = store.head(key) if key else None
     if found is None:
         raise ConfigError(f"{uri} is not there any more, so it cannot be sent again. Discard the refusal.")
     return StoredAt(found.key, found.etag, found.size, zone)
