@@ -199,8 +199,10 @@ def _new_env(stack: Mapping[str, str], folder: Path, domains: Path) -> dict[str,
 
 
 @contextmanager
-def other_contract(world: World, folder: Path, dataset: str, change: Callable[[str], str]) -> Iterator[None]:
-    """Change the contract of a dataset for the block, in a copy of the domains, and apply it."""
+def other_contract(
+    world: World, folder: Path, dataset: str, change: Callable[[str], str], *, applied: bool = True
+) -> Iterator[None]:
+    """Change the contract of a dataset for the block, in a copy of the domains, and apply it unless the block does."""
     from common.upkeep.apply import apply
 
     copy = folder / f"domains-{uuid.uuid4().hex[:6]}"
@@ -212,6 +214,7 @@ def other_contract(world: World, folder: Path, dataset: str, change: Callable[[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WATERSHED_DOMAINS_DIR", str(copy))
         forget()
-        apply()
+        if applied:
+            apply()
         yield
     forget()

@@ -21,34 +21,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from common.core.errors import ConfigError, WatershedError
+from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter
 from common.observe.verbs import listening
 from common.pipelines.kinds import KINDS, stages
-from common.repair.decide import discard, redrive, replay
+from common.repair.decide import backfill_whole, discard, redrive, replay
 from common.upkeep.verify import verify
+from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import VARIABLE, act, points
 from tests.world import World, by, new_world
 
 N = int(os.environ.get("INTERLEAVINGS", "6"))
-CONTRACT = """
-apiVersion: v3.0.2
-kind: DataContract
-id: urn:test:{name}
-name: {name}
-version: 1.0.0
-status: active
-domain: lab
-schema:
-  - name: {name}
-    properties:
-      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
-      - {{name: revision, logicalType: integer, required: true}}
-      - {{name: v, logicalType: integer, required: true}}
-      - {{name: op, logicalType: string}}
-customProperties:
-{words}  - {{property: load, value: [{{to: warehouse, strategy: incremental}}]}}
-"""
 
 
 @dataclass(frozen=True)
@@ -61,15 +45,15 @@ class Kept:
     replaces: bool = False
 
     @property
-    def words(self) -> str:
+    def words(self) -> dict[str, str]:
         """Write it as custom properties of a contract."""
         words = {
             "latest": f"[{', '.join(self.latest)}]" if self.latest else "",
             "history": "true" if self.history else "",
+            "deleted": "{column: op, values: [D]}" if self.deletes else "",
+            "delivery": "replace" if self.replaces else "",
         }
-        words["deleted"] = "{column: op, values: [D]}" if self.deletes else ""
-        words["delivery"] = "replace" if self.replaces else ""
-        return "".join(f"  - {{property: {word}, value: {value}}}\n" for word, value in words.items() if value)
+        return {word: value for word, value in words.items() if value}
 
 
 KEPT = {
@@ -95,16 +79,21 @@ rows = st.lists(
 )
 # What there is when the test runs: a test may have added a kind of hop.
 moments = st.deferred(lambda: st.sampled_from([point for point in points() if not point.startswith("model:")]))
+silver_moments = st.deferred(lambda: st.sampled_from([point for point in points() if point.startswith("silver:")]))
 any_stage = st.deferred(lambda: st.sampled_from(stages()))
 
 
 def make_domain(folder: Path) -> Path:
-    contracts = folder / "domains" / "lab" / "contracts"
-    contracts.mkdir(parents=True, exist_ok=True)
+    domain = folder / "domains" / "lab"
     for name, kept in KEPT.items():
-        text = CONTRACT.format(name=name, keyed=str(bool(kept.latest)).lower(), words=kept.words)
-        (contracts / f"{name}.yaml").write_text(text)
-    return folder / "domains"
+        columns = (
+            f"name: k, logicalType: string, required: true, primaryKey: {str(bool(kept.latest)).lower()}",
+            "name: revision, logicalType: integer, required: true",
+            "name: v, logicalType: integer, required: true",
+            "name: op, logicalType: string",
+        )
+        write_contract(domain, name, columns, {**kept.words, "load": f"[{INCREMENTAL}]"})
+    return domain.parent
 
 
 class Machine(RuleBasedStateMachine):
@@ -118,7 +107,6 @@ class Machine(RuleBasedStateMachine):
         self.held = ExitStack()
         self.rows_of: dict[tuple[str, str], tuple[Row, ...]] = {}  # by key and ETag
         self.deliveries: Counter[str] = Counter()
-        self.landed = 0
 
     @initialize()
     def begin(self) -> None:
@@ -169,7 +157,7 @@ class Machine(RuleBasedStateMachine):
             except (SystemExit, WatershedError):
                 return
 
-    @precondition(lambda self: self.landed > 0)
+    @precondition(lambda self: self.rows_of)
     @rule(choice=st.integers(0, 100), name=st.sampled_from(NAMES))
     def replay(self, choice: int, name: str) -> None:
         known = self.world.rows(
@@ -178,6 +166,15 @@ class Machine(RuleBasedStateMachine):
         if known:
             with suppress(ConfigError):  # it says that the file's records are still on their way
                 replay(known[choice % len(known)][0], "", by("any time"))
+
+    @precondition(lambda self: self.rows_of)
+    @rule(name=st.sampled_from(NAMES), point=st.one_of(st.none(), silver_moments))
+    def replay_whole(self, name: str, point: str | None) -> None:
+        """Ask for all deliveries of a dataset again; maybe the hop that reads them dies."""
+        with suppress(ConfigError):  # it says that records are still on their way
+            backfill_whole(Dataset("lab", name), by("any time"))
+        if point:
+            self.crash(point, 1)  # type: ignore[no-untyped-call]
 
     @rule(choice=st.integers(0, 100), ending=st.sampled_from(["redrive", "redrive", "discard"]))
     def decide(self, choice: int, ending: str) -> None:

@@ -19,36 +19,22 @@ from common.pipelines.kinds import consumer_named, step_of
 from common.repair.decide import end_parked, exported, redrive, replay
 from common.upkeep.verify import verify
 from common.zones.store import ZoneStore, storage_options
+from tests.contracts import INCREMENTAL, write_contract
 from tests.world import World, by, new_world, other_contract
 
-CONTRACT = """
-apiVersion: v3.0.2
-kind: DataContract
-id: urn:lab:{name}
-name: {name}
-version: 1.0.0
-status: active
-domain: lab
-schema:
-  - name: {name}
-    properties:
-      - {{name: k, logicalType: string, required: true, primaryKey: {keyed}}}
-      - {{name: at, logicalType: integer}}
-      - {{name: v, logicalType: string, logicalTypeOptions: {{maxLength: 9}}}}
-customProperties:
-{words}  - {{property: load, value: [{load}]}}
-"""
-LOAD = "{to: warehouse, strategy: incremental}"
-WORDS = {
-    "plain": "",
-    "replacing": "  - {property: delivery, value: replace}\n",
-    "held": "  - {property: batch, value: {minRows: 2}}\n",
-    "newest": "  - {property: latest, value: arrival}\n",
-    "dated": "  - {property: latest, value: [at]}\n",
-    "tracked": (
-        "  - {property: latest, value: [at, arrival]}\n  - {property: history, value: true}\n"
-        "  - {property: deleted, value: {column: v, values: [gone]}}\n"
-    ),
+VERSIONED = "{to: warehouse, strategy: incremental, history: true, table: lab.tracked_versions}"
+WORDS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "replacing": {"delivery": "replace"},
+    "held": {"batch": "{minRows: 2}"},
+    "newest": {"latest": "arrival"},
+    "dated": {"latest": "[at]"},
+    "tracked": {
+        "latest": "[at, arrival]",
+        "history": "true",
+        "deleted": "{column: v, values: [gone]}",
+        "load": f"[{INCREMENTAL}, {{to: duckdb, strategy: full, history: true}}, {VERSIONED}]",
+    },
 }
 UNKEYED = {"plain", "replacing", "held"}
 MODEL = """/*
@@ -60,17 +46,26 @@ controls: [{result: count(*), input: lab.tracked, equals: count(*)}]
 */
 SELECT k, v FROM lab.tracked
 """
+VERSIONS = """/*
+description: How many versions there are of each.
+key: [k]
+slice: k
+inputs: {lab.tracked: {slice: k, history: true}}
+*/
+SELECT k, count(*) AS versions, count_if(_deleted) AS deletions FROM lab.tracked GROUP BY k
+"""
 
 
 def write(folder: Path) -> Path:
     domain = folder / "domains" / "lab"
-    for part in ("contracts", "gold"):
-        (domain / part).mkdir(parents=True)
+    (domain / "gold").mkdir(parents=True)
     for name, words in WORDS.items():
-        load = LOAD if name != "tracked" else f"{LOAD}, {{to: duckdb, strategy: full, history: true}}"
-        text = CONTRACT.format(name=name, keyed=str(name not in UNKEYED).lower(), words=words, load=load)
-        (domain / "contracts" / f"{name}.yaml").write_text(text)
-    (domain / "gold" / "now.sql").write_text(MODEL)
+        key = f"name: k, logicalType: string, required: true, primaryKey: {str(name not in UNKEYED).lower()}"
+        value = "name: v, logicalType: string, logicalTypeOptions: {maxLength: 9}"
+        columns = (key, "name: at, logicalType: integer", value)
+        write_contract(domain, name, columns, {"load": f"[{INCREMENTAL}]", **words})
+    for name, text in (("now", MODEL), ("versions", VERSIONS)):
+        (domain / "gold" / f"{name}.sql").write_text(text)
     return domain.parent
 
 
@@ -302,6 +297,9 @@ def test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones(lab
     assert lab.lake("gold", "now").select("k", "v").rows() == [("b", "again")]
     history = step_of(consumer_named("lab.tracked@duckdb"))
     assert history.count_rows() == lab.silver("tracked").height == 7  # type: ignore[attr-defined]
+    assert lab.lake("gold", "versions").sort("k").rows() == [("a", 4, 1), ("b", 3, 1)]
+    loaded = lab.rows("SELECT k, at, v, _deleted FROM lab.tracked_versions")
+    assert sorted(loaded) == sorted(lab.silver("tracked").select("k", "at", "v", "_deleted").rows())
     refused = lab.rows("SELECT rule, \"column\" FROM refusal WHERE consumer = 'lab.tracked.silver'", "ledger")
     assert refused == [("required", "at")]
     assert list(verify()) == []

@@ -16,38 +16,25 @@ from common.lake.table import current_version
 from common.models.model import models
 from common.models.run import run
 from common.pipelines.trial import require_slices
+from tests.contracts import write_contract
 from tests.world import World, forget, new_world
 
 EXAMPLES = int(os.environ.get("INTERLEAVINGS", "3"))
-CONTRACT = """
-apiVersion: v3.0.2
-kind: DataContract
-id: urn:air:{name}
-name: {name}
-version: 1.0.0
-status: active
-domain: air
-schema:
-  - name: {name}
-    properties:
-{columns}
-customProperties:
-  - {{property: latest, value: [revision, arrival]}}
-{words}"""
-FLIGHTS = """
-      - {name: id, logicalType: integer, primaryKey: true}
-      - {name: revision, logicalType: integer, required: true}
-      - {name: day, logicalType: date, required: true}
-      - {name: origin, logicalType: string}
-      - {name: dest, logicalType: string}
-      - {name: delay, logicalType: integer}
-"""
-AIRPORTS = """
-      - {name: faa, logicalType: string, primaryKey: true}
-      - {name: revision, logicalType: integer, required: true}
-      - {name: city, logicalType: string}
-      - {name: op, logicalType: string}
-"""
+FLIGHTS = (
+    "name: id, logicalType: integer, primaryKey: true",
+    "name: revision, logicalType: integer, required: true",
+    "name: day, logicalType: date, required: true",
+    "name: origin, logicalType: string",
+    "name: dest, logicalType: string",
+    "name: delay, logicalType: integer",
+)
+AIRPORTS = (
+    "name: faa, logicalType: string, primaryKey: true",
+    "name: revision, logicalType: integer, required: true",
+    "name: city, logicalType: string",
+    "name: op, logicalType: string",
+)
+LATEST = {"latest": "[revision, arrival]"}
 MONTH = "strftime(day, '%Y-%m')"
 FOLLOWED = "{all: true, by: {faa: [origin, dest]}}"
 MODELS = {
@@ -87,12 +74,9 @@ def header(key: str, airports: str) -> str:
 
 def write(folder: Path, chosen: Mapping[str, tuple[str, str, str]]) -> Path:
     domain = folder / "domains" / "air"
-    for part in ("contracts", "gold"):
-        (domain / part).mkdir(parents=True, exist_ok=True)
-    deleted = "  - {property: deleted, value: {column: op, values: [D]}}\n"
-    for name, columns, words in (("flights", FLIGHTS, ""), ("airports", AIRPORTS, deleted)):
-        text = CONTRACT.format(name=name, columns=columns.strip("\n"), words=words)
-        (domain / "contracts" / f"{name}.yaml").write_text(text)
+    (domain / "gold").mkdir(parents=True, exist_ok=True)
+    write_contract(domain, "flights", FLIGHTS, LATEST)
+    write_contract(domain, "airports", AIRPORTS, {**LATEST, "deleted": "{column: op, values: [D]}"})
     for name, (key, airports, sql) in chosen.items():
         (domain / "gold" / f"{name}.sql").write_text(f"/*\n{header(key, airports)}*/\n{sql}\n")
     return domain.parent
@@ -165,6 +149,26 @@ def test_a_change_of_what_is_joined_touches_only_the_slices_that_join_it(air: Wo
     assert {row[2] for row in air.lake("gold", "legs").select("id", "month", "origin").rows()} == {"Rome", "Bergen"}
     ledger = air.rows("SELECT place->'partitions' FROM batch WHERE asset = 'air.legs.gold' ORDER BY number", "ledger")
     assert [row[0] for row in ledger][-1] == ["2024-02"]
+
+
+def test_a_change_is_looked_up_in_every_column_that_joins_it(air: World) -> None:
+    known = [("A", 1, "Rome", ""), ("B", 1, "Oslo", ""), ("C", 1, "Kyiv", "")]
+    land(air, "airports/1.csv", "faa,revision,city,op", list(known))
+    land(air, "flights/1.csv", "id,revision,day,origin,dest,delay",
+         [(1, 1, "2024-01-01", "A", "C", 0), (2, 1, "2024-02-01", "C", "B", 0), (3, 1, "2024-03-01", "B", "A", 0),
+          (4, 1, "2024-04-01", "C", "C", 0)])  # fmt: skip
+    air.flow()
+    land(air, "airports/2.csv", "faa,revision,city,op", [("B", 2, "Bergen", ""), ("A", 2, "Bari", "")])
+    air.flow()
+    places = air.lake("gold", "legs").select("month", "origin", "dest").sort("month").rows()
+    assert places == [
+        ("2024-01", "Bari", "Kyiv"),
+        ("2024-02", "Kyiv", "Bergen"),
+        ("2024-03", "Bergen", "Bari"),
+        ("2024-04", "Kyiv", "Kyiv"),
+    ]
+    ledger = air.rows("SELECT place->'partitions' FROM batch WHERE asset = 'air.legs.gold' ORDER BY number", "ledger")
+    assert ledger[-1][0] == ["2024-01", "2024-02", "2024-03"]
 
 
 WRONG = {

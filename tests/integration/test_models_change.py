@@ -112,6 +112,23 @@ def test_a_column_that_came_later_is_null_in_older_versions(shop: World) -> None
     assert shop.rows("SELECT customer_id, tier FROM ecommerce.m") == [("00001", None)]
 
 
+def test_every_slice_has_a_column_that_an_input_has_got(shop: World) -> None:
+    """A model that names no column reads whole rows: those of untouched slices have changed as well."""
+    header = "key: [customer_id]\nslice: customer_id\ninputs: {ecommerce.users: customer_id}"
+    model(shop, "m", header, "SELECT customer_id, u::VARCHAR AS row FROM ecommerce.users u")
+    sign_up(shop, "00001")
+    shop.flow()
+    contract = shop.folder / "domains" / "ecommerce" / "contracts" / "users.yaml"
+    old, new = "customProperties:\n  - {property: owner", "      - {name: tier, logicalType: string}\n"
+    contract.write_text(contract.read_text().replace(old, new + old, 1))
+    forget()
+    apply()
+    sign_up(shop, "00002")
+    shop.flow()
+    found = shop.rows("SELECT customer_id, row FROM ecommerce.m ORDER BY 1")
+    assert [(name, "'tier': NULL" in row) for name, row in found] == [("00001", True), ("00002", True)]
+
+
 def test_slices_may_be_times(shop: World) -> None:
     header = "key: [updated_at]\nslice: updated_at\ninputs: {ecommerce.users: updated_at}"
     model(shop, "m", header, "SELECT updated_at, count(*) AS users FROM ecommerce.users GROUP BY 1")

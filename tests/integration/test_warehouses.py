@@ -36,11 +36,12 @@ from common.load.strategies import STRATEGIES, strategy
 from common.warehouses import duckdb as duckdb_engine
 from common.warehouses import postgres as postgres_engine
 from common.warehouses import sql
+from common.warehouses.definition import create
 from common.warehouses.duckdb import Duckdb
 from common.warehouses.postgres import Postgres
 from common.warehouses.sql import Token
 from common.warehouses.translation import translated
-from common.warehouses.warehouse import Rows, Warehouse, create, create_token, head
+from common.warehouses.warehouse import Rows, Warehouse, create_token, head
 from tests.batch_only import BatchOnly
 
 CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
@@ -298,6 +299,27 @@ def test_a_wider_decimal_keeps_what_is_there(target: Warehouse) -> None:
     more = ("b", Decimal("1234567.1234"), Decimal(2**80))
     load(target, 2, rows_of(more, schema=wide), schema=wide, table=table)
     assert contents(target, table) == [("a", Decimal("1.2500"), Decimal(7)), more]
+
+
+def test_a_narrower_decimal_changes_no_value(target: Warehouse) -> None:
+    table, wide = "shop.prices", {"id": pl.String(), "price": pl.Decimal(20, 4), "pieces": pl.Decimal(20, 0)}
+    create(target, table, wide, ["id"])
+    load(target, 1, rows_of(("a", Decimal("1.2345"), Decimal(7)), schema=wide), schema=wide, table=table)
+    create(target, table, {**wide, "price": pl.Decimal(8, 2), "pieces": pl.Int64()}, ["id"])
+    assert contents(target, table) == [("a", Decimal("1.2345"), Decimal(7))]
+    finer = {**wide, "price": pl.Decimal(8, 6)}
+    create(target, table, finer, ["id"])
+    more = ("b", Decimal("12.123456"), Decimal(1))
+    load(target, 2, rows_of(more, schema=finer), schema=finer, table=table)
+    assert contents(target, table) == [("a", Decimal("1.2345"), Decimal(7)), more]
+
+
+def test_another_type_or_key_is_refused(target: Warehouse) -> None:
+    with pytest.raises(ContractError, match="v is BIGINT, asked for is VARCHAR"):
+        create(target, TABLE, {**SCHEMA, "v": pl.String()}, ["id"])
+    if target.dialect.keys:
+        with pytest.raises(ContractError, match="its key is id, asked for is id, v"):
+            create(target, TABLE, SCHEMA, ["id", "v"])
 
 
 def test_applying_twice_changes_nothing_and_new_columns_are_added(target: Warehouse) -> None:

@@ -15,6 +15,9 @@ plan = typer.Typer(no_args_is_help=True, help="What a hop, a load or a replay wo
 Table = Annotated[str, typer.Argument(help="A dataset or gold table, as in ecommerce.transactions.")]
 First = Annotated[str, typer.Option("--from", help="First partition, as in 1997-01.")]
 Last = Annotated[str, typer.Option("--to", help="Last partition, included.")]
+All = Annotated[
+    bool, typer.Option("--all", help="All of the table in one commit: every delivery read under today's contract.")
+]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only those that are missing, failed or stale.")]
 BatchId = Annotated[str, typer.Argument(help="Id of a batch, as `watershed batches` shows it.")]
 To = Annotated[str, typer.Option("--to", help="Last zone to do again: silver, gold or warehouse; the next by default.")]
@@ -56,34 +59,57 @@ def replay(
 
 
 @backfill.command("plan")
-def backfill_plan(table: Table, first: First = "", last: Last = "", only: Only = None, as_json: Json = False) -> None:
+def backfill_plan(
+    table: Table,
+    first: First = "",
+    last: Last = "",
+    only: Only = None,
+    whole: All = False,
+    as_json: Json = False,
+) -> None:
     """Show how each partition stands and what doing it again would give; nothing is written."""
     from common.ledger.database import transaction
-    from common.repair.backfill import backfilled
+    from common.repair.backfill import backfilled, backfilled_whole
     from common.repair.decide import chosen
     from common.repair.origins import table_named
 
+    _require_one(whole, first, last, only)
+    dataset = table_named(table)
     with transaction() as connection:
-        states = chosen(connection, table_named(table), first, last, only or [])
-        derived = backfilled(connection, table_named(table), states)
+        states = [] if whole else chosen(connection, dataset, first, last, only or [])
+        derived = backfilled_whole(connection, dataset) if whole else backfilled(connection, dataset, states)
     rows = [asdict(state) | {"batches": len(state.batches)} for state in states]
-    if not as_json:
+    if not as_json and not whole:
         show(rows, ["partition", "state", "why", "batches"], as_json=False, empty="There is no such partition.")
     _show_plans([_planned(one.batch) for one in derived], as_json)
 
 
 @backfill.command("run")
 def backfill_run(
-    table: Table, why: Why, first: First = "", last: Last = "", only: Only = None, now: Now = False
+    table: Table,
+    why: Why,
+    first: First = "",
+    last: Last = "",
+    only: Only = None,
+    whole: All = False,
+    now: Now = False,
 ) -> None:
-    """Do partitions again: the files of a silver table, the slices of a gold one."""
+    """Do partitions again, or all: the files of a silver table, the slices of a gold one."""
     from common.repair.decide import backfill as again
+    from common.repair.decide import backfill_whole
     from common.repair.origins import table_named
 
-    done = again(table_named(table), first, last, only or [], because(why))
+    _require_one(whole, first, last, only)
+    dataset, by = table_named(table), because(why)
+    done = backfill_whole(dataset, by) if whole else again(dataset, first, last, only or [], by)
     console.print(f"{len(done)} batch{'es are' if len(done) != 1 else ' is'} to be done again.")
     if done:
         then({table_named(table).domain}, now, batches=[one.batch.id for one in done])
+
+
+def _require_one(whole: bool, first: str, last: str, only: list[str] | None) -> None:
+    if whole and (first or last or only):
+        raise ConfigError("--all is all of the table: leave out --from, --to and --only, or leave out --all.")
 
 
 @backfill.command("status")

@@ -67,7 +67,8 @@ class TableVersion:
 
     `unrestored` counts the keys whose row it withdrew without the row before that, which is not kept; `tied` those of
     which several rows have the latest version, so that their content has decided; `unknown` the columns of its files
-    that the contract lacks.
+    that the contract lacks. Where it is `remade`, its rows took the place of all that were there, maybe with other
+    types, key or partition, so no feed tells the change.
     """
 
     partitions: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class TableVersion:
     unrestored: int | None = None
     tied: int | None = None
     unknown: int | None = None
+    remade: bool | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -89,7 +91,7 @@ class WarehouseTable:
 
 @dataclass(frozen=True)
 class Unnamed:
-    """A place of a kind that this module has no type for."""
+    """A place of a kind that this module has no type for; a replay of all deliveries has none of its own."""
 
     other: Mapping[str, Any] = field(default_factory=dict)
 
@@ -120,11 +122,15 @@ class RefusedRows:
 
 @dataclass(frozen=True)
 class Replay:
-    """What is done again: for one consumer or for all, some slices or all of them."""
+    """What is done again: for one consumer or for all, some slices or all of them.
+
+    With `whole` it is every delivery of a dataset at once, and the table holds nothing but what they give.
+    """
 
     consumer: str = ""
     first: str = ""
     last: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,8 +182,8 @@ def _written(thing: Any) -> Json:
 def _plain(value: Any) -> Any:
     match value:
         case Replay():
-            words = {"for": value.consumer, "from": value.first, "to": value.last}
-            return {word: text for word, text in words.items() if text}
+            words = {"for": value.consumer, "from": value.first, "to": value.last, "whole": value.whole}
+            return {word: meant for word, meant in words.items() if meant}
         case Shape():
             defaults = {f.name: f.default for f in fields(value) if f.name in value.ADDED}
             written = {name: v for name, v in asdict(value).items() if name not in defaults or v != defaults[name]}
@@ -214,7 +220,7 @@ def shape_from_json(stored: Json | None) -> Shape | None:
 
 
 def _replay(stored: Json) -> Replay:
-    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""))
+    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""), stored.get("whole", False))
 
 
 def _refused(stored: list[Json]) -> tuple[RefusedRows, ...]:

@@ -1,10 +1,27 @@
 """The columns that a contract gives a table of the lake."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, DELETED_COLUMN, FILE_COLUMN, RECORD_COLUMN, Column, Contract, Kind
 
 PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table is made with: its columns, its partition, and what tells one of its rows from another, if known."""
+
+    schema: Mapping[str, pl.DataType]
+    partition_by: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str | None:
+        """Say what a row of the table is; the table itself keeps it."""
+        return f"one row for each {', '.join(self.identity)}" if self.identity else None
 
 
 def silver_type(column: Column) -> pl.DataType:
@@ -26,6 +43,11 @@ def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
     schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
     schema |= {FILE_COLUMN: pl.String(), RECORD_COLUMN: pl.Int64(), ARRIVAL_COLUMN: pl.Datetime("us", "UTC")}
     return schema | ({DELETED_COLUMN: pl.Boolean()} if contract.deleted else {})
+
+
+def silver_layout(contract: Contract) -> Layout:
+    """Return what the dataset's silver table is made with."""
+    return Layout(silver_schema(contract), tuple(partition_columns(contract)), contract.identity)
 
 
 def partition_columns(contract: Contract) -> list[str]:

@@ -80,6 +80,14 @@ class LakeSource:
         ]
         return pl.concat(marked)
 
+    def new(self, after: int, upto: int) -> int:
+        """Count the keys at one version that another lacks; none is known where a key was of other columns."""
+        key, before = list(self.key), self._all(after)
+        known, now = before.collect_schema(), self._of(self._all(upto)).select(key)
+        if all(known.get(name) == self.schema[name] for name in key):
+            now = now.join(self._of(before).select(key), on=key, how="anti", nulls_equal=True)
+        return int(now.select(pl.len()).collect(engine="streaming").item())
+
     def _all(self, version: int) -> pl.LazyFrame:
         hidden = {DELETED_COLUMN: pl.Boolean()} if self.current and self.current.deleted else {}
         return read_at(self.uri, version, {**self.schema, **hidden})

@@ -17,6 +17,7 @@ from common.core.assets import Zone
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
 from common.core.places import TableVersion
+from common.lake.schema import Layout
 from common.lake.widen import holds_all, widen
 from common.zones.store import ZoneStore, storage_options
 from common.zones.zone import folder
@@ -36,24 +37,29 @@ class LakeTable:
 
     def __init__(self, zone: Zone, dataset: Dataset, consumer: str) -> None:
         self.store = ZoneStore(zone)
+        self.dataset = dataset
         self.folder = folder(dataset)
         self.uri = self.store.uri(self.folder)
         self.consumer = consumer
         self._loaded: DeltaTable | None = None
 
-    def ensure(self, schema: dict[str, pl.DataType], partition_by: Sequence[str] = ()) -> None:
+    def ensure(self, layout: Layout, *, remade: bool = False) -> None:
         """Make the empty table where there is none, with its change feed on; add new columns and widen known ones.
 
-        Raises ContractError where a column has another type that does not hold all its values, or the partition is
-        another, CommitConflict where a hop commits meanwhile.
+        What else is other than the table was made with is left to the next hop where that replaces all rows
+        (`remade`). Else raises ContractError where a type does not hold all that the column has, or partition or
+        identity are others; CommitConflict where a hop commits meanwhile.
         """
         if DeltaTable.is_deltatable(self.uri, storage_options()):
-            self._evolve(schema, partition_by)
+            if not remade:
+                self._refuse(layout)
+            self._evolve(layout)
             return
         DeltaTable.create(
             self.uri,
-            schema=_delta_schema(schema),
-            partition_by=list(partition_by),
+            schema=delta_schema(layout.schema),
+            partition_by=list(layout.partition_by),
+            description=layout.description,
             mode="ignore",
             configuration={
                 "delta.enableChangeDataFeed": "true",
@@ -64,15 +70,11 @@ class LakeTable:
             storage_options=storage_options(),
         )
 
-    def _evolve(self, schema: Mapping[str, pl.DataType], partition_by: Sequence[str]) -> None:
-        table, wanted = self.load(), _delta_schema(schema)
-        known = dict(pl.scan_delta(table).collect_schema())
-        other = {field.name for field in table.schema().fields} & {
-            field.name for field in wanted.fields if field not in table.schema().fields
-        }
-        changed = {name: schema[name] for name in schema if name in other and known[name] != schema[name]}
-        narrower = [name for name, kind in changed.items() if not holds_all(known[name], kind)]
-        self._refuse(narrower, known, schema, partition_by)
+    def _evolve(self, layout: Layout) -> None:
+        table, wanted, schema = self.load(), delta_schema(layout.schema), layout.schema
+        known = self._known
+        changed = {name: kind for name, kind in schema.items() if name in known and holds_all(known[name], kind)}
+        changed = {name: kind for name, kind in changed.items() if known[name] != kind}
         if changed:
             fields = {field.name: field for field in wanted.fields}
             widen(
@@ -81,29 +83,49 @@ class LakeTable:
             table = self.load()
         if new := [field for field in wanted.fields if field.name not in known]:
             table.alter.add_columns(new)
+        if layout.description and table.metadata().description is None:  # made before tables said what a row is
+            table.alter.set_table_description(layout.description)
 
-    def _refuse(
-        self,
-        narrower: Sequence[str],
-        known: Mapping[str, pl.DataType],
-        schema: Mapping[str, pl.DataType],
-        partition_by: Sequence[str],
-    ) -> None:
-        found = self.snapshot.metadata().partition_columns
-        reasons = [f"{name} is {_named(known[name])}, asked for is {_named(schema[name])}" for name in narrower]
-        if found != list(partition_by):
-            reasons.append(f"its partition is {found or 'none'}, asked for is {list(partition_by) or 'none'}")
+    @property
+    def _known(self) -> dict[str, pl.DataType]:
+        return dict(pl.Schema(self.snapshot.schema().to_arrow()))
+
+    def _refuse(self, layout: Layout) -> None:
+        """Refuse a layout that the table cannot be given while it keeps its rows; raises ContractError."""
+        known, meta = self._known, self.snapshot.metadata()
+        other = {name: kind for name, kind in layout.schema.items() if name in known and known[name] != kind}
+        narrower = {name: kind for name, kind in other.items() if not holds_all(known[name], kind)}
+        reasons = [f"{name} is {_named(known[name])}, asked for is {_named(kind)}" for name, kind in narrower.items()]
+        found, wanted = meta.partition_columns, list(layout.partition_by)
+        if found != wanted:
+            reasons.append(f"its partition is {found or 'none'}, asked for is {wanted or 'none'}")
+        if layout.description and meta.description not in (None, layout.description):
+            reasons.append(f"it has {meta.description}, asked for is {layout.description}")
         if reasons:
             raise ContractError(
-                f"{self.uri} was made with other types of {list(narrower) or 'none'}: {'; '.join(reasons)}. In place "
-                "only decimals become wider, and integers decimal(19,0) or wider. For anything else take the new "
-                "contract back, or do all of the table anew under it (a backfill of the whole table)."
+                f"{self.uri} was made otherwise: {'; '.join(reasons)}. In place only decimals become wider, and "
+                "integers decimal(19,0) or wider. For anything else do all of the table anew under the new contract, "
+                f"`watershed backfill run {self.dataset} --all --why ...`, then `watershed apply`; or take it back."
             )
 
-    def require(self, columns: Sequence[str]) -> None:
+    def differs(self, layout: Layout) -> bool:
+        """Return whether rows of a layout do not fit the loaded table: in a type, or in the partition."""
+        known = {field.name: field.type for field in self.snapshot.schema().fields}
+        types = any(known.get(field.name) != field.type for field in delta_schema(layout.schema).fields)
+        return types or self.snapshot.metadata().partition_columns != list(layout.partition_by)
+
+    def require_columns(self, columns: Sequence[str]) -> None:
         """Check that the loaded table has these columns, which would be lost else; raises NotApplied."""
-        if missing := sorted(set(columns) - {field.name for field in self.snapshot.schema().fields}):
+        if missing := sorted(set(columns) - self._known.keys()):
             raise NotApplied(f"{self.uri} has no column {', '.join(missing)} yet. Run `watershed apply`.")
+
+    def require(self, layout: Layout) -> None:
+        """Check that the loaded table is made as its rows will be; raises NotApplied, ContractError."""
+        self._refuse(layout)
+        self.require_columns(list(layout.schema))
+        known = self._known
+        if wider := [name for name, kind in layout.schema.items() if known[name] != kind]:
+            raise NotApplied(f"{self.uri} has an older type of {', '.join(wider)}. Run `watershed apply`.")
 
     def load(self) -> DeltaTable:
         """Load the table as it is now; raises NotApplied where there is none, StoreUnavailable."""
@@ -136,10 +158,18 @@ class LakeTable:
         if (self.snapshot.transaction_version(self.consumer) or 0) != hop - 1:
             raise CommitConflict(f"{self.uri} is not at hop {hop - 1} of {self.consumer}; it will be read again.")
         return CommitProperties(
-            app_transactions=[Transaction(self.consumer, hop), Transaction(f"{self.consumer}/attempt", attempt)],
-            custom_metadata={"watershed.hop": str(hop), "watershed.consumer": self.consumer},
+            app_transactions=[Transaction(*mark) for mark in self.marks(hop, attempt).items()],
+            custom_metadata=self.note(hop),
             max_commit_retries=COMMIT_RETRIES,
         )
+
+    def marks(self, hop: int, attempt: int) -> dict[str, int]:
+        """Return the app transactions of a commit by name: they are what `head` reads."""
+        return {self.consumer: hop, f"{self.consumer}/attempt": attempt}
+
+    def note(self, hop: int) -> dict[str, str]:
+        """Return what a commit says to whoever reads the table's history."""
+        return {"watershed.hop": str(hop), "watershed.consumer": self.consumer}
 
     def with_version(self, batch: Batch, hop: int) -> Batch:
         """Complete an output with the Delta version that its hop made."""
@@ -178,7 +208,8 @@ def _named(kind: pl.DataType) -> str:
     return "timestamp" if isinstance(kind, pl.Datetime) else names.get(kind, str(kind).lower())
 
 
-def _delta_schema(schema: Mapping[str, pl.DataType]) -> DeltaSchema:
+def delta_schema(schema: Mapping[str, pl.DataType]) -> DeltaSchema:
+    """Return columns as Delta has them."""
     return DeltaSchema.from_arrow(ArrowTable(pl.DataFrame(schema=schema)).schema)
 
 

@@ -1,16 +1,16 @@
 """Give columns of a Delta table a wider type: every value stays what it is, so no reader of changes sees a change."""
 
 import io
-import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import polars as pl
 from deltalake import Schema as DeltaSchema
 
 from common.core.errors import CommitConflict
+from common.lake.entry import Action, added, files, metadata, removed, write_entry
 from common.zones.store import storage_options
 
 if TYPE_CHECKING:
@@ -37,28 +37,17 @@ def widen(table: "LakeTable", types: Mapping[str, pl.DataType], schema: DeltaSch
     """
     snapshot, now = table.snapshot, int(time.time() * 1000)
     known = snapshot.metadata()
-    metadata = {
-        "id": str(known.id),
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": schema.to_json(),
-        "partitionColumns": known.partition_columns,
-        "configuration": known.configuration,
-        "createdTime": known.created_time,
-    }
-    actions: list[dict[str, Any]] = [
+    actions: list[Action] = [
         {"commitInfo": {"timestamp": now, "operation": "CHANGE COLUMN", "operationParameters": {"columns": [*types]}}},
-        {"metaData": metadata},
+        metadata(snapshot, schema, known.partition_columns, known.description),
         *_replaced(table, types, now),
     ]
-    version = int(snapshot.version()) + 1
-    entry = "\n".join(json.dumps(action, default=str) for action in actions)
-    if not table.store.put_once(f"{table.folder}/_delta_log/{version:020}.json", entry.encode()):
-        raise CommitConflict(f"{table.uri}: somebody committed version {version}. Run `watershed apply` again.")
+    if not write_entry(table, actions):
+        raise CommitConflict(f"{table.uri}: somebody committed meanwhile. Run `watershed apply` again.")
 
 
-def _replaced(table: "LakeTable", types: Mapping[str, pl.DataType], now: int) -> Iterator[dict[str, Any]]:
-    for old in pl.DataFrame(table.snapshot.get_add_actions(flatten=False)).iter_rows(named=True):
-        partition = {name: value for name, value in (old.get("partition") or {}).items()}
+def _replaced(table: "LakeTable", types: Mapping[str, pl.DataType], now: int) -> Iterator[Action]:
+    for old in files(table.snapshot):
         rows = pl.read_parquet(
             f"{table.uri}/{old['path']}", storage_options=storage_options(), hive_partitioning=False, glob=False
         )
@@ -70,15 +59,5 @@ def _replaced(table: "LakeTable", types: Mapping[str, pl.DataType], now: int) ->
         size = buffer.tell()
         buffer.seek(0)
         table.store.write_part(f"{table.folder}/{path}", buffer)
-        same = {"partitionValues": partition, "dataChange": False}
-        yield {
-            "remove": {
-                **same,
-                "path": old["path"],
-                "deletionTimestamp": now,
-                "size": old["size_bytes"],
-                "extendedFileMetadata": True,
-            }
-        }
-        stats = json.dumps({"numRecords": rows.height})
-        yield {"add": {**same, "path": path, "size": size, "modificationTime": now, "stats": stats}}
+        yield removed(old, now, change=False)
+        yield added(old | {"path": path, "size_bytes": size}, rows.height, now, change=False)

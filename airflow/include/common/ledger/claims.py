@@ -1,10 +1,10 @@
 """Claim a hop, keep its lease, store its counts, give it back: each under the consumer's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import BigInteger, Connection, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from common.core.errors import ConservationError, LeaseLost
@@ -15,8 +15,9 @@ from common.core.settings import settings
 from common.ledger.batches import batches_by_id
 from common.ledger.consumers import lock
 from common.ledger.incidents import PARKED, REFUSED, RELEASED, open_incident, resolutions
-from common.ledger.tables import consumer, hop
-from common.ledger.untaken import oldest_untaken
+from common.ledger.places import IS_REMADE, VERSION
+from common.ledger.tables import batch, consumer, hop
+from common.ledger.untaken import oldest_untaken, waiting_whole
 
 DEATHS_BEFORE_NARROWING = 5
 
@@ -36,12 +37,18 @@ class Claim:
     redefined: bool = False  # whether the last published hop was of another contract or model
     released: frozenset[str] = frozenset()  # batches that a person let pass whatever the contract's batch rules say
     refused: frozenset[str] = frozenset()  # parked batches that a person refused: quarantined whole, unread
+    remade: frozenset[str] = frozenset()  # inputs whose rows were all replaced between their pins
 
     @property
     def replay(self) -> Replay | None:
         """What a person asked to be done again, where a batch says so for this consumer or for all."""
         replays = (batch.rerun.replay for batch in self.batches if batch.rerun and batch.rerun.replay)
         return next((replay for replay in replays if replay.consumer in ("", self.consumer)), None)
+
+    @property
+    def whole(self) -> Batch | None:
+        """The batch that says that every delivery is read again, unless a person refused it; it is claimed alone."""
+        return self.batches[0] if self.replay and self.replay.whole and not self.refused else None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ def claim(connection: Connection, item: Consumer, owner: str) -> Claim | Leased 
         return _open(connection, item, owner)
     if current.leased and current.owner != owner:
         return Leased(current.owner)
+    whole = waiting_whole(connection, item)
+    if whole and whole.id not in current.batches:  # no attempt could do more than wait for the table it makes
+        _drop(connection, item.name, current.n)
+        return _open(connection, item, owner)
     died = current.deaths + (1 if current.attempt is not None else 0)
     if died >= DEATHS_BEFORE_NARROWING and not item.ordered:
         narrow(connection, item.name, f"{died} attempts died or raised an unknown error")
@@ -114,6 +125,8 @@ def next_claim(
 def _claim(connection: Connection, item: Consumer, batches: tuple[Batch, ...], owner: str) -> Claim:
     last = _last(connection, item.name)
     decided = {} if item.ordered else resolutions(connection, item.name, [b.id for b in batches])
+    remade = _remade(connection, item) if item.ordered else {}
+    pins = _pins(item, last, batches, remade)
     return Claim(
         consumer=item.name,
         hop=last.n + 1 if last else 1,
@@ -122,17 +135,23 @@ def _claim(connection: Connection, item: Consumer, batches: tuple[Batch, ...], o
         batches=batches,
         contract=item.contract,
         owner=owner,
-        pins=_pins(item, last, batches),
+        pins=pins,
         redefined=last is not None and last.contract != item.contract,
         released=frozenset(b for b, how in decided.items() if how == RELEASED),
         refused=frozenset(b for b, how in decided.items() if how == REFUSED),
+        remade=frozenset(asset for asset, version in remade.items() if pins[asset][0] < version),
     )
 
 
-def _pins(item: Consumer, last: Row[Any] | None, batches: Sequence[Batch]) -> dict[str, tuple[int, int]]:
-    """Pin for every input the version read before and the one read now; empty for inputs that are files."""
+def _pins(
+    item: Consumer, last: Row[Any] | None, batches: Sequence[Batch], remade: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Pin for every input the version read before and the one read now; empty for inputs that are files.
+
+    A table that was remade is read as it was then or later, for what was before may have other types.
+    """
     before = {asset: pin[1] for asset, pin in last.pins.items()} if last else {}
-    pins = {asset: (before.get(asset, 0), before.get(asset, 0)) for asset in item.inputs}
+    pins = {asset: (before.get(asset, 0), max(before.get(asset, 0), remade.get(asset, 0))) for asset in item.inputs}
     for taken in batches:
         if isinstance(taken.place, TableVersion) and taken.place.version is not None:
             low, high = pins[taken.asset]
@@ -140,11 +159,20 @@ def _pins(item: Consumer, last: Row[Any] | None, batches: Sequence[Batch]) -> di
     return pins if item.ordered else {}
 
 
+def _remade(connection: Connection, item: Consumer) -> dict[str, int]:
+    """Return the version at which each input was last remade, of those that the consumer may not have read yet."""
+    mark = consumer.c.marks[batch.c.asset].astext.cast(BigInteger)
+    unread = (consumer.c.name == item.name) & (batch.c.number > func.coalesce(mark, 0)) & IS_REMADE
+    version = func.max(VERSION.cast(BigInteger))
+    found = select(batch.c.asset, version).where(batch.c.asset.in_(item.inputs), unread).group_by(batch.c.asset)
+    return {asset: int(at) for asset, at in connection.execute(found)}
+
+
 def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner: str, died: int) -> Claim:
     batches = tuple(batches_by_id(connection, current.batches))
     pinned = {a: (low, high) for a, (low, high) in current.pins.items() if a in item.inputs}
     fresh = _claim(connection, item, batches, owner)
-    taken = replace(fresh, pins=fresh.pins | pinned)
+    taken = replace(fresh, pins={a: _wider(pin, pinned.get(a, pin)) for a, pin in fresh.pins.items()})
     connection.execute(
         update(hop)
         .where(hop.c.consumer == item.name, hop.c.n == current.n)
@@ -162,6 +190,11 @@ def _take_over(connection: Connection, item: Consumer, current: Row[Any], owner:
         )
     )
     return taken
+
+
+def _wider(pin: tuple[int, int], pinned: tuple[int, int]) -> tuple[int, int]:
+    """Keep what an earlier attempt has pinned, unless the table was remade since."""
+    return (pinned[0], max(pin[1], pinned[1]))
 
 
 def _mine(held: Claim) -> Any:
@@ -211,6 +244,11 @@ def release(connection: Connection, held: Claim) -> None:
     connection.execute(update(hop).where(_mine(held)).values(attempt=None, owner=None, lease_until=None))
 
 
+def _drop(connection: Connection, name: str, number: int) -> None:
+    """Drop an open hop, so that its number goes to another claim; an attempt that is late may still win it."""
+    connection.execute(delete(hop).where(hop.c.consumer == name, hop.c.n == number, hop.c.state == "open"))
+
+
 def narrow(
     connection: Connection, name: str, why: str, attempt: int | None = None, culprits: Sequence[str] = ()
 ) -> list[str]:
@@ -223,7 +261,7 @@ def narrow(
     current = open_hop(connection, name)
     if current is None or (attempt is not None and current.attempt != attempt):
         return []
-    connection.execute(delete(hop).where(hop.c.consumer == name, hop.c.n == current.n, hop.c.state == "open"))
+    _drop(connection, name, current.n)
     parked = [b for b in current.batches if b in culprits] or (current.batches if len(current.batches) == 1 else [])
     for one in parked:
         open_incident(connection, PARKED, name, why, one)

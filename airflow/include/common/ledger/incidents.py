@@ -24,19 +24,14 @@ def open_incident(connection: Connection, kind: str, consumer: str, detail: str,
 
 
 def close_incidents(
-    connection: Connection, kind: str, consumer: str, batches: Sequence[str] = ("",), resolution: str = ""
+    connection: Connection, kind: str, consumer: str, batches: Sequence[str] | None = ("",), resolution: str = ""
 ) -> int:
-    """Close the open incidents of a kind for these batches of a consumer; return how many there were."""
-    return connection.execute(
-        update(incident)
-        .where(
-            incident.c.kind == kind,
-            incident.c.consumer == consumer,
-            incident.c.batch.in_(batches),
-            incident.c.closed_at.is_(None),
-        )
-        .values(closed_at=func.clock_timestamp(), resolution=resolution)
-    ).rowcount
+    """Close the open incidents of a kind for these batches of a consumer, or for all; return how many there were."""
+    which = (incident.c.kind == kind) & (incident.c.consumer == consumer) & incident.c.closed_at.is_(None)
+    if batches is not None:
+        which &= incident.c.batch.in_(batches)
+    ended = update(incident).where(which).values(closed_at=func.clock_timestamp(), resolution=resolution)
+    return connection.execute(ended).rowcount
 
 
 def resolutions(connection: Connection, consumer: str, batches: Sequence[str]) -> dict[str, str]:

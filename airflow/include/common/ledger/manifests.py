@@ -8,6 +8,7 @@ from typing import Any
 from common.core.assets import Zone
 from common.core.errors import StoreUnavailable, TerminalError
 from common.core.nouns import Batch, Counts, Refusal
+from common.core.places import TableVersion
 from common.core.versions import read_versioned
 from common.zones.store import ZoneStore
 
@@ -39,6 +40,11 @@ class Manifest:
     def key(self) -> str:
         """The key of the manifest's object below the zone `manifests`."""
         return attempt_key(self.consumer, self.hop, self.attempt)
+
+    @property
+    def remade(self) -> bool:
+        """Whether the hop made all of its table anew."""
+        return any(isinstance(output.place, TableVersion) and output.place.remade for output in self.outputs)
 
     @property
     def json(self) -> dict[str, Any]:

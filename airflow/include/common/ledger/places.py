@@ -17,6 +17,9 @@ IS_UNDATED = IS_IN_BRONZE & ~batch.c.place.has_key("arrival")
 ORIGIN = func.coalesce(RAW_KEY, batch.c.place["table"].astext)
 IS_RERUN = batch.c.place.has_key("of")
 IS_REPLAY = batch.c.place.has_key("replay")
+IS_WHOLE = func.coalesce(batch.c.place["replay"].has_key("whole"), False)  # a replay of all deliveries
+IS_REMADE = batch.c.place.has_key("remade")
+IS_UNRESTORED = batch.c.place.has_key("unrestored")
 TIED = batch.c.place["tied"].astext.cast(BigInteger)
 UNKNOWN = batch.c.place["unknown"].astext.cast(BigInteger)
 IS_PARTIAL = batch.c.place.has_key("only")
@@ -31,8 +34,8 @@ def touches(partition: str) -> Any:
 
 
 def carries(key: str) -> Any:
-    """Return whether a batch holds records of a file in bronze, itself or mended."""
-    return (key == KEY) | (batch.c.place["file"].astext == key)
+    """Return whether a batch holds records of a file in bronze: itself, mended, or as one of all."""
+    return (key == KEY) | (batch.c.place["file"].astext == key) | IS_WHOLE
 
 
 def key_ends(text: str) -> list[Any]:

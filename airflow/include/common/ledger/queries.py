@@ -1,29 +1,21 @@
 """What people and the command line ask the ledger."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
 from common.core.ids import batch_id
-from common.core.nouns import Batch
-from common.ledger.batches import batch_of
-from common.ledger.incidents import FAILED, PARKED, REFUSED
+from common.ledger.incidents import FAILED, PARKED
 from common.ledger.places import (
-    IS_IN_BRONZE,
-    IS_MENDED,
-    IS_PARTIAL,
-    IS_RERUN,
-    KEY,
+    IS_WHOLE,
     ORIGIN,
     RAW_KEY,
     TIED,
     UNKNOWN,
     touches,
 )
-from common.ledger.refusals import REDRIVEN
-from common.ledger.tables import batch, consumer, hop, incident, receipt, refusal
+from common.ledger.tables import batch, consumer, hop, incident, receipt
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
@@ -159,29 +151,10 @@ def parked_batches(connection: Connection) -> Rows:
 
 
 def recent_sizes(connection: Connection, name: str, hops: int = 20) -> list[float]:
-    """Return how many records a batch of each recent hop held, the newest first."""
+    """Return how many records a batch of each recent hop held, the newest first; a replay of all is like none."""
+    of_hop = (receipt.c.consumer == hop.c.consumer) & (receipt.c.hop == hop.c.n)
+    whole = exists().where(of_hop, batch.c.id == receipt.c.batch, IS_WHOLE)
     done = select(hop.c.taken / func.jsonb_array_length(hop.c.batches)).where(
-        hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0
+        hop.c.consumer == name, hop.c.state == "published", hop.c.taken > 0, ~whole
     )
     return [float(size) for size in connection.scalars(done.order_by(hop.c.n.desc()).limit(hops))]
-
-
-def last_contract(connection: Connection, name: str, asset: str, key: str) -> str | None:
-    """Return the contract by which a consumer last read a file of bronze as a whole."""
-    whole = (batch.c.asset == asset) & (key == KEY) & ~IS_PARTIAL & ~IS_MENDED
-    done = select(hop.c.contract).join(receipt, (receipt.c.consumer == hop.c.consumer) & (receipt.c.hop == hop.c.n))
-    read = done.join(batch, batch.c.id == receipt.c.batch).where(hop.c.consumer == name, whole)
-    return connection.scalar(read.order_by(hop.c.n.desc()).limit(1))
-
-
-def taken_deliveries(connection: Connection, name: str, asset: str, raw_keys: Collection[str]) -> list[Batch]:
-    """Return the files of bronze that came from these raw keys and that a consumer has taken and not refused unread."""
-    taken = exists().where(receipt.c.consumer == name, receipt.c.batch == batch.c.id)
-    refused = exists().where(
-        refusal.c.consumer == name,
-        refusal.c.batch == batch.c.id,
-        refusal.c.reason == REFUSED,
-        refusal.c.state != REDRIVEN,
-    )
-    from_keys = (batch.c.asset == asset) & IS_IN_BRONZE & (batch.c.place["raw"].astext.in_(raw_keys))
-    return [batch_of(row) for row in connection.execute(select(batch).where(from_keys, ~IS_RERUN, taken, ~refused))]

@@ -11,7 +11,7 @@ from common.core.settings import settings
 from common.ledger.batches import record_batches
 from common.ledger.decisions import end_as_decided
 from common.ledger.failures import forget_failure
-from common.ledger.incidents import LEDGER_AHEAD, PARKED, STOPPED, close_incidents, open_incident
+from common.ledger.incidents import LEDGER_AHEAD, PARKED, STALE, STOPPED, close_incidents, open_incident
 from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.refusals import record_refusals
 from common.ledger.tables import consumer, hop, receipt
@@ -78,6 +78,8 @@ def _record(connection: Connection, done: Manifest, target: Target) -> None:
         close_incidents(connection, PARKED, done.consumer, inputs)
     close_incidents(connection, STOPPED, done.consumer)
     forget_failure(connection, done.consumer)
+    if done.remade:
+        close_incidents(connection, STALE, done.consumer, None)
     record_refusals(connection, done.consumer, done.hop, done.refusals)
     if done.refusals:
         end_as_decided(connection, done.consumer, done.hop)

@@ -83,6 +83,8 @@ batch = Table(
         postgresql_where=text("place ? 'modified'"),
     ),
     Index("ix_batch_raw", "asset", text("(place ->> 'raw')"), postgresql_where=text("place ? 'landed'")),
+    Index("ix_batch_whole", "asset", "number", postgresql_where=text("place -> 'replay' ? 'whole'")),
+    Index("ix_batch_remade", "asset", "number", postgresql_where=text("place ? 'remade'")),
     Index("ix_batch_undated", "asset", postgresql_where=text("place ? 'landed' AND NOT place ? 'arrival'")),
 )
 

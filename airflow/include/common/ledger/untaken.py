@@ -27,13 +27,22 @@ SELECT id, number, coalesce(
         AND incident.batch = above.id AND incident.closed_at IS NULL LIMIT 1),
     false) AS settled
 FROM above ORDER BY number""")
+WHOLE = text("""
+SELECT id FROM batch WHERE asset = ANY(:assets) AND place -> 'replay' ? 'whole'
+    AND NOT EXISTS (SELECT FROM receipt WHERE receipt.consumer = :consumer AND receipt.batch = batch.id)
+    AND NOT EXISTS (SELECT FROM incident WHERE incident.kind = :parked AND incident.consumer = :consumer
+        AND incident.batch = batch.id AND incident.closed_at IS NULL)
+ORDER BY number LIMIT 1""")
 
 
 def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
     """List the oldest untaken batches, up to the consumer's width and a hop's size, and move its marks.
 
-    The caller holds the consumer's lock. A replay is claimed alone: its rows replace what they replaced before.
+    The caller holds the consumer's lock. A replay is claimed alone: its rows replace what they replaced before. One of
+    all deliveries goes first: what is older may wait for the table that it makes.
     """
+    if whole := waiting_whole(connection, item):
+        return [whole]
     row = connection.execute(select(consumer).where(consumer.c.name == item.name)).one()
     found, marks = [], dict(row.marks)
     for asset in item.inputs:
@@ -43,6 +52,13 @@ def oldest_untaken(connection: Connection, item: Consumer) -> list[Batch]:
         connection.execute(update(consumer).where(consumer.c.name == item.name).values(marks=marks))
     oldest = sorted(found, key=lambda r: r.number)[: row.width]
     return _fitting(batches_by_id(connection, [one.id for one in oldest]))
+
+
+def waiting_whole(connection: Connection, item: Consumer) -> Batch | None:
+    """Return the replay of all deliveries that waits for a consumer, if there is one that is not parked."""
+    values = {"assets": list(item.inputs), "consumer": item.name, "parked": PARKED}
+    ids = connection.scalars(WHOLE, values).all()
+    return batches_by_id(connection, ids)[0] if ids else None
 
 
 def first_untaken(connection: Connection, row: Row[Any], asset: str) -> tuple[list[Row[Any]], int]:

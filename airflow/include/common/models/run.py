@@ -1,6 +1,6 @@
 """Run a model in DuckDB over rows of its inputs, and check its control totals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,9 +20,19 @@ from common.warehouses.duckdb import ABOUT_VALUES
 RESULT = "watershed_result"
 
 
+def _quoted(dataset: Dataset) -> str:
+    return f'"{dataset.domain}"."{dataset.name}"'
+
+
+def _all_rows(dataset: Dataset) -> str:
+    return f'"all rows of {dataset}"'
+
+
 @contextmanager
-def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB in memory that knows each input under its dataset's name.
+def database(
+    model: Model, inputs: Mapping[Dataset, pl.DataFrame], named: Callable[[Dataset], str] = _quoted
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB in memory that knows each input under its dataset's name, or as `named`.
 
     DuckDB's own errors inside the block become ModelError.
     """
@@ -31,7 +41,7 @@ def database(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> Iterator[d
         for number, (dataset, frame) in enumerate(inputs.items()):
             connection.register(f"input_{number}", ArrowStream(_naive(frame)))
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
-            connection.execute(f'CREATE TABLE "{dataset.domain}"."{dataset.name}" AS FROM input_{number}')
+            connection.execute(f"CREATE TABLE {named(dataset)} AS FROM input_{number}")
         yield connection
     except duckdb.Error as error:
         message = without_values(error) if isinstance(error, ABOUT_VALUES) else error
@@ -55,9 +65,8 @@ def run(model: Model, inputs: Mapping[Dataset, pl.DataFrame]) -> pl.DataFrame:
 
 def _controls(model: Model, connection: duckdb.DuckDBPyConnection) -> None:
     for control in model.controls:
-        source = f'"{control.dataset.domain}"."{control.dataset.name}"'
         found = _scalar(connection, f"SELECT {control.result} FROM {RESULT}")  # noqa: S608 - the model's own SQL
-        expected = _scalar(connection, f"SELECT {control.expected} FROM {source}")  # noqa: S608
+        expected = _scalar(connection, f"SELECT {control.expected} FROM {_quoted(control.dataset)}")  # noqa: S608
         if (found or 0) != (expected or 0):
             raise ConservationError(
                 f"Model {model.dataset}: {control.result} is {found}, but {control.expected} of {control.dataset} "
@@ -82,27 +91,21 @@ def at_once_and_by_slice(
 
     Control totals are not looked at.
     """
-    connection = duckdb.connect()
+    by_slice = [dataset for dataset, item in model.inputs.items() if item.slice is not None]
     try:
-        for number, (dataset, frame) in enumerate(inputs.items()):
-            connection.register(f"rows_{number}", ArrowStream(_naive(frame)))
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
-            connection.execute(f'CREATE TABLE "all rows of {dataset}" AS FROM rows_{number}')
-        by_slice = [dataset for dataset, item in model.inputs.items() if item.slice is not None]
-        names = {name for dataset in by_slice for name in _named(connection, model, dataset)}
-        whole = _computed(connection, model, None)
-        parts = [_computed(connection, model, name) for name in sorted(names)]
-    except (duckdb.Error, ModelError):
+        with database(model, inputs, _all_rows) as connection:
+            names = {name for dataset in by_slice for name in _named(connection, model, dataset)}
+            whole = _computed(connection, model, None)
+            parts = [_computed(connection, model, name) for name in sorted(names)]
+    except ModelError:
         return None, None
-    finally:
-        connection.close()
     return whole, pl.concat([whole.head(0), *parts])
 
 
 def _named(connection: duckdb.DuckDBPyConnection, model: Model, dataset: Dataset) -> set[str]:
     """Name the slices of all rows; raises ModelError where a row belongs to none."""
     expression = model.inputs[dataset].slice
-    rows = connection.execute(f'SELECT DISTINCT ({expression})::VARCHAR FROM "all rows of {dataset}"').fetchall()  # noqa: S608
+    rows = connection.execute(f"SELECT DISTINCT ({expression})::VARCHAR FROM {_all_rows(dataset)}").fetchall()  # noqa: S608
     if any(name is None for (name,) in rows):
         raise ModelError(f"Model {model.dataset}: {expression} is null.")
     return {name for (name,) in rows}
@@ -111,7 +114,7 @@ def _named(connection: duckdb.DuckDBPyConnection, model: Model, dataset: Dataset
 def _computed(connection: duckdb.DuckDBPyConnection, model: Model, name: str | None) -> pl.DataFrame:
     """Compute a model over the rows of one slice, or over all; raises ModelError where a key is not unique."""
     for dataset, item in model.inputs.items():
-        view = f'CREATE OR REPLACE VIEW "{dataset.domain}"."{dataset.name}" AS FROM "all rows of {dataset}"'
+        view = f"CREATE OR REPLACE VIEW {_quoted(dataset)} AS FROM {_all_rows(dataset)}"
         if item.slice is not None and name is not None:
             quoted = name.replace("'", "''")
             view += f" WHERE ({item.slice})::VARCHAR = '{quoted}'"
@@ -128,7 +131,7 @@ def slices(model: Model, dataset: Dataset, changed: pl.DataFrame) -> set[str]:
         return set()
     with database(model, {dataset: changed}) as connection:
         rows = connection.execute(
-            f'SELECT DISTINCT ({model.inputs[dataset].slice})::VARCHAR FROM "{dataset.domain}"."{dataset.name}"'  # noqa: S608
+            f"SELECT DISTINCT ({model.inputs[dataset].slice})::VARCHAR FROM {_quoted(dataset)}"  # noqa: S608
         ).fetchall()
     found = {row[0] for row in rows}
     if None in found:
@@ -141,7 +144,7 @@ def within(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str])
     with database(model, {dataset: rows}) as connection:
         connection.register("wanted", ArrowStream(pl.DataFrame({"slice": sorted(wanted)}, schema={"slice": pl.String})))
         kept = connection.sql(
-            f'SELECT * FROM "{dataset.domain}"."{dataset.name}" '  # noqa: S608
+            f"SELECT * FROM {_quoted(dataset)} "  # noqa: S608
             f"WHERE ({model.inputs[dataset].slice})::VARCHAR IN (SELECT slice FROM wanted)"
         )
         return _in_utc(_frame(kept))

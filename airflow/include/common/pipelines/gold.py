@@ -13,7 +13,9 @@ from common.core.errors import ModelError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
 from common.core.places import TableVersion
-from common.lake.publish import append_parts, replace_slices
+from common.lake.overwrite import overwrite
+from common.lake.publish import append_parts, replace_slices, stage_parts
+from common.lake.schema import Layout
 from common.lake.source import LakeSource, silver_source
 from common.lake.table import CHANGE, read_at, reading
 from common.ledger.claims import Claim
@@ -48,10 +50,13 @@ class ModelStep(LakeStep):
         super().__init__(replace(consumer, contract=self.model.hash), Zone.GOLD)
 
     def apply(self) -> None:
-        """Make the table, or add the columns that the model gives and it lacks; raises ModelError for a wrong one."""
+        """Make the table, or add the columns that the model gives and it lacks; raises ModelError for a wrong one.
+
+        Other types and another partition come with the next hop: it computes all, for model or inputs have changed.
+        """
         self._check_joins()
         require_slices(self.model)
-        self.table.ensure(self.schema(), self.model.partition)
+        self.table.ensure(Layout(self.schema(), self.model.partition), remade=True)
 
     def schema(self) -> dict[str, pl.DataType]:
         """Return the columns of the gold table."""
@@ -60,7 +65,7 @@ class ModelStep(LakeStep):
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Find the touched slices, recompute those that are complete, count what is new; writes nothing yet."""
-        self.table.require(list(self.schema()))
+        self.table.require_columns(list(self.schema()))
         with reading(f"inputs of {self.model.dataset}"):
             changed = {dataset: self._changed(held, dataset) for dataset in self.model.inputs}
         touched = self._touched(held, changed)
@@ -68,13 +73,14 @@ class ModelStep(LakeStep):
             inputs = {d: self._slice(held, d, touched) for d in self.model.inputs}
         rows = run(self.model, inputs).select(list(self.schema()))
         self._check_slices(rows, touched)
+        remade = touched.whole and self.table.differs(Layout(rows.schema, self.model.partition))
         good = self._new_keys(rows)
         # One changed record may complete a join and so make several new rows; each then counts as taken.
         taken = max(good, sum(feed.filter(pl.col(CHANGE).is_in(NOW)).height for feed in changed.values()))
         yield Staged(
             counts=Counts(taken, good, taken - good, 0),
-            commit=partial(self._commit, held, rows, touched),
-            outputs=(self._output(held, rows, touched),),
+            commit=partial(self._remake, held, rows) if remade else partial(self._commit, held, rows, touched),
+            outputs=(self._output(held, rows, touched, remade=remade),),
             bytes=sum(batch.bytes for batch in held.batches),
         )
 
@@ -87,7 +93,8 @@ class ModelStep(LakeStep):
         """Decide which slices are computed, and whether the table is replaced whole."""
         replay = held.replay
         names: set[str] | None
-        if held.redefined or self._reshaped(held):  # whatever was asked for: no slice of what was before may stay
+        # Whatever was asked for: no slice of what was before may stay.
+        if held.redefined or held.remade or self._reshaped(held):
             names = None
         elif replay is None:
             names = self._changed_slices(held, changed)
@@ -176,9 +183,10 @@ class ModelStep(LakeStep):
             )
 
     def _changed(self, held: Claim, dataset: Dataset) -> pl.DataFrame:
-        after, upto = held.pins[asset_name(dataset, Zone.SILVER)]
-        source = self._source(dataset)
-        return source.changes(after, upto, list(source.schema))
+        asset, source = asset_name(dataset, Zone.SILVER), self._source(dataset)
+        if asset in held.remade:  # all of it is new; no feed tells it
+            return self._pinned(held, dataset).with_columns(pl.lit("insert").alias(CHANGE)).select(CHANGE).collect()
+        return source.changes(*held.pins[asset], list(source.schema))
 
     def _slice(self, held: Claim, dataset: Dataset, touched: Slices) -> pl.DataFrame:
         """Read the touched slices of an input at its pinned version.
@@ -200,19 +208,21 @@ class ModelStep(LakeStep):
         return silver_source(contract_of(dataset), history=self.model.inputs[dataset].history)
 
     def _new_keys(self, rows: pl.DataFrame) -> int:
-        """Count the result's keys that the table does not have yet."""
+        """Count the result's keys that the table does not have yet; where they were of other types, it has none."""
         key = list(self.model.key)
         known = read_at(self.table.uri, self.table.snapshot.version()).select(key)
+        if known.collect_schema() != rows.select(key).schema:
+            return rows.height
         with reading(self.table.uri):
             return rows.lazy().select(key).join(known, on=key, how="anti").collect().height
 
-    def _output(self, held: Claim, rows: pl.DataFrame, touched: Slices) -> Batch:
+    def _output(self, held: Claim, rows: pl.DataFrame, touched: Slices, *, remade: bool) -> Batch:
         return Batch(
             id=batch_id(held.consumer, held.hop),
             asset=self.consumer.output,
             records=rows.height,
             contract=held.contract,
-            place=TableVersion((touched.names or ())[:MOST_SLICES], waiting=touched.waiting),
+            place=TableVersion((touched.names or ())[:MOST_SLICES], waiting=touched.waiting, remade=remade or None),
             parents=tuple(batch.id for batch in held.batches),
         )
 
@@ -222,6 +232,12 @@ class ModelStep(LakeStep):
             append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
         else:
             replace_slices(self.table, rows, self._predicate(touched), held.hop, held.attempt)
+
+    def _remake(self, held: Claim, rows: pl.DataFrame) -> None:
+        """Replace all of the table by rows that do not fit it as it is; columns that the model has dropped go."""
+        layout, under = Layout(rows.schema, self.model.partition), f"{held.hop}/{held.attempt}"
+        parts = tuple(stage_parts(self.table, [rows.lazy()], layout.partition_by, under))
+        overwrite(self.table, parts, layout, held.hop, held.attempt)
 
     def _predicate(self, touched: Slices) -> str | None:
         if touched.whole or touched.names is None:

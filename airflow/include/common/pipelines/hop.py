@@ -95,21 +95,23 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         superseded = [r for r in manifest.refusals if r.reason == SUPERSEDED]
         for refused in superseded:
             open_incident(connection, SUPERSEDED, step.consumer.name, refused.place, refused.batch)
-        _report_unrestored(connection, manifest)
         close_incidents(connection, UNFORESEEN, manifest.consumer, [batch.id for batch in manifest.inputs])
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
+    _report_stale(connection, found)
     return found
 
 
-def _report_unrestored(connection: Connection, manifest: Manifest) -> None:
-    for output in manifest.outputs:
+def _report_stale(connection: Connection, found: list[Manifest]) -> None:
+    """Open an incident where rows may be missing; a table that was made anew since lacks none."""
+    remade = max((manifest.hop for manifest in found if manifest.remade), default=0)
+    for manifest, output in ((m, output) for m in found if m.hop > remade for output in m.outputs):
         if isinstance(output.place, TableVersion) and output.place.unrestored:
             table = Asset.parse(output.asset).dataset
             why = (
                 f"Hop {manifest.hop} withdrew the rows of {output.place.unrestored} keys. What those rows had replaced "
-                "is not kept, so an older row that would be the latest now may be missing. Once every file was read by "
-                f"this contract, reading all of them again finds it: `watershed backfill run {table}`, twice."
+                "is not kept, so an older row that would be the latest now may be missing. Reading all deliveries "
+                f"under one contract finds it: `watershed backfill run {table} --all --why ...`."
             )
             open_incident(connection, STALE, manifest.consumer, why, manifest.inputs[0].id)
 

@@ -27,9 +27,10 @@ from common.observe.verbs import passed
 from common.pipelines.consumers import declared, load_name
 from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
+from common.warehouses.definition import create
 from common.warehouses.registry import warehouse
 from common.warehouses.sql import Token, count
-from common.warehouses.warehouse import Rows, Statement, create, create_token, head
+from common.warehouses.warehouse import Rows, Statement, create_token, head
 
 FRAME_ROWS = 100_000
 
@@ -111,7 +112,7 @@ class LoadStep:
         passed(self.consumer.kind, "publish.commit")
 
     def _strategy(self, held: Claim) -> str:
-        return LoadStrategy.FULL if held.replay is not None else self.spec.strategy
+        return LoadStrategy.FULL if held.replay is not None or held.remade else self.spec.strategy
 
     def _direct(self, held: Claim) -> bool:
         return self._strategy(held) == LoadStrategy.FULL and self.warehouse.dialect.copies
@@ -121,12 +122,18 @@ class LoadStep:
         after, upto = held.pins[self.consumer.inputs[0]]
         if self._strategy(held) == LoadStrategy.FULL or after == 0:  # version 0 is the empty table
             taken = self.source.count(upto)
-            keys = self.source.key
-            good = taken if after == 0 else net_changes(self.source.changes(after, upto, keys), keys).new
+            good = taken if after == 0 else self._new(held)
             return self._marked(self._whole(held, taken)), Counts(taken, good, taken - good, 0)
         net = net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
         taken = net.rows.height
         return Rows(taken, dict(net.rows.schema), lambda: [net.rows]), Counts(taken, net.new, taken - net.new, 0)
+
+    def _new(self, held: Claim) -> int:
+        """Count the keys that the table at `after` lacked; where it was remade since, no feed tells them."""
+        after, upto = held.pins[self.consumer.inputs[0]]
+        if held.remade:
+            return self.source.new(after, upto)
+        return net_changes(self.source.changes(after, upto, self.source.key), self.source.key).new
 
     def _whole(self, held: Claim, taken: int) -> Rows:
         """Return all rows of the table at the pin, read as they are asked for."""

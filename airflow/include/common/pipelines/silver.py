@@ -14,12 +14,14 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import BronzeFile, TableVersion
 from common.lake.changes import GONE
+from common.lake.overwrite import overwrite
 from common.lake.publish import append_parts, merge
-from common.lake.schema import partition_columns, silver_schema
+from common.lake.schema import partition_columns, silver_layout
 from common.ledger.batches import undated_files
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
-from common.ledger.queries import last_contract, recent_sizes, taken_deliveries
+from common.ledger.deliveries import deliveries_again, last_contract, taken_deliveries
+from common.ledger.queries import recent_sizes
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
@@ -41,7 +43,7 @@ class SilverStep(LakeStep):
 
     def apply(self) -> None:
         """Make the table, or add the columns that the contract has and it lacks."""
-        self.table.ensure(silver_schema(self.contract), partition_columns(self.contract))
+        self.table.ensure(silver_layout(self.contract))
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -51,7 +53,7 @@ class SilverStep(LakeStep):
             yield Staged(
                 counts=self._counts(held, reading),
                 commit=partial(self._commit, held, written),
-                outputs=(self._output(held, written),),
+                outputs=(self._output(held, reading, written),),
                 refusals=(*written.refusals, *_refused_whole(held)),
                 parts=written.parts,
                 bytes=sum(batch.bytes for batch in held.batches),
@@ -64,44 +66,65 @@ class SilverStep(LakeStep):
 
     @contextmanager
     def _read(self, held: Claim) -> Iterator[Reading]:
-        """Let the engine read what nobody refused unread, and judge each batch as a whole."""
-        self.table.require(list(silver_schema(self.contract)))
+        """Let the engine read what nobody refused unread, and judge each batch as a whole.
+
+        A replay of all deliveries makes the table anew, whatever it was; its files were let in before.
+        """
+        if not held.whole:
+            self.table.require(silver_layout(self.contract))
         with self.engine.read(self._task(held)) as reading:
-            self._judge([facts for facts in reading.facts if facts.batch not in held.released])
+            if not held.whole:
+                self._judge([facts for facts in reading.facts if facts.batch not in held.released])
             yield reading
 
     def _task(self, held: Claim) -> Task:
         with transaction() as connection:
             arrivals = undated_files(connection, self.consumer.inputs[0])
-            batches = [_dated(batch, arrivals) for batch in held.batches if batch.id not in held.refused]
-            others = self._other_deliveries(connection, batches, arrivals)
+            batches = [_dated(batch, arrivals) for batch in self._chosen(connection, held)]
+            replaced, outdated = self._superseded(connection, held, batches, arrivals)
             return Task(
                 consumer=self.consumer.name,
                 kind=self.consumer.kind,
                 contract=self.contract,
                 batches=tuple(batches),
                 version=int(self.table.snapshot.version()),
-                withdraw=held.replay is not None and self._refined_otherwise(connection, held),
+                withdraw=self._refined_otherwise(connection, held),
                 under=f"{held.hop}/{held.attempt}",
                 arrivals=arrivals,
-                replaced=frozenset(other.key for batch, other in others if other.arrived < batch.bronze.arrived),
-                outdated=frozenset(batch.id for batch, other in others if other.arrived > batch.bronze.arrived),
+                replaced=replaced,
+                outdated=outdated,
+                whole=held.whole is not None,
             )
 
-    def _other_deliveries(
-        self, connection: Connection, batches: Sequence[Batch], arrivals: Mapping[str, int]
-    ) -> list[tuple[Batch, BronzeFile]]:
-        """Return each batch with the other deliveries of its raw key that are taken, or are taken now."""
+    def _chosen(self, connection: Connection, held: Claim) -> list[Batch]:
+        """Return the files to read: of the claim's batches, or all that were taken where one says so."""
+        if held.whole:
+            return deliveries_again(connection, self.consumer.name, held.whole)
+        return [batch for batch in held.batches if batch.id not in held.refused]
+
+    def _superseded(
+        self, connection: Connection, held: Claim, batches: Sequence[Batch], arrivals: Mapping[str, int]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the files that these batches replace, and those batches that a later delivery of their raw key does.
+
+        Deliveries count that are taken, or are taken now.
+        """
         if not self.contract.replaces:
-            return []
+            return frozenset(), frozenset()
+        here = [batch.bronze for batch in batches if not _mended(batch)]
         keys = {batch.bronze.raw for batch in batches}
-        taken = taken_deliveries(connection, self.consumer.name, self.consumer.inputs[0], keys)
-        known = {b.bronze.key: b.bronze for b in (*(_dated(b, arrivals) for b in taken), *batches) if not _mended(b)}
-        pairs = ((batch, other) for batch in batches for other in known.values())
-        return [(batch, other) for batch, other in pairs if other.raw == batch.bronze.raw and other.key != _file(batch)]
+        asked = self.consumer.name, self.consumer.inputs[0], keys
+        taken = [] if held.whole else [_dated(batch, arrivals).bronze for batch in taken_deliveries(connection, *asked)]
+        newest, newest_here = _newest([*here, *taken]), _newest([batch.bronze for batch in batches])
+        return (
+            frozenset(file.key for file in (*here, *taken) if file.arrived < newest_here[file.raw]),
+            frozenset(batch.id for batch in batches if batch.bronze.arrived < newest.get(batch.bronze.raw, 0)),
+        )
 
     def _refined_otherwise(self, connection: Connection, held: Claim) -> bool:
         """Return whether a replayed file may have given other rows: under another contract, or rows without a key."""
+        if held.replay is None or held.replay.whole:
+            return False
         (batch,) = held.batches
         last = last_contract(connection, self.consumer.name, batch.asset, batch.bronze.key)
         return not self.contract.key or last != self.contract.hash
@@ -116,7 +139,8 @@ class SilverStep(LakeStep):
         whole = len(held.refused)
         return reading.counts() + Counts(whole, refused=whole)
 
-    def _output(self, held: Claim, written: Written) -> Batch:
+    def _output(self, held: Claim, reading: Reading, written: Written) -> Batch:
+        read = [facts.batch for facts in reading.facts]  # more than the claim has where it is of all deliveries
         touched = sorted(written.partitions | {batch.partition for batch in held.batches if batch.partition})
         return Batch(
             id=batch_id(held.consumer, held.hop),
@@ -129,12 +153,16 @@ class SilverStep(LakeStep):
                 unrestored=written.unrestored or None,
                 tied=written.tied or None,
                 unknown=written.unknown or None,
+                remade=held.whole is not None or None,
             ),
-            parents=tuple(batch.id for batch in held.batches),
+            parents=tuple(dict.fromkeys([*(batch.id for batch in held.batches), *read])),
         )
 
     def _commit(self, held: Claim, written: Written) -> None:
-        """Commit the hop to the table: one append or one merge."""
+        """Commit the hop to the table: one append, one merge, or all that there is."""
+        if held.whole:
+            overwrite(self.table, written.append, silver_layout(self.contract), held.hop, held.attempt)
+            return
         if not written.merge:
             append_parts(self.table, written.append, partition_columns(self.contract), held.hop, held.attempt)
             return
@@ -157,7 +185,13 @@ def _file(batch: Batch) -> str:
     return batch.rerun.file if batch.rerun and batch.rerun.file else batch.bronze.key
 
 
+def _newest(files: Sequence[BronzeFile]) -> dict[str, int]:
+    """Return the arrival of the last of these deliveries of each raw key."""
+    return {file.raw: file.arrived for file in sorted(files, key=lambda file: file.arrived)}
+
+
 def _refused_whole(held: Claim) -> list[Refusal]:
     bronze = ZoneStore(Zone.BRONZE)
     whole = [batch for batch in held.batches if batch.id in held.refused]
-    return [Refusal(batch.id, REFUSED_WHOLE, 1, place=bronze.uri(batch.bronze.key)) for batch in whole]
+    files = [(batch.id, batch.place.key if isinstance(batch.place, BronzeFile) else "") for batch in whole]
+    return [Refusal(id_, REFUSED_WHOLE, 1, place=bronze.uri(key)) for id_, key in files]

@@ -20,8 +20,9 @@ class Task:
 
     `version` is that of the silver table which the rows are compared with. Where `withdraw` is set the rows that the
     file of the one batch gave before are taken out first, and those of the files `replaced`; what an `outdated` batch
-    gives is judged and counted, and not kept. `under` is hop and attempt, below which parts may be
-    written. `arrivals` are those of the files whose rows in the table have none.
+    gives is judged and counted, and not kept. Where the task is `whole` its rows are all that the table will have: they
+    are compared with the table to be counted, and not folded into it. `under` is hop and attempt, below which parts may
+    be written. `arrivals` are those of the files whose rows in the table have none.
     """
 
     consumer: str
@@ -34,6 +35,7 @@ class Task:
     arrivals: Mapping[str, int] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
     outdated: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,13 @@ class OnThisMachine:
 
 def _refined(task: Task, batch: Batch, spool: Spool) -> Refined:
     try:
-        return refine(fetch(task.contract, batch, spool.folder), spool)
+        source = fetch(task.contract, batch, spool.folder)
+        refined = refine(source, spool)
     except UnreadableFile as error:
         error.batches = (batch.id,)
         raise
+    source.path.unlink()  # a task may have more files than the disk has room for at once
+    return refined
 
 
 class Spooled:
@@ -75,23 +78,38 @@ class Spooled:
     def counts(self) -> Counts:
         """Count the records; without a key all good rows are new."""
         inserted = self._latest.inserted if self._latest else self.spool.good
+        if self.task.whole:
+            inserted = self._unknown()
         return Counts(self.spool.read, inserted, self.spool.good - inserted, self.spool.bad)
+
+    def _unknown(self) -> int:
+        """Count the keys that the table lacks; one whose key was of other columns or types has none of them."""
+        key, table = list(self.task.contract.identity), read_at(self.table.uri, self.task.version)
+        known, wanted = table.collect_schema(), silver_schema(self.task.contract)
+        fresh = self._fresh().select(key).unique()
+        with reading(self.table.uri):
+            if all(known.get(name) == wanted[name] for name in key):
+                fresh = fresh.join(self._current().select(key), on=key, how="anti")
+            return int(fresh.select(pl.len()).collect(engine="streaming").item())
 
     @cached_property
     def _latest(self) -> Winners | Redone | None:
         contract, paths = self.task.contract, self.spool.paths
-        current = self._current()
+        current = pl.LazyFrame(schema=silver_schema(contract)) if self.task.whole else self._current()
+        redoes = not self.task.whole and bool(self.task.withdraw or self.task.replaced or self.task.outdated)
         with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
-            if self.refined and (self.task.withdraw or self.task.replaced or self.task.outdated):
+            if self.refined and redoes:
                 return redone(contract, self._fresh(), current, self._withdrawn())
             return winners(contract, paths, current) if contract.key else None
 
     def _fresh(self) -> pl.LazyFrame:
         """Return the good rows of files that no later delivery has replaced."""
-        outdated = [r.source.file for r in self.refined if r.source.batch in self.task.outdated]
         empty = pl.LazyFrame(schema=silver_schema(self.task.contract))
-        rows = pl.scan_parquet(self.spool.paths) if self.spool.paths else empty
-        return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated))
+        return self._up_to_date(pl.scan_parquet(self.spool.paths) if self.spool.paths else empty)
+
+    def _up_to_date(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        outdated = [r.source.file for r in self.refined if r.source.batch in self.task.outdated]
+        return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated)) if outdated else rows
 
     def _withdrawn(self) -> pl.Expr:
         """Tell the rows of the table that are taken out before the fresh ones are put in."""
@@ -157,7 +175,7 @@ class Spooled:
             case Winners() as found:
                 frames = [*found.new_rows, found.settled.lazy()]
             case None:
-                frames = [pl.scan_parquet(path) for path in self.spool.paths]
+                frames = [self._up_to_date(pl.scan_parquet(path)) for path in self.spool.paths]
         parts = []
         for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
             parts.append(part)
@@ -172,7 +190,7 @@ class Spooled:
             case Redone() as found:
                 expected = found.rows.height
             case None:
-                expected = self.spool.good
+                expected = sum(r.good for r in self.refined if r.source.batch not in self.task.outdated)
         if records != expected:
             raise ConservationError(
                 f"{self.task.consumer}: {records} rows were staged where there must be {expected}. "

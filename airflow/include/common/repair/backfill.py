@@ -18,7 +18,7 @@ from common.models.model import Model, models
 from common.pipelines.consumers import declared
 from common.pipelines.kinds import KINDS, Kind, consumer_named, depends_on
 from common.repair.partitions import FAILED, MISSING, STALE, PartitionState
-from common.repair.rerun import replayed
+from common.repair.rerun import replayed, replayed_whole
 
 ONLY = (MISSING, FAILED, STALE)
 
@@ -32,6 +32,14 @@ def backfilled(connection: Connection, table: Dataset, states: Sequence[Partitio
     if not states:
         return []
     return recomputed(connection, declaration, Replay(first=states[0].partition, last=states[-1].partition))
+
+
+def backfilled_whole(connection: Connection, table: Dataset) -> list[DerivedBatch]:
+    """Make the batch that does a whole table again, in one commit: all deliveries for silver, all slices for gold."""
+    declaration = declared(table)
+    if isinstance(declaration, Model):
+        return recomputed(connection, declaration, Replay())
+    return replayed_whole(connection, table, uuid4().hex)
 
 
 def recomputed(connection: Connection, model: Model, replay: Replay) -> list[DerivedBatch]:
@@ -82,6 +90,10 @@ def _redoing() -> dict[str, Kind]:
 def _where(origin: Batch, known: Sequence[Zone | None]) -> tuple[Dataset, Zone]:
     if isinstance(origin.place, BronzeFile | TableVersion) and (asset := Asset.parse(origin.asset)).zone in known:
         return asset.dataset, asset.zone
+    if origin.rerun and origin.rerun.replay and origin.rerun.replay.whole:
+        raise ConfigError(
+            f"Batch {origin.id} is itself a replay of all deliveries: `watershed backfill run ... --all`."
+        )
     raise ConfigError(
         f"Batch {origin.id} is of {origin.asset}: only batches of {', '.join(map(str, known))} are replayed. A file in "
         "raw is in bronze too, or in quarantine: `watershed quarantine redrive`."

@@ -17,7 +17,7 @@ from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
 from common.ledger.decisions import DerivedBatch, note, recover, send_again
 from common.ledger.refusals import Filter, still_open
-from common.repair.backfill import ONLY, backfilled, replays, waived_for
+from common.repair.backfill import ONLY, backfilled, backfilled_whole, replays, waived_for
 from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
 from common.repair.rerun import mended_file, redriven, stored_at
@@ -144,6 +144,15 @@ def backfill(table: Dataset, first: str, last: str, only: Sequence[str], by: Rea
     """Do partitions again; those that are missing have nothing to be done with."""
     with _deciding() as connection:
         derived = backfilled(connection, table, chosen(connection, table, first, last, only))
+        if derived:
+            send_again(connection, "replay", derived, by)
+    return derived
+
+
+def backfill_whole(table: Dataset, by: Reason) -> list[DerivedBatch]:
+    """Do a whole table again in one commit; raises ConfigError while records of it are on their way."""
+    with _deciding() as connection:
+        derived = backfilled_whole(connection, table)
         if derived:
             send_again(connection, "replay", derived, by)
     return derived

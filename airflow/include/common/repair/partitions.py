@@ -15,8 +15,9 @@ from common.core.errors import ConfigError
 from common.core.nouns import Dataset
 from common.lake.schema import partition_columns
 from common.lake.table import current_version, read_at, reading
+from common.ledger.deliveries import whole_hops
 from common.ledger.partitions import waiting, waived
-from common.ledger.places import IS_MENDED, IS_RERUN, KEY
+from common.ledger.places import IS_MENDED, IS_REMADE, IS_RERUN, IS_UNRESTORED, IS_WHOLE, KEY
 from common.ledger.refusals import OPEN
 from common.ledger.tables import batch, hop, receipt, refusal
 from common.ledger.untaken import parked
@@ -41,19 +42,25 @@ class PartitionState:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a dataset: its first batch, the contract it was last refined by, how many refusals are open."""
+    """A file of a dataset: its first batch, the hop and contract it was last refined by, how many refusals are open."""
 
     batch: str
     partition: str | None
-    contract: str | None
-    refused: int
+    hop: int = 0
+    contract: str | None = None
+    refused: int = 0
+
+    def read(self, hop: int | None, contract: str | None) -> "_File":
+        """Return the file as it stands after a hop has read it, too."""
+        return replace(self, hop=hop, contract=contract) if hop and hop >= self.hop else self
 
 
 def partitions(connection: Connection, table: Dataset, first: str = "", last: str = "") -> list[PartitionState]:
     """Return how each partition of a silver or gold table stands, from `first` to `last`, both included.
 
     Of days, months and years in that range those without any data are `missing`; a `failed` one has parked batches
-    or open refusals, a `stale` one was made under another version of its contract or model.
+    or open refusals, a `stale` one was made under another version of its contract or model, or may lack rows that
+    withdrawn ones had replaced.
     """
     declaration = declared(table)
     found = _gold(connection, declaration) if isinstance(declaration, Model) else _silver(connection, table)
@@ -101,7 +108,9 @@ def _gold(connection: Connection, model: Model) -> dict[str, PartitionState]:
 def _silver(connection: Connection, table: Dataset) -> dict[str, PartitionState]:
     files, contract = _files(connection, table), contract_of(table)
     held = set(parked(connection, asset_name(table, Zone.SILVER)))
-    states = {}
+    why = f"rows were withdrawn; `watershed backfill run {table} --all` finds what they had replaced"
+    lacking = {name: PartitionState(name, STALE, why) for name in _lacking(connection, table)}
+    states = dict(lacking)  # one that has lost all of its rows is known from there alone
     for name, keys in _files_of_partitions(table, files).items():
         these = [files[key] for key in sorted(keys)]
         state = PartitionState(name, DONE, batches=tuple(file.batch for file in these))
@@ -109,28 +118,39 @@ def _silver(connection: Connection, table: Dataset) -> dict[str, PartitionState]
             state = replace(state, state=FAILED, why=f"{bad} of {len(these)} files are parked or have open refusals")
         elif old := sum(file.contract not in (None, contract.hash) for file in these):
             state = replace(state, state=STALE, why=f"{old} of {len(these)} files were refined by another contract")
+        elif name in lacking:
+            state = replace(lacking[name], batches=state.batches)
         states[name] = state
     return states
 
 
 def _files(connection: Connection, table: Dataset) -> dict[str, _File]:
-    """Read the files of a dataset by bronze key; a batch that carries one again tells how it stands now."""
+    """Read the files of a dataset by bronze key; a batch that carries one or all again tells how it stands now."""
     consumer, key = asset_name(table, Zone.SILVER), KEY.label("key")
     opened = select(func.count()).where(
         refusal.c.batch == batch.c.id, refusal.c.consumer == consumer, refusal.c.state == OPEN
     )
     rows: Any = connection.execute(
-        select(batch.c.id, key, batch.c.partition, hop.c.contract, opened.scalar_subquery().label("refused"))
+        select(batch.c.id, key, batch.c.partition, hop.c.n, hop.c.contract, opened.scalar_subquery().label("refused"))
         .outerjoin(receipt, (receipt.c.batch == batch.c.id) & (receipt.c.consumer == consumer))
         .outerjoin(hop, (hop.c.consumer == receipt.c.consumer) & (hop.c.n == receipt.c.hop))
-        .where(batch.c.asset == asset_name(table, Zone.BRONZE), ~IS_MENDED)
+        .where(batch.c.asset == asset_name(table, Zone.BRONZE), ~IS_MENDED, ~IS_WHOLE)
         .order_by(IS_RERUN, batch.c.number)
     )
     found: dict[str, _File] = {}
     for row in rows:
-        known = found.get(row.key) or _File(row.id, row.partition, None, 0)
-        found[row.key] = replace(known, contract=row.contract or known.contract, refused=known.refused + row.refused)
-    return found
+        known = found.get(row.key) or _File(row.id, row.partition)
+        found[row.key] = replace(known.read(row.n, row.contract), refused=known.refused + row.refused)
+    again, by = next(reversed(whole_hops(connection, consumer).items()), (None, None))
+    return {key: file.read(again, by) if file.contract else file for key, file in found.items()}
+
+
+def _lacking(connection: Connection, table: Dataset) -> set[str]:
+    """Name the partitions from which rows were withdrawn whose predecessors are not kept, since all were last read."""
+    made = select(batch.c.place).where(batch.c.asset == asset_name(table, Zone.SILVER))
+    remade = select(func.max(batch.c.number)).where(batch.c.asset == asset_name(table, Zone.SILVER), IS_REMADE)
+    since = batch.c.number > func.coalesce(remade.scalar_subquery(), 0)
+    return {name for place in connection.scalars(made.where(IS_UNRESTORED, since)) for name in place["partitions"]}
 
 
 def _files_of_partitions(table: Dataset, files: dict[str, _File]) -> dict[str, set[str]]:
@@ -142,7 +162,13 @@ def _files_of_partitions(table: Dataset, files: dict[str, _File]) -> dict[str, s
     if names := partition_columns(contract_of(table)):
         uri = ZoneStore(Zone.SILVER).uri(folder(table))
         with reading(uri):
-            pairs = read_at(uri, current_version(uri)).select(names[0], "_file").unique().collect()
+            rows = read_at(uri, current_version(uri))
+            if names[0] not in rows.collect_schema():
+                raise ConfigError(
+                    f"{table} was made with another partition, and has no {names[0]} yet. Make it anew: "
+                    f"`watershed backfill run {table} --all --why ...`."
+                )
+            pairs = rows.select(names[0], "_file").unique().collect()
         for name, key in pairs.iter_rows():
             if key in files:
                 found.setdefault(name, set()).add(key)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, select
 
 from common.contracts.catalogue import contract_of, contracts
 from common.core.assets import Asset, Zone, asset_name
@@ -16,9 +16,10 @@ from common.core.places import BronzeFile, Replay, Rerun, StoredAt
 from common.ledger.batches import batches_by_id
 from common.ledger.consumers import lock
 from common.ledger.decisions import DerivedBatch
-from common.ledger.places import carries
+from common.ledger.deliveries import whole_hops
+from common.ledger.places import IS_RERUN, IS_WHOLE, carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
-from common.ledger.tables import batch, receipt
+from common.ledger.tables import batch, receipt, refusal
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.look import partition_of
 from common.zones.store import ZoneStore
@@ -32,14 +33,26 @@ def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) 
     Files are read from quarantine, to the dataset that their folder names now, or to `to`. Raises ConfigError where
     there is none.
     """
-    found = sorted(refusals, key=lambda row: (row["consumer"], row["batch"]))
+    whole = {name: whole_hops(connection, name) for name in {row["consumer"] for row in refusals}}
+
+    def carrier(row: dict[str, Any]) -> tuple[str, str, bool]:
+        return row["consumer"], row["batch"], row["hop"] in whole[row["consumer"]]
+
     derived = []
-    for (consumer, origin), group in groupby(found, key=lambda row: (row["consumer"], row["batch"])):
+    for (consumer, origin, anew), group in groupby(sorted(refusals, key=carrier), key=carrier):
         rows = list(group)
         (known,) = batches_by_id(connection, [origin])
+        known = _read_anew(known) if anew else known
         make = _rows_again if Asset.parse(consumer).zone is Zone.SILVER else _file_again
         derived.append(DerivedBatch(make(known, rows, to), tuple(row["id"] for row in rows)))
     return derived
+
+
+def _read_anew(origin: Batch) -> Batch:
+    """Let a file be read by the contract there is now, as the replay of all deliveries did that refused its records."""
+    if origin.rerun and origin.rerun.file:  # mended rows are always read as they were written
+        return origin
+    return replace(origin, place=replace(origin.bronze, shape=None))
 
 
 def _rows_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
@@ -73,7 +86,8 @@ def stored_at(uri: str) -> StoredAt:
     """
     zone = Zone.BRONZE if uri.startswith(ZoneStore(Zone.BRONZE).uri()) else Zone.QUARANTINE
     store = ZoneStore(zone)
-    found = store.head(uri.removeprefix(store.uri()))
+    key = uri.removeprefix(store.uri())  # none, where what was refused unread is a replay of all deliveries
+    found = store.head(key) if key else None
     if found is None:
         raise ConfigError(f"{uri} is not there any more, so it cannot be sent again. Discard the refusal.")
     return StoredAt(found.key, found.etag, found.size, zone)
@@ -149,7 +163,7 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, rep
 def _file_replayed(connection: Connection, again: Batch, root: str, stored: BronzeFile) -> DerivedBatch:
     """Read a file by the contract there is now; records that a person has ended are left out."""
     consumer = asset_name(Asset.parse(again.asset).dataset, Zone.SILVER)
-    _require_settled(connection, consumer, again.asset, stored.key)
+    _require_settled(connection, consumer, again.asset, stored.key, carries(stored.key))
     refused = refusals_of_file(connection, consumer, stored.key)
     skip = tuple(refused_rows_of(row._mapping) for row in refused if row.of == "row" and _settled(connection, row))
     rerun = replace(again.rerun or Rerun(), was=stored.shape, of=root, skip=skip)
@@ -157,14 +171,29 @@ def _file_replayed(connection: Connection, again: Batch, root: str, stored: Bron
     return DerivedBatch(replace(again, place=replace(stored, shape=None), rerun=rerun), ended)
 
 
-def _require_settled(connection: Connection, consumer: str, asset: str, key: str) -> None:
-    """Refuse to read a file again while its records are still on their way: they would be judged twice."""
+def replayed_whole(connection: Connection, dataset: Dataset, request: str) -> list[DerivedBatch]:
+    """Make the batch that reads all deliveries of a dataset again at once; open refusals of their records end with it.
+
+    Raises ConfigError while records that are sent again are still on their way.
+    """
+    consumer, asset = asset_name(dataset, Zone.SILVER), asset_name(dataset, Zone.BRONZE)
+    _require_settled(connection, consumer, asset, "all deliveries", IS_RERUN | IS_WHOLE)
+    opened = (refusal.c.consumer == consumer) & (refusal.c.state == OPEN) & (refusal.c["of"] == "row")
+    ended = connection.scalars(select(refusal.c.id).where(opened).order_by(refusal.c.id)).all()
+    again = Batch(batch_id("replay", asset, request), asset, rerun=Rerun(replay=Replay(whole=True)))
+    return [DerivedBatch(again, tuple(ended))]
+
+
+def _require_settled(
+    connection: Connection, consumer: str, asset: str, what: str, carrying: ColumnElement[bool]
+) -> None:
+    """Refuse to read again what is still on its way in batches of the condition: it would be judged twice."""
     lock(connection, consumer)
     taken = exists().where(receipt.c.consumer == consumer, receipt.c.batch == batch.c.id)
-    waiting = connection.scalars(select(batch.c.id).where(batch.c.asset == asset, carries(key), ~taken)).all()
+    waiting = connection.scalars(select(batch.c.id).where(batch.c.asset == asset, carrying, ~taken)).all()
     if waiting:
         raise ConfigError(
-            f"Batch {waiting[0]} carries records of {key}, and {consumer} has not taken it yet: wait "
+            f"Batch {waiting[0]} carries records of {what}, and {consumer} has not taken it yet: wait "
             "for its hop (or `watershed sweep`), or end it with `watershed parked`, then replay."
         )
 

@@ -90,11 +90,23 @@ def widen_column(dialect: Dialect, of: str, column: str, dtype: pl.DataType) -> 
 
 
 def columns_of(of: str) -> exp.Select:
-    """Ask for the columns of a table: name, and of numbers the precision and scale."""
+    """Ask for the columns of a table: name, type, and of numbers the precision and scale."""
+    facts = ("column_name", "data_type", "numeric_precision", "numeric_scale")
+    return exp.select(*facts).from_("information_schema.columns").where(*_about(of))
+
+
+def key_of(of: str) -> exp.Select:
+    """Ask for the columns of a table's declared key, in their order."""
+    declared = exp.select("constraint_name").from_("information_schema.table_constraints")
+    declared = declared.where(*_about(of), exp.column("constraint_type").eq(text("PRIMARY KEY")))
+    columns = exp.select("column_name").from_("information_schema.key_column_usage")
+    named = exp.In(this=exp.column("constraint_name"), query=declared.subquery())
+    return columns.where(*_about(of), named).order_by("ordinal_position")
+
+
+def _about(of: str) -> tuple[exp.Expr, exp.Expr]:
     schema, _, last = of.rpartition(".")
-    facts = ("column_name", "numeric_precision", "numeric_scale")
-    known = exp.select(*facts).from_("information_schema.columns")
-    return known.where(exp.column("table_schema").eq(text(schema)), exp.column("table_name").eq(text(last)))
+    return exp.column("table_schema").eq(text(schema)), exp.column("table_name").eq(text(last))
 
 
 def create_staging(dialect: Dialect, of: str, schema: Mapping[str, pl.DataType]) -> exp.Create:

@@ -1,6 +1,6 @@
 """What every warehouse offers: rows staged outside of any transaction, and one commit with the token."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -154,30 +154,6 @@ def head(warehouse: Warehouse, consumer: str) -> Head:
     if not found:
         raise NotApplied(f"There is no load token of {consumer} in {warehouse}. Run `watershed apply`.")
     return Head(*found[0])
-
-
-def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
-    """Make a table, its schema and its columns where they are missing, and widen decimals as the lake has done."""
-    dialect = warehouse.dialect
-    for part in (*table.split("."), *schema):
-        dialect.check_name(part)
-    made: list[exp.Expr] = [sql.create_schema(table), sql.create_table(dialect, table, schema, key)]
-    if dialect.adds_missing:
-        made += (sql.add_column(dialect, table, *column) for column in schema.items())
-    warehouse.apply(made)
-    known = {name: (precision, scale) for name, precision, scale in warehouse.query(sql.columns_of(table))}
-    missing = [sql.add_column(dialect, table, *column) for column in schema.items() if column[0] not in known]
-    warehouse.apply([*missing, *_wider(dialect, table, schema, known)])
-
-
-def _wider(
-    dialect: Dialect, table: str, schema: Mapping[str, pl.DataType], known: Mapping[str, Any]
-) -> Iterator[exp.Expr]:
-    """Widen what the lake has widened: decimals become wider, whole numbers become decimals, nothing else changes."""
-    decimals = {name: dtype for name, dtype in schema.items() if isinstance(dtype, pl.Decimal) and name in known}
-    for name, dtype in decimals.items():
-        if known[name] != (dtype.precision, dtype.scale):
-            yield sql.widen_column(dialect, table, name, dtype)
 
 
 def create_token(warehouse: Warehouse, consumer: str) -> None:

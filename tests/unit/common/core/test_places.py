@@ -25,7 +25,13 @@ shape = st.fixed_dictionaries(
 refused = st.fixed_dictionaries(dict.fromkeys(("place", "batch", "reason", "rule", "column"), text))
 stored = st.fixed_dictionaries({"key": text, "etag": text, "size": number, "zone": text})
 replay = st.fixed_dictionaries(
-    {}, optional={"for": text.filter(bool), "from": text.filter(bool), "to": text.filter(bool)}
+    {},
+    optional={
+        "for": text.filter(bool),
+        "from": text.filter(bool),
+        "to": text.filter(bool),
+        "whole": st.just(value=True),
+    },
 )
 rerun = {
     "of": st.none() | text, "at": stored, "only": st.none() | st.lists(refused, max_size=2), "skip": st.lists(refused, max_size=2),
@@ -38,7 +44,7 @@ unknown = st.dictionaries(text.map(lambda name: f"new_{name}"), any_json, max_si
 places: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries(raw, optional={"arrival": number, **rerun}),
     st.fixed_dictionaries({**bronze, "shape": st.none()}, optional={"arrival": number, **rerun}),
-    st.fixed_dictionaries(table, optional={"unrestored": number, "tied": number, "unknown": number, "version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
+    st.fixed_dictionaries(table, optional={"unrestored": number, "tied": number, "unknown": number, "remade": st.just(value=True), "version": st.none() | number, "waiting": st.dictionaries(text, st.lists(text, max_size=2)), **rerun}),
     st.fixed_dictionaries({"table": text}, optional=rerun),
     any_json.filter(lambda found: isinstance(found, dict) and not found.keys() & {"modified", "landed", "table", "partitions", *rerun, "was"}),
 )  # fmt: skip
@@ -63,6 +69,11 @@ def test_kinds_are_told_apart_and_absent_differs_from_null() -> None:
     assert read == (RawFile("a", "e", 1, "now", other={"of": None}), Rerun(replay=Replay()))
     assert from_json({"partitions": [], "version": None}) == (TableVersion(other={"version": None}), None)
     assert from_json({}) == (Unnamed({}), None)
+    whole = Rerun(replay=Replay(whole=True))
+    assert (to_json(Unnamed(), whole), from_json(to_json(Unnamed(), whole))) == (
+        {"replay": {"whole": True}},
+        (Unnamed(), whole),
+    )
 
 
 def test_a_batch_knows_which_file_it_is() -> None:
