@@ -13,6 +13,7 @@ from common.contracts.catalogue import domains
 from common.core.settings import settings
 from common.zones.queues import apply_queues
 from common.zones.store import client
+from tests.made_up_kind import SWITCH
 
 # What tells one world from another, and says nothing of what is in it.
 ADDRESSES = {"WATERSHED_BUCKET", "WATERSHED_LEDGER_URL", "WATERSHED_QUEUE_BASE_URL", "WATERSHED_DOMAINS_DIR"}
@@ -67,7 +68,7 @@ def taken(server: str, name: str, duckdb: Path) -> Template:
 
 
 def fingerprint(env: Mapping[str, str]) -> str:
-    """Tell worlds apart by all that `apply` goes by: the domains' texts and the settings."""
+    """Tell worlds apart by all that `apply` goes by: the domains' texts, the settings, and whether a kind was made up."""
     folder = Path(env["WATERSHED_DOMAINS_DIR"])
     texts = {
         str(path.relative_to(folder)): _digest(path) for path in sorted(folder.rglob("*")) if path.suffix in SOURCES
@@ -75,7 +76,7 @@ def fingerprint(env: Mapping[str, str]) -> str:
     chosen = {
         name: value
         for name, value in {**os.environ, **env}.items()
-        if name.startswith("WATERSHED_") and name not in ADDRESSES
+        if (name.startswith("WATERSHED_") and name not in ADDRESSES) or name == SWITCH
     }
     return repr((texts, sorted(chosen.items())))
 
