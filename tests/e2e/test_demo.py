@@ -87,7 +87,7 @@ def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
     for part in (
         "ecommerce_master",
         "check",
-        "manual__",
+        "demo__",
         "*Try*",
         "No stage 'platinum' in ecommerce. Known: bronze",
         "|Open the log>",
