@@ -3,6 +3,7 @@
 import atexit
 import functools
 import json
+import os
 import shutil
 import tempfile
 import uuid
@@ -118,10 +119,13 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
 
 @contextmanager
 def _inside(env: Mapping[str, str]) -> Iterator[str]:
-    """Point this process to a world, and give the world's name."""
+    """Point this process to a world, and give the world's name.
+
+    Only Python sees the change: threads of the engines read the C library's environment whenever they like, and a
+    variable that is added there meanwhile makes them read memory that was given back.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for variable, value in env.items():
-            patch.setenv(variable, value)
+        patch.setattr(os, "environ", {**os.environ, **env})
         forget()
         try:
             yield settings().bucket

@@ -135,7 +135,7 @@ class Compose:
     def answer(self, question: str, service: str = "warehouse") -> list[tuple[Any, ...]]:
         """Ask the warehouse, from the host."""
         host, _, port = self.address(service, 5432).partition(":")
-        login = {"user": "warehouse", "password": "warehouse", "dbname": "warehouse"}
+        login = {"user": "warehouse", "password": "letmein", "dbname": "warehouse"}
         with psycopg.connect(host=host, port=port, **login) as connection:
             return connection.execute(question.encode()).fetchall()
 

@@ -84,7 +84,7 @@ def test_connections_and_variables_are_secrets_of_the_emulator_too(compose: Comp
     without = ("env", "-u", "AIRFLOW_CONN_WAREHOUSE", backend)
     told = compose.inside("scheduler", *without, "airflow", "connections", "get", "warehouse", "-o", "json")
     (found,) = json.loads(told[told.index("[{") :])
-    assert (found["conn_type"], found["host"], found["password"]) == ("postgres", "warehouse", "warehouse")
+    assert (found["conn_type"], found["host"], found["password"]) == ("postgres", "warehouse", "letmein")
 
 
 def test_a_wrong_setting_is_named(compose: Compose) -> None:

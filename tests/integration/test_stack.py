@@ -132,7 +132,7 @@ def test_the_warehouse_has_the_login_that_the_readme_says(env: dict[str, str], l
     command = [sys.executable, "-m", "devstack.databases"]
     for _ in range(2):
         subprocess.run(command, env={**os.environ, **env}, check=True)
-    with psycopg.connect(f"postgresql://warehouse:warehouse@{env['PGHOST']}:{env['PGPORT']}/warehouse") as connection:
+    with psycopg.connect(f"postgresql://warehouse:letmein@{env['PGHOST']}:{env['PGPORT']}/warehouse") as connection:
         connection.execute("INSERT INTO shop.old (t) VALUES ('x'); ALTER TABLE shop.old ADD COLUMN more int")
         connection.execute("DROP VIEW old; DROP SCHEMA shop CASCADE; CREATE SCHEMA new")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

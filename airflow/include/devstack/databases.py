@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import psycopg
 from psycopg import sql
 
-from devstack.environment import DATABASES, WAREHOUSE
+from devstack.environment import DATABASES, LET_ME_IN, WAREHOUSE
 
 # Sequences that belong to a column go with its table.
 NOT_ITS_OWN = """
@@ -33,7 +33,7 @@ def give_warehouse_away() -> None:
     user = sql.Identifier(WAREHOUSE)
     with psycopg.connect(dbname=WAREHOUSE, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [WAREHOUSE]).fetchone():
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(WAREHOUSE)))
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(LET_ME_IN)))
         connection.execute(sql.SQL("ALTER DATABASE {0} OWNER TO {0}").format(user))
         for kind, name in connection.execute(NOT_ITS_OWN, {"owner": WAREHOUSE}).fetchall():
             connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.SQL(name), user))

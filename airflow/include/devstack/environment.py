@@ -17,7 +17,8 @@ from devstack.record import read_record
 
 ACCOUNT = "000000000000"  # the account that the object store's queues live in
 REGION = "us-east-1"
-WAREHOUSE = "warehouse"  # name, user and password, as in Compose
+# Database, user and password are those of Compose. Airflow masks the password in all logs: it is no word of theirs.
+WAREHOUSE, LET_ME_IN = "warehouse", "letmein"
 DATABASES = ("airflow", "watershed", WAREHOUSE)
 PREFIX = "WATERSHED_"
 DOMAINS_DIR, LEDGER_URL = "WATERSHED_DOMAINS_DIR", "WATERSHED_LEDGER_URL"
@@ -102,7 +103,7 @@ def database_url(driver: str, database: str, ports: Mapping[str, int], keys: Key
 
 def warehouse_address(ports: Mapping[str, int]) -> str:
     """Return the address of the warehouse with its login, which is that of Compose."""
-    return f"postgresql://{WAREHOUSE}:{WAREHOUSE}@{HOST}:{ports['postgres']}/{WAREHOUSE}"
+    return f"postgresql://{WAREHOUSE}:{LET_ME_IN}@{HOST}:{ports['postgres']}/{WAREHOUSE}"
 
 
 def _aws(ports: Mapping[str, int]) -> dict[str, str]:
@@ -173,7 +174,7 @@ def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> d
             "host": HOST,
             "port": ports["postgres"],
             "login": WAREHOUSE,
-            "password": WAREHOUSE,
+            "password": LET_ME_IN,
             "schema": WAREHOUSE,
         },
         "WAREHOUSE_DUCKDB": {"conn_type": "duckdb", "host": str(folder.path / "warehouse.duckdb")},
