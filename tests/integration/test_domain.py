@@ -161,5 +161,6 @@ def _dag_file_is_all_it_takes(shape: Shape, tmp_path: Path) -> None:
         f"{shape.domain}_raw_to_bronze",
         f"{shape.domain}_{shape.name}_to_silver",
         f"{shape.domain}_load",
+        f"{shape.domain}_sweep",
         f"{shape.domain}_master",
     }

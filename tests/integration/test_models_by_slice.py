@@ -13,7 +13,7 @@ from common.core.errors import ModelError
 from common.core.nouns import Dataset
 from common.lake.source import silver_source
 from common.lake.table import current_version
-from common.models.model import models
+from common.models.model import models, placed_model
 from common.models.run import run
 from common.pipelines.trial import require_slices
 from tests.contracts import write_contract
@@ -226,27 +226,21 @@ def test_a_model_whose_rows_depend_on_their_own_slice_passes(
         ("{slice: x, by: {a: [b]}}", "by: found"),
     ],
 )
-def test_inputs_say_how_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, why: str) -> None:
+def test_inputs_say_how_they_are_read(tmp_path: Path, inputs: str, why: str) -> None:
     folder = write(tmp_path, {})
     text = f"/*\ndescription: x\nkey: [id]\nslice: month\ninputs: {{air.flights: {inputs}}}\n*/\nSELECT 1\n"
     (folder / "air" / "gold" / "m.sql").write_text(text)
-    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(folder))
-    forget()
     with pytest.raises(ModelError, match=why):
-        models("air")
-    forget()
+        placed_model(folder / "air" / "gold" / "m.sql")
 
 
-def test_a_control_over_an_input_that_is_read_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_over_an_input_that_is_read_whole_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, {})
     controls = "controls: [{result: count(*), input: air.airports, equals: count(*)}]"
     text = f"/*\n{header('[id]', 'all')}{controls}\n*/\nSELECT 1\n"
     (folder / "air" / "gold" / "m.sql").write_text(text)
-    monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(folder))
-    forget()
     with pytest.raises(ModelError, match="its totals are those of no slice"):
-        models("air")
-    forget()
+        placed_model(folder / "air" / "gold" / "m.sql")
 
 
 def test_a_join_that_is_followed_names_columns_that_exist(stack: Mapping[str, str], tmp_path: Path) -> None:
