@@ -219,11 +219,11 @@ def test_a_model_whose_rows_depend_on_their_own_slice_passes(
     ("inputs", "why"),
     [
         ("all", "all are read whole"),
-        ("{all: true, by: {faa: origin}}", "by: found"),
+        ("{all: true, by: {faa: origin}}", "faa: found 'origin'; expected a list"),
         ("{slice: x, all: true}", "either read by slice or whole"),
-        ("{colour: red}", "expected the slice of its rows"),
-        ("{slice: x, history: maybe}", "history is true or false"),
-        ("{slice: x, by: {a: [b]}}", "by: found"),
+        ("{colour: red}", "no word 'colour' here. Known: all, by, history, slice"),
+        ("{slice: x, history: maybe}", "history: found 'maybe'; expected true or false"),
+        ("{slice: x, by: {a: [b]}}", "say all: true too"),
     ],
 )
 def test_inputs_say_how_they_are_read(tmp_path: Path, inputs: str, why: str) -> None:

@@ -174,7 +174,8 @@ def test_a_day_of_gold_waits_for_all_its_inputs_in_any_order_of_arrival(fleet: W
     assert days()[-1][0] == "2026-01-02"
     (row,) = json.loads(told("backfill", "status", "fleet.days", "--from", "2026-01-03", "--json"))
     assert (row["state"], row["why"]) == ("waiting", "for fleet.fuel")
-    (waits,) = json.loads(told("status", "fleet.days.gold", "--json"))["waits"]
+    undriven, waits = json.loads(told("status", "fleet.days.gold", "--json"))["waits"]
+    assert (undriven["consumer"], undriven["word"]) == ("fleet", "undriven"), "the test writes no DAG file"
     assert (waits["word"], waits["partition"]) == ("incomplete", "2026-01-03")
     assert "not published by fleet.fuel" in waits["why"]
     told("backfill", "waive", "fleet.fuel", "2026-01-03", "--why", "the pump was closed")
