@@ -100,3 +100,24 @@ def test_a_run_refuses_what_its_master_did_not_check(domains: Path) -> None:
     checked = {"settings": {}, "contracts": {silver.name: "another"}}
     with pytest.raises(ConfigError, match=r"The master that started this run checked bucket = None, this worker has"):
         require_same(checked, [silver])
+
+
+def test_a_sweep_starts_what_is_due_and_leaves_alone_what_has_a_run_already(
+    domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(domains, contract(loads=[{"to": "duckdb", "strategy": "full"}]))
+    (sweep,) = [dag for dag in domain_dags("mill") if dag.dag_id == "mill_sweep"]
+    due = [consumer for consumer in consumers("mill") if consumer.kind != "load"]
+    started: list[tuple[str, str]] = []
+    monkeypatch.setattr("common.pipelines.work.due_of", lambda domain: due)
+    monkeypatch.setattr("common.dags.stages.start_run", lambda *run: started.append(run))
+
+    class Task:
+        run_id = "scheduled__2026-01-01"
+
+        def get_dr_count(self, dag_id: str, states: list[str]) -> int:
+            assert states == ["queued", "running"]
+            return int(dag_id == "mill_raw_to_bronze")
+
+    sweep.get_task("start_what_is_due").python_callable(ti=Task())
+    assert started == [("mill_sacks_to_silver", "sweep__2026-01-01")]

@@ -53,6 +53,16 @@ def test_failures_are_announced_by_tasks_and_by_dags(dags: list[DAG]) -> None:
             assert task_failure_alert in task.on_failure_callback, task
 
 
+def test_assets_say_what_they_are_and_whose(dags: list[DAG]) -> None:
+    assets = {asset.name: asset.extra for dag in dags for task in dag.tasks for asset in task.outlets}
+    assert assets["ecommerce.users.silver"]["owner"] == "shop-team"
+    assert assets["ecommerce.users.silver"]["columns"]["signed_up_on"] == "date"
+    assert assets["ecommerce.daily_revenue@warehouse"]["key"] == ["day"]
+    assert "ecommerce.transactions" in assets["ecommerce.daily_revenue.gold"]["made of"]
+    unnamed = {name for name, extra in assets.items() if not extra.get("description")}
+    assert unnamed <= {"ecommerce.unrouted.quarantine"}
+
+
 def test_consumers_work_in_order_when_a_bell_rings(dags: list[DAG]) -> None:
     for dag in dags:
         assert dag.max_active_runs == 1

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,12 +29,23 @@ class Shop(World):
     summary: dict[str, Any]
     stack: Stack
 
+    @contextmanager
+    def _api(self) -> Iterator[httpx.Client]:
+        address = self.stack.plan.address("api-server")
+        with httpx.Client(base_url=f"{address}/api/v2", timeout=30) as http:
+            token = http.get(f"{address}/auth/token").raise_for_status().json()["access_token"]
+            http.headers["Authorization"] = f"Bearer {token}"
+            yield http
+
+    def ask(self, path: str) -> Any:
+        """Ask Airflow's REST API."""
+        with self._api() as http:
+            return http.get(path).raise_for_status().json()
+
     def run_to_its_end(self, dag_id: str, **conf: Any) -> str:
         """Start a DAG by the REST API and tell in which state its run ends."""
-        with httpx.Client(base_url=self.stack.plan.address("api-server"), timeout=30) as http:
-            token = http.get("/auth/token").raise_for_status().json()["access_token"]
-            http.headers["Authorization"] = f"Bearer {token}"
-            runs = f"/api/v2/dags/{dag_id}/dagRuns"
+        with self._api() as http:
+            runs = f"/dags/{dag_id}/dagRuns"
             run = http.post(runs, json={"logical_date": None, "conf": conf}).raise_for_status().json()["dag_run_id"]
             state = partial(http.get, f"{runs}/{run}")
             wait_for(lambda: state().json()["state"] in ("success", "failed"), lambda: None, f"the run of {dag_id}")

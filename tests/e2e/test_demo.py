@@ -95,6 +95,16 @@ def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
         assert part in text
 
 
+def test_the_events_of_assets_carry_the_counts_of_their_hops(shop: Shop) -> None:
+    told: dict[str, int] = {}
+    for event in shop.ask("/assets/events?limit=500")["asset_events"]:
+        if counts := event["extra"].get("counts"):
+            consumer = event["extra"]["consumer"]
+            told[consumer] = told.get(consumer, 0) + counts["taken"]
+    hops = {hop["consumer"]: hop["in"] for hop in shop.summary["hops"] if hop["in"]}
+    assert {name: told.get(name) for name in hops} == hops
+
+
 def test_one_more_row_changes_exactly_that_row(shop: Shop) -> None:
     before = {key for key in shop.keys("gold/ecommerce/fact_transactions/month=") if "1998-06" not in key}
     answers = shop.summary["answers"]

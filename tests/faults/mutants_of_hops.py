@@ -70,7 +70,7 @@ OF_HOPS = (
     Mutant(
         "2 reconcile at wake",
         "pipelines/hop.py",
-        "found = _reconciled(connection, step, done)\n            held = claim(",
+        "found = [] if known else _reconciled(connection, step, done)\n            held = claim(",
         "found: list[Manifest] = []\n            held = claim(",
         (f"{GRAMMAR}::test_a_death_at_any_moment_loses_and_doubles_nothing",),
     ),

@@ -83,6 +83,18 @@ def test_a_replay_gives_the_same_tables_as_planned(filled: World, asset: str, fi
     assert list(verify()) == []
 
 
+def test_tables_and_consumers_are_named_by_their_beginning(filled: World) -> None:
+    del filled
+    assert [plan["consumer"] for plan in told("plan", "hop", "ecommerce.users.s")] == ["ecommerce.users.silver"]
+    loads = {plan["consumer"] for plan in told("plan", "load", "ecommerce.daily_rev")}
+    assert loads == {"ecommerce.daily_revenue@warehouse", "ecommerce.daily_revenue@duckdb"}
+    whole = told("backfill", "status", "ecommerce.transactions")
+    assert told("backfill", "status", "ecommerce.tr") == whole
+    several = RUN.invoke(app, ["backfill", "status", "ecommerce.d"])
+    assert isinstance(several.exception, ConfigError)
+    assert "Several tables begin with 'ecommerce.d'" in str(several.exception)
+
+
 def test_a_replay_after_a_mended_contract_replaces_what_the_file_gave(filled: World, tmp_path: Path) -> None:
     batch = batch_of(filled, "ecommerce.transactions.bronze", "01.csv")
     with other_contract(filled, tmp_path, "transactions", lambda text: text.replace("minimum: 0,", "minimum: 3,")):

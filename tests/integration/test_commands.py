@@ -48,6 +48,28 @@ def test_status_batches_and_quarantine_answer_from_the_ledger(world: World) -> N
     assert told("apply") == "Applied: 4 landing, 3 silver, 4 model, 6 load.\n"
 
 
+def test_status_answers_while_the_store_is_down_and_says_who_was_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from common.ledger.database import transaction
+    from common.ledger.incidents import PARKED, mark_announced, open_incident, unannounced
+
+    world.land("transactions/1.csv", b"customer_id,date,number_of_cds,dollar_value\n00001,19970101,1,1.00\n")
+    assert json.loads(told("status", "--json"))["raw"] == {"ecommerce": 1}
+    with transaction() as connection:
+        open_incident(connection, PARKED, "ecommerce.users.silver", "why", "a-batch")
+    (incident,) = json.loads(told("status", "--json"))["incidents"]
+    assert not incident["told"]
+    with transaction() as connection:
+        (one,) = unannounced(connection, "ecommerce.users.silver")
+        mark_announced(connection, [one.id])
+    assert json.loads(told("status", "--json"))["incidents"][0]["told"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    forget()
+    assert json.loads(told("status", "--json"))["raw"] == {"ecommerce": None}
+    assert "raw/ecommerce: the store does not answer" in told("status")
+
+
 def test_one_failure_gives_one_message_whoever_reports_it(world: World) -> None:
     run = SimpleNamespace(dag_id=f"dag-{world.env['WATERSHED_BUCKET']}", run_id="run-1")
     task = SimpleNamespace(task_id="load", try_number=2, log_url="http://log")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from common.cli.listing import group
 from common.core.errors import WatershedError
 from devstack.demo import Demo
 from devstack.environment import exports, for_tools
@@ -23,9 +24,7 @@ from devstack.status import look
 from devstack.summary import show_summary
 from devstack.tour import LOG_WIDTH
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Run Watershed and all that it needs on this machine."
-)
+app = group("Run Watershed and all that it needs on this machine.")
 State = Annotated[Path | None, typer.Option(help="State folder of the stack; var/stack by default.")]
 INTERRUPTED = 130
 

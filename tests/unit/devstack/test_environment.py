@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,7 @@ def test_a_command_that_has_a_ledger_looks_for_none(env: dict[str, str], monkeyp
     monkeypatch.setattr(os, "environ", {"WATERSHED_LEDGER_URL": "postgresql://mine"})
     adopt()
     assert os.environ == {"WATERSHED_LEDGER_URL": "postgresql://mine"}
+
+
+def test_the_command_finds_the_stack_through_its_entry_point() -> None:
+    assert [point.load() for point in entry_points(group="watershed.environment")] == [adopt]

@@ -5,14 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, Now, Why, because, domain_of, errors, sweep_now, then
 from common.cli.show import console, show
+from common.core.beginnings import meant
 from common.core.errors import ConfigError
 
-backfill = typer.Typer(no_args_is_help=True, help="Do partitions of a table again; see what would be done first.")
-plan = typer.Typer(no_args_is_help=True, help="What a hop, a load or a replay would do; writes nothing.")
+backfill = group("Do partitions of a table again; see what would be done first.")
+plan = group("What a hop, a load or a replay would do; writes nothing.")
 
-Table = Annotated[str, typer.Argument(help="A dataset or gold table, as in ecommerce.transactions.")]
+Table = Annotated[str, typer.Argument(help="A dataset or gold table, or its beginning, as in ecommerce.trans.")]
 First = Annotated[str, typer.Option("--from", help="First partition, as in 1997-01.")]
 Last = Annotated[str, typer.Option("--to", help="Last partition, included.")]
 All = Annotated[
@@ -136,22 +138,27 @@ def waive(table: Table, partition: Annotated[str, typer.Argument(help="The parti
 
 @plan.command("hop")
 def plan_hop(
-    consumer: Annotated[str, typer.Argument(help="A consumer, as `watershed status` shows it.")], as_json: Json = False
+    consumer: Annotated[str, typer.Argument(help="A consumer, as `watershed status` shows it, or its beginning.")],
+    as_json: Json = False,
 ) -> None:
     """Tell what the next hop of a consumer would take, insert, merge and refuse."""
-    _show_plans([_plan(consumer, None)], as_json)
+    from common.pipelines.kinds import all_consumers
+
+    begins = [known.name for known in all_consumers() if known.name.startswith(consumer)]
+    # Where none begins so, the error names those that are missing by a fault of their contract.
+    _show_plans([_plan(meant("consumer", consumer, begins) if begins else consumer, None)], as_json)
 
 
 @plan.command("load")
 def plan_load(
-    table: Annotated[str, typer.Argument(help="A warehouse table, as in ecommerce.daily_revenue@warehouse.")],
+    table: Annotated[str, typer.Argument(help="A warehouse table, or its beginning, as in ecommerce.daily_revenue@.")],
     as_json: Json = False,
 ) -> None:
     """Tell what the next load of a table would insert and update."""
     from common.pipelines.kinds import all_consumers
 
     names = [consumer.name for consumer in all_consumers() if consumer.kind == "load"]
-    chosen = [name for name in names if table in (name, name.partition("@")[0])]
+    chosen = [name for name in names if name.startswith(table)]
     if not chosen:
         raise ConfigError(f"No load of '{table}'. Known: {', '.join(names)}.")
     _show_plans([_plan(name, None) for name in chosen], as_json)

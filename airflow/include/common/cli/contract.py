@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, errors
 from common.cli.show import console, print_json, show
 from common.contracts.catalogue import (
@@ -27,7 +28,7 @@ from common.models.model import Model, model_files, placed_model
 from common.pipelines.kinds import equal_names
 
 CONTRACTS = (".yaml", ".yml")
-app = typer.Typer(no_args_is_help=True, help="Check, show and compare contracts; write a first one from a sample.")
+app = group("Check, show and compare contracts; write a first one from a sample.")
 
 
 def find(name: str) -> Contract:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, Limit, who
 from common.cli.show import ALSO, console, counted, print_json, show
 from common.contracts.catalogue import domains
 
-ledger = typer.Typer(no_args_is_help=True, help="Verify the ledger against what it speaks of, or rebuild it.")
-audit = typer.Typer(no_args_is_help=True, help="Who decided what, when and why; a chain that shows tampering.")
+ledger = group("Verify the ledger against what it speaks of, or rebuild it.")
+audit = group("Who decided what, when and why; a chain that shows tampering.")
 
 
 def apply(as_json: Json = False) -> None:

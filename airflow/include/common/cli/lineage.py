@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, Limit
 from common.cli.show import show
 from common.core.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Where a row, table, batch or file came from, and where it went.")
+app = group("Where a row, table, batch or file came from, and where it went.")
 What = Annotated[
     str, typer.Argument(help="Id of a batch, key of a file, or a table, as in ecommerce.daily_revenue@warehouse.")
 ]

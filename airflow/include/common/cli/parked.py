@@ -4,13 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, Now, Why, because, domain_of, then
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
-app = typer.Typer(
-    no_args_is_help=True, help="Batches set aside with an incident: look at them, release or refuse them."
-)
+app = group("Batches set aside with an incident: look at them, release or refuse them.")
 Batch = Annotated[str, typer.Argument(help="Id of a parked batch, as `ls` shows it.")]
 For = Annotated[str, typer.Option("--for", help="The consumer it is parked for, where there are several.")]
 

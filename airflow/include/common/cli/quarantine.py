@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from common.cli.listing import group
 from common.cli.options import Json, Limit, Now, Why, because, domain_of, then, who
 from common.cli.show import console, print_json, show
 from common.core.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="What was refused and why; mend it, send it again, or discard it.")
+app = group("What was refused and why; mend it, send it again, or discard it.")
 
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of refusals, as `ls` shows them; by the filters without.")]
 Dataset = Annotated[str, typer.Option(help="Beginning of a consumer's name, as in ecommerce.users.")]

@@ -62,21 +62,27 @@ def drain(step: Step, owner: str, run_id: str = "") -> Drained:
     """
     done, deadline = Drained(step.consumer.name), time.monotonic() + settings().run_budget_seconds
     with bound(consumer=step.consumer.name, run_id=run_id):
+        known = False  # whether the ledger has just been told what the target has
         while time.monotonic() < deadline:
-            held = _claim(step, owner, done)
+            held = _claim(step, owner, done, known=known)
             if isinstance(held, Leased):
                 done.leased_by = held.owner
             if not isinstance(held, Claim):
                 break
             _attempt(step, held, run_id, done)
+            known = True
     return done
 
 
-def _claim(step: Step, owner: str, done: Drained) -> Claim | Leased | None:
+def _claim(step: Step, owner: str, done: Drained, *, known: bool) -> Claim | Leased | None:
+    """Claim the next hop, once the ledger has what the target has.
+
+    Where another process publishes between a record and this claim, the commit is refused and the ledger told again.
+    """
     try:
         with verb(step.consumer.kind, "claim"), transaction() as connection:
             lock(connection, step.consumer.name)
-            found = _reconciled(connection, step, done)
+            found = [] if known else _reconciled(connection, step, done)
             held = claim(connection, step.consumer, owner)
             if held is None:
                 forget_failure(connection, step.consumer.name)

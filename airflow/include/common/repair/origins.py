@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.assets import Zone, asset_name
+from common.core.beginnings import meant
 from common.core.errors import ConfigError, WatershedError, is_panic
 from common.core.nouns import Batch, Dataset
 from common.core.targets import TARGETS
@@ -41,9 +42,9 @@ class Origin:
 
 
 def table_named(name: str) -> Dataset:
-    """Find the dataset of a table: `domain.name`, with or without a zone, or the name of a warehouse table.
+    """Find the dataset of a table: `domain.name`, with or without a zone, its beginning, or a warehouse table's name.
 
-    Raises ConfigError naming the known tables.
+    Raises ConfigError naming the tables that may be meant.
     """
     bare, _, target = name.partition("@")
     if target and target not in TARGETS:
@@ -53,7 +54,8 @@ def table_named(name: str) -> Dataset:
     for candidate in (bare, bare.rpartition(".")[0]):
         if found := loaded.get(candidate) or known.get(candidate):
             return found
-    raise ConfigError(f"No table '{name}'. Known: {', '.join([*known, *loaded])}.")
+    whole = meant("table", bare, [*known, *loaded])
+    return loaded.get(whole) or known[whole]
 
 
 def origins(table: Dataset, where: str, limit: int = 100) -> Iterator[Origin]:
