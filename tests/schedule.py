@@ -7,9 +7,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Two whole stacks at a time are what two cores can bear.
 SHOPS = ("tests/e2e/test_demo.py", "tests/e2e/test_sweeps.py")
-MILLS = ("tests/e2e/test_doorbells.py", "tests/faults/test_airflow_kills.py")
 # Their tests are many and short, or share a fixture that takes long; any other test may be done by another worker.
-WHOLE = ("tests/unit/", "tests/dags/", "tests/integration/test_stack.py")
+WHOLE = ("tests/unit/", "tests/dags/", "tests/e2e/", "tests/integration/test_stack.py")
 
 
 class Together(LoadScopeScheduling):
@@ -23,6 +22,4 @@ def group_of(nodeid: str) -> str:
     """Return the name of a test's group: its file where that is done as a whole, else its own."""
     if nodeid.startswith(SHOPS):
         return "shops"
-    if nodeid.startswith(MILLS):
-        return "mills"
     return nodeid.partition("::")[0] if nodeid.startswith(WHOLE) else nodeid
