@@ -1,0 +1,167 @@
+"""SCD2 end to end: whatever the order, the files and the crashes, both engines have the intervals of the definition."""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from common.core.errors import ConfigError, WatershedError
+from common.core.nouns import Dataset
+from common.ledger.database import transaction
+from common.observe.verbs import listening
+from common.repair.decide import backfill_whole, replay
+from common.upkeep.verify import verify
+from tests.contracts import INCREMENTAL, write_contract
+from tests.faults.plan import STEPS, VARIABLE, act, inside
+from tests.histories import EPOCH, INSTANTS, Version, drawn, intervals
+from tests.seed import SEED
+from tests.world import World, by, new_world
+
+PLAIN = ("valid_from", "valid_to", "is_current")
+OWN = ("start_date", "end_date", "active")
+VALUES = ("name", "plan", "amount")
+TEXT, MONEY = "logicalType: string", "logicalType: number, physicalType: 'decimal(8,2)'"
+OWN_NAMES = "validFrom: start_date, validTo: end_date, isCurrent: active"
+HISTORY = "{to: warehouse, strategy: scd2, table: lab.%s_history}"
+NARROW = f"{{to: duckdb, strategy: scd2, track: [plan, amount], {OWN_NAMES}}}"
+# What tells versions apart: a time of many in a day; a day and a number; the delivery.
+WORDS = {
+    "people": ("name: at, logicalType: timestamp, required: true", "[at, seq]", "[seq]"),
+    "dated": ("name: at, logicalType: date, required: true", "[at, seq]", "[seq]"),
+    "snapshots": ("name: at, logicalType: timestamp, required: true", "arrival", "[at, seq]"),
+}
+DAYS = tuple(n * 86_400_000_000 for n in (-719162, -1, 0, 1, 2, 19_000, 2932896))
+
+
+def write(folder: Path) -> Path:
+    for name, (version, latest, _) in WORDS.items():
+        key = [f"name: {k}, {TEXT}, primaryKey: true, primaryKeyPosition: {n}" for n, k in ((2, "shop"), (1, "number"))]
+        values = [f"name: {n}, {TEXT}" for n in VALUES[:2]] + [f"name: amount, {MONEY}"]
+        columns = [*key, version, "name: seq, logicalType: integer, required: true", *values, f"name: op, {TEXT}"]
+        tracked = f"track: [{', '.join(VALUES)}]"
+        history = f"{{to: warehouse, strategy: scd2, table: lab.{name}_history, {tracked}}}"
+        words = {"latest": latest, "history": "true", "deleted": "{column: op, values: [D]}"}
+        write_contract(folder / "domains" / "lab", name, columns, {**words, "load": f"[{INCREMENTAL}, {history}, {NARROW}]"})
+    return folder / "domains"
+
+
+@pytest.fixture
+def lab(stack: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
+    with new_world(stack, tmp_path, "lab", write(tmp_path)) as made:
+        yield made
+
+
+def line(name: str, version: Version) -> str:
+    at = EPOCH + timedelta(microseconds=version.since)
+    known = ("" if value is None else value for value in version.values)
+    written = at.date().isoformat() if name == "dated" else at.isoformat()
+    return ",".join((*version.key, written, str(*version.order), *known, "D" if version.gone else ""))
+
+
+class Deliveries:
+    """What was landed, in which order, and what must come of it."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.world, self.chance = world, chance
+        self.landed: dict[str, list[tuple[str, list[Version]]]] = {name: [] for name in WORDS}
+
+    def land(self, name: str, versions: Sequence[Version]) -> None:
+        key = f"{name}/{len(self.landed[name])}.csv"
+        self.landed[name].append((f"lab/{key}", list(versions)))
+        head = ",".join(("shop", "number", "at", "seq", *VALUES, "op"))
+        self.world.land(key, "".join(f"{row}\n" for row in (head, *(line(name, v) for v in versions))).encode())
+
+    def versions(self, name: str) -> list[Version]:
+        """Return what silver keeps: of equal versions the one of the greatest content, or with arrivals the last."""
+        if name != "snapshots":
+            known = [version for _, file in self.landed[name] for version in file]
+            return list({(v.key, v.since, v.order): v for v in sorted(known, key=content)}.values())
+        found = "SELECT place->>'key', (place->>'arrival')::bigint FROM batch WHERE asset = 'lab.snapshots.raw'"
+        arrivals = dict(self.world.rows(found, "ledger"))
+        snapshots = [(arrivals[key], v) for key, file in self.landed[name] for v in file]
+        return list({(v.key, arrival): replace(v, since=arrival, order=()) for arrival, v in snapshots}.values())
+
+
+def content(version: Version) -> str:
+    return "\x1f".join(("\0" if value is None else value for value in (*version.values, "D" if version.gone else None)))
+
+
+def micros(value: Any) -> Any:
+    return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
+
+
+def loaded(world: World, engine: str, table: str, names: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """Return the rows of a table, times in microseconds, decimals as texts."""
+    columns = ("shop", "number", *VALUES[:2], "CAST(amount AS VARCHAR)")
+    if engine == "warehouse":
+        found = world.rows(f"SELECT {', '.join((*columns, *names))} FROM lab.{table}")
+        return sorted((tuple(map(micros, row)) for row in found), key=repr)
+    times = [f"epoch_us({name})" for name in names[:2]]
+    with duckdb.connect(json.loads(world.env["AIRFLOW_CONN_WAREHOUSE_DUCKDB"])["host"], read_only=True) as file:
+        return sorted(file.sql(f"SELECT {', '.join((*columns, *times, *names[2:]))} FROM lab.{table}").fetchall(), key=repr)
+
+
+def expected(versions: list[Version], tracked: Callable[[Any], Any]) -> list[tuple[Any, ...]]:
+    return sorted((found.row for found in intervals(versions, tracked)), key=repr)
+
+
+def compare(world: World, deliveries: Deliveries) -> None:
+    for name in WORDS:
+        versions = deliveries.versions(name)
+        assert loaded(world, "warehouse", f"{name}_history", PLAIN) == expected(versions, lambda v: v), name
+        assert loaded(world, "duckdb", name, OWN) == expected(versions, lambda v: v[1:]), name
+        current = [row[:5] for row in expected(versions, lambda v: v) if row[-1]]
+        assert loaded(world, "warehouse", name) == current, name
+
+
+@contextmanager
+def death(point: str) -> Iterator[None]:
+    """Die at a point of a hop, if it is passed; the retry of the same task takes over at once."""
+    with pytest.MonkeyPatch.context() as patch, listening(act), suppress(SystemExit, WatershedError):
+        patch.setenv(VARIABLE, json.dumps([{"at": point, "do": "exit"}]))
+        yield
+
+
+def again(world: World, chance: random.Random) -> None:
+    """Ask for a file, a table of the lake, or all deliveries again."""
+    name = chance.choice(list(WORDS))
+    zone, to = chance.choice((("bronze", ""), ("bronze", "silver"), ("silver", "warehouse"), ("", "")))
+    with suppress(ConfigError):  # it says that records are still on their way
+        if not zone:
+            backfill_whole(Dataset("lab", name), by("any time"))
+        elif known := world.rows(f"SELECT id FROM batch WHERE asset = 'lab.{name}.{zone}' ORDER BY number", "ledger"):
+            replay(chance.choice(known)[0], to, by("any time"))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_any_order_any_files_and_any_death_give_the_intervals_of_the_definition(lab: World, number: int) -> None:
+    chance = random.Random(SEED * 10 + number)
+    deliveries, moments = Deliveries(lab, chance), [f"load:{step}" for step in (*STEPS, *inside("load"))]
+    instants = {"people": INSTANTS, "dated": DAYS, "snapshots": INSTANTS}
+    waiting = {}
+    for name, many in (("people", 200), ("dated", 100), ("snapshots", 60)):
+        versions = list(drawn(chance, [("a" if n % 2 else "an", f"{n // 2}") for n in range(many)], instants[name]))
+        waiting[name] = chance.sample(versions + versions[:20], len(versions) + 20)
+    for left in (3, 2, 1):
+        for name, versions in waiting.items():
+            some = versions if left == 1 else versions[: len(versions) // left]
+            waiting[name] = versions[len(some) :]
+            deliveries.land(name, some)
+        lab.flow("bronze", "silver")
+        if left < 3:
+            again(lab, chance)
+            lab.flow("bronze", "silver")
+        with death(chance.choice(moments)):
+            lab.flow("load")
+        with transaction() as connection:
+            connection.exec_driver_sql("UPDATE hop SET lease_until = now() WHERE state = 'open'")
+        lab.flow()
+        compare(lab, deliveries)
+    assert list(verify()) == []
