@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH, MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 # Texts whose concatenations are equal, that differ in blanks or case alone, and nothing at all.
 TEXTS = (None, None, "a", "an", "na", "n", "A", "a.b", "😀", "0")
 AMOUNTS = (None, "1.50", "-1.50", "0.00", "1.49")
 # Two instants of one microsecond's distance, several of a day, days, years.
 INSTANTS = tuple(
-    int((datetime(2024, 1, 1, tzinfo=UTC) - EPOCH) / timedelta(microseconds=1)) + offset
+    int((datetime(2024, 1, 1, tzinfo=UTC) - EPOCH) / MICRO) + offset
     for offset in (-(10**15), -1, 0, 1, 2, 3_600_000_000, 7_200_000_000, 86_400_000_000, 10**15)
 )
 
