@@ -11,7 +11,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from common.cli.main import app
 from common.core.errors import ConfigError, WatershedError
 from common.core.nouns import Dataset
 from common.ledger.database import transaction
@@ -22,11 +24,12 @@ from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import STEPS, VARIABLE, act, inside
 from tests.histories import EPOCH, INSTANTS, Version, drawn, intervals
 from tests.seed import SEED
-from tests.world import World, by, new_world
+from tests.world import World, by, new_world, other_contract
 
 PLAIN = ("valid_from", "valid_to", "is_current")
 OWN = ("start_date", "end_date", "active")
 VALUES = ("name", "plan", "amount")
+HEAD = ",".join(("shop", "number", "at", "seq", *VALUES, "op"))
 TEXT, MONEY = "logicalType: string", "logicalType: number, physicalType: 'decimal(8,2)'"
 OWN_NAMES = "validFrom: start_date, validTo: end_date, isCurrent: active"
 NARROW = f"{{to: duckdb, strategy: scd2, track: [plan, amount], {OWN_NAMES}}}"
@@ -76,8 +79,7 @@ class Deliveries:
     def land(self, name: str, versions: Sequence[Version]) -> None:
         key = f"{name}/{len(self.landed[name])}.csv"
         self.landed[name].append((f"lab/{key}", list(versions)))
-        head = ",".join(("shop", "number", "at", "seq", *VALUES, "op"))
-        self.world.land(key, "".join(f"{row}\n" for row in (head, *(line(name, v) for v in versions))).encode())
+        self.world.land(key, "".join(f"{row}\n" for row in (HEAD, *(line(name, v) for v in versions))).encode())
 
     def versions(self, name: str) -> list[Version]:
         """Return what silver keeps: of equal versions the one of the greatest content, or with arrivals the last."""
@@ -166,3 +168,65 @@ def test_any_order_any_files_and_any_death_give_the_intervals_of_the_definition(
         lab.flow()
         compare(lab, deliveries)
     assert list(verify()) == []
+
+
+def deliver(world: World, key: str, *rows: str) -> None:
+    world.land(f"dated/{key}.csv", "".join(f"{row}\n" for row in (HEAD, *rows)).encode())
+    world.flow()
+
+
+def history(world: World, columns: str = "number, name, plan, valid_from::date::text, valid_to::date::text") -> Any:
+    return world.rows(f"SELECT {columns} FROM lab.dated_history ORDER BY number, valid_from")
+
+
+def test_a_load_counts_versions_and_restates_what_it_touches(lab: World) -> None:
+    deliver(lab, "1", "a,1,2024-01-01,1,Ann,p,,", "a,1,2024-03-01,1,Ann,q,,", "a,2,2024-01-01,1,Bea,p,,")
+    deliver(lab, "2", "a,1,2024-02-01,1,Ann,q,,", "a,1,2024-03-01,1,Ann,z,,", "a,2,2024-02-01,1,,,,D")
+    wanted = [
+        ("1", "Ann", "p", "2024-01-01", "2024-02-01"),
+        ("1", "Ann", "q", "2024-02-01", "2024-03-01"),
+        ("1", "Ann", "z", "2024-03-01", None),
+        ("2", "Bea", "p", "2024-01-01", "2024-02-01"),
+    ]
+    assert history(lab) == wanted
+    counts = "SELECT taken, good, merged FROM hop WHERE consumer = 'lab.dated_history@warehouse' ORDER BY n"
+    assert lab.rows(counts, "ledger") == [(3, 3, 0), (3, 2, 1)]
+    records = "SELECT records FROM batch WHERE asset = 'lab.dated_history@warehouse' ORDER BY number"
+    assert lab.rows(records, "ledger") == [(3,), (4,)]  # rows that were staged
+    assert list(verify()) == []
+    (silver,) = lab.rows("SELECT id FROM batch WHERE asset = 'lab.dated.silver' ORDER BY number DESC LIMIT 1", "ledger")
+    lab.rows("DELETE FROM lab.dated_history WHERE number = '2' RETURNING 1")
+    (found,) = verify()
+    assert "lab.dated_history has 3 rows" in str(found)
+    assert "had 4 at version" in str(found)
+    replay(silver[0], "", by("somebody has deleted rows"))
+    lab.flow()
+    assert history(lab) == wanted
+    lab.rows("UPDATE lab.dated_history SET name = 'by hand' RETURNING 1")
+    deliver(lab, "3", "a,2,2024-03-01,1,Bea,p,,")
+    assert [row[:2] for row in history(lab)] == [("1", "by hand")] * 3 + [("2", "Bea")] * 2
+    said = CliRunner().invoke(app, ["lineage", "up", "lab.dated_history", "--where", "number = '2' AND name = 'Bea'"])
+    assert {"lab/dated/1.csv", "lab/dated/3.csv"} <= set(said.output.replace(":", " ").split()), said.output
+
+
+def test_when_the_contract_changes_no_row_by_other_words_stays(lab: World, tmp_path: Path) -> None:
+    lines = ("a,1,2024-01-01,1,Ann,p,,", "a,1,2024-02-01,1,Bob,p,,", "a,2,2024-01-01,1,Ann,p,,")
+    deliver(lab, "1", *lines)
+    assert len(history(lab)) == 3
+    with other_contract(
+        lab, tmp_path, "dated", lambda text: text.replace("track: [name, plan, amount]", "track: [plan]")
+    ):
+        deliver(lab, "2", "a,3,2024-01-01,1,Cid,p,,")
+        assert [row[0] for row in history(lab)] == ["1", "2", "3"]
+        assert history(lab)[0] == ("1", "Bob", "p", "2024-01-01", None)
+        assert list(verify()) == []
+
+
+def test_without_history_lint_and_apply_refuse_scd2(lab: World, tmp_path: Path) -> None:
+    def change(text: str) -> str:
+        return text.replace("{property: history, value: true}", "{property: history, value: false}")
+
+    with other_contract(lab, tmp_path, "dated", change, applied=False):
+        for command in (["contract", "lint"], ["apply"]):
+            said = CliRunner().invoke(app, command)
+            assert (said.exit_code, "'scd2' makes rows of the versions of a key" in said.output) == (1, True), said
