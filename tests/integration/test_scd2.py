@@ -198,7 +198,7 @@ def test_a_load_counts_versions_and_restates_what_it_touches(lab: World) -> None
     lab.rows("DELETE FROM lab.dated_history WHERE number = '2' RETURNING 1")
     (found,) = verify()
     assert "lab.dated_history has 3 rows" in str(found)
-    assert "had 4 at version" in str(found)
+    assert "gives it 4 at version" in str(found)
     replay(silver[0], "", by("somebody has deleted rows"))
     lab.flow()
     assert history(lab) == wanted

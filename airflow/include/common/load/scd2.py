@@ -77,7 +77,8 @@ class Intervals:
 
     def count(self, versions: pl.LazyFrame) -> int:
         """Count the intervals of some keys, of which all versions are given."""
-        return int(self.of(versions).select(pl.len()).collect().item())
+        with self.spooled(versions, pl.DataFrame(schema={name: self.shown[name] for name in self.key})) as rows:
+            return rows.count
 
     @contextmanager
     def spooled(self, versions: pl.LazyFrame, touched: pl.DataFrame) -> Iterator[Rows]:

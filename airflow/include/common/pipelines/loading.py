@@ -105,7 +105,7 @@ class LoadStep:
         with reading(uri):
             expected = self._count(min(version, current_version(uri)))
         if (found := self.count_rows()) != expected:
-            yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
+            yield f"{self.target} has {found} rows, {uri} gives it {expected} at version {version}"
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do."""
