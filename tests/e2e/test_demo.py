@@ -56,6 +56,12 @@ def test_every_hop_accounts_for_everything(shop: Shop) -> None:
     assert sum(shop.summary["refusals"].values()) == sum(hop["refused"] for hop in hops.values())
 
 
+def test_the_history_of_users_tells_who_has_moved(shop: Shop) -> None:
+    current = "count(*) FILTER (WHERE is_current)"
+    found = shop.rows(f"SELECT count(*), {current}, count(DISTINCT customer_id) FROM ecommerce.users_history")
+    assert found == [(24_009, 23_570, 23_570)]  # of 500 who were sent again 61 lived where they live now
+
+
 def test_quarantined_lines_are_the_bytes_of_the_source(shop: Shop) -> None:
     import gzip
 
