@@ -44,16 +44,22 @@ def test_only_the_demos_domain_takes_part(shop: Shop) -> None:
 
 def test_every_hop_accounts_for_everything(shop: Shop) -> None:
     hops = {hop["consumer"]: hop for hop in shop.summary["hops"]}
-    assert len(hops) == 28
+    assert len(hops) == 29
     for hop in hops.values():
         assert hop["in"] == hop["good"] + hop["merged"] + hop["refused"], hop
     assert hops["ecommerce.transactions.bronze"]["merged"] == 1
     assert hops["ecommerce.transactions.silver"]["good"] == 69_659
-    assert hops["ecommerce.users.silver"]["good"] == 23_570
+    assert hops["ecommerce.users.silver"]["good"] == 24_070  # versions of 23,570 customers
     for reason, count in SPOILED_FILES.items():
         assert shop.summary["refusals"][reason] == count
     assert shop.summary["refusals"]["unclosed_quote"] == 1
     assert sum(shop.summary["refusals"].values()) == sum(hop["refused"] for hop in hops.values())
+
+
+def test_the_history_of_users_tells_who_has_moved(shop: Shop) -> None:
+    current = "count(*) FILTER (WHERE is_current)"
+    found = shop.rows(f"SELECT count(*), {current}, count(DISTINCT customer_id) FROM ecommerce.users_history")
+    assert found == [(24_009, 23_570, 23_570)]  # of 500 who were sent again 61 lived where they live now
 
 
 def test_quarantined_lines_are_the_bytes_of_the_source(shop: Shop) -> None:

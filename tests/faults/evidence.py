@@ -84,7 +84,9 @@ def _tables(world: World) -> dict[str, Counter[str]]:
             found = world.lake(zone, consumer.dataset.name).drop("_arrival", strict=False)
             tables[consumer.name] = _counted(map(str, found.rows()))
     for consumer in consumers(world.domain, "load"):
-        asked = f"SELECT t::VARCHAR FROM {consumer.output.rpartition('@')[0]} t"
+        step: Any = step_of(consumer)
+        columns = ", ".join(f'"{name}"' for name in step.schema if name != "_arrival")
+        asked = f"SELECT row({columns})::VARCHAR FROM {consumer.output.rpartition('@')[0]}"
         rows = world.rows(asked) if consumer.to == "warehouse" else _duckdb(world, asked)
         tables[consumer.name] = _counted(row[0] for row in rows)
     return tables

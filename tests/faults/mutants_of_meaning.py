@@ -1,4 +1,4 @@
-"""The rules of what data means, each taken away: landing, order, replays, current rows, models."""
+"""The rules of what data means, each taken away: landing, order, replays, current rows, models, intervals."""
 
 from tests.faults.mutant import Mutant
 
@@ -7,6 +7,8 @@ RULES = "tests/faults/test_rules.py"
 DELIVERIES = "tests/integration/test_deliveries.py"
 BY_SLICE = "tests/integration/test_models_by_slice.py"
 RACES = "tests/faults/test_races.py"
+SCD2 = "tests/integration/test_scd2.py"
+DEFINITION = "tests/unit/common/load/test_scd2.py::test_intervals_are_those_of_the_definition"
 
 OF_MEANING = (
     Mutant(
@@ -115,5 +117,104 @@ OF_MEANING = (
         "names |= self._joined_slices(held, item, feed)",
         "names |= set()",
         (f"{BY_SLICE}::test_a_change_of_what_is_joined_touches_only_the_slices_that_join_it",),
+    ),
+    Mutant(
+        "an interval ends where the next begins",
+        "load/scd2.py",
+        "pl.when(_same(self.key, -1)).then(pl.col(begin).shift(-1)).alias(end)",
+        "pl.when(_same(self.key, -1)).then(pl.col(begin).shift(-1) - pl.duration(microseconds=1)).alias(end)",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "an interval ends within its key",
+        "load/scd2.py",
+        "pl.when(_same(self.key, -1)).then(pl.col(begin).shift(-1)).alias(end)",
+        "pl.col(begin).shift(-1).alias(end)",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "null is equal to null alone",
+        "load/scd2.py",
+        "pl.col(name).eq_missing(pl.col(name).shift(away))",
+        "pl.col(name).eq(pl.col(name).shift(away))",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "columns are compared one by one",
+        "load/scd2.py",
+        "return pl.all_horizontal(pl.lit(value=True), *alike)",
+        "both = [pl.concat_str(pl.col(*names).cast(pl.String).shift(n), ignore_nulls=True) for n in (0, away)]\n"
+        "    return both[0].eq_missing(both[1])",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "versions follow each other in their order",
+        "load/scd2.py",
+        ".sort(*self.key, *self.order)",
+        ".sort(*self.key, *reversed(self.order))",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "of one instant the newest counts",
+        "load/scd2.py",
+        ".filter(~_same((*self.key, begin), -1))",
+        ".filter(~_same((*self.key, begin), 1))",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "a delete marker makes no row",
+        "load/scd2.py",
+        "rows = spans.filter(ends & ~pl.col(DELETED_COLUMN))",
+        "rows = spans.filter(ends)",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "a delete marker closes the row before it",
+        "load/scd2.py",
+        "goes_on = _same((*self.key, DELETED_COLUMN), 1) &",
+        "goes_on = _same(self.key, 1) &",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "what is not tracked has its newest value",
+        "load/scd2.py",
+        "ends = pl.col(BEGINS).shift(-1, fill_value=True)",
+        "ends = pl.col(BEGINS)",
+        (DEFINITION,),
+    ),
+    Mutant(
+        "what is not tracked opens no row",
+        "load/scd2.py",
+        "others if load.track is None else load.track",
+        "others",
+        (f"{SCD2}::test_when_the_contract_changes_no_row_by_other_words_stays",),
+    ),
+    Mutant(
+        "a key without any row loses those that it had",
+        "load/scd2.py",
+        'touched.lazy().join(known, on=list(self.key), how="anti").collect()',
+        "touched.head(0)",
+        ("tests/unit/common/load/test_scd2.py::test_touched_keys_without_an_interval_are_gone",),
+    ),
+    Mutant(
+        "all rows of a touched key are replaced",
+        "pipelines/loading.py",
+        "return self.intervals.key if self.intervals else self.source.key",
+        "return self.intervals.identity if self.intervals else self.source.key",
+        (f"{SCD2}::test_any_order_any_files_and_any_death_give_the_intervals_of_the_definition",),
+    ),
+    Mutant(
+        "intervals are made of the whole history of a key",
+        "pipelines/loading.py",
+        'return self.intervals.spooled(versions.join(touched.lazy(), on=key, how="semi"), touched)',
+        "return self.intervals.spooled(net.rows.lazy().drop(GONE), touched)",
+        (f"{SCD2}::test_a_load_counts_versions_and_restates_what_it_touches",),
+    ),
+    Mutant(
+        "intervals by the words of another contract do not stay",
+        "pipelines/loading.py",
+        "or (self.intervals and held.redefined)",
+        "",
+        (f"{SCD2}::test_when_the_contract_changes_no_row_by_other_words_stays",),
     ),
 )

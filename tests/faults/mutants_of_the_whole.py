@@ -180,8 +180,8 @@ OF_THE_WHOLE = (
     Mutant(
         "a load carries the history that it asks for",
         "pipelines/loading.py",
-        "return silver_source(table, history=spec.history)",
-        "return silver_source(table)",
+        "history=spec.history or spec.strategy",
+        "history=spec.strategy",
         (f"{DELIVERIES}::test_history_keeps_versions_and_deletes_and_readers_see_the_current_ones",),
     ),
 )

@@ -30,6 +30,7 @@ from common.repair.decide import backfill_whole, discard, redrive, replay
 from common.upkeep.verify import verify
 from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import VARIABLE, act, points
+from tests.histories import Version, intervals
 from tests.world import World, by, new_world
 
 N = int(os.environ.get("INTERLEAVINGS", "6"))
@@ -66,6 +67,7 @@ KEPT = {
     "snapshots": Kept(("arrival",), history=True, deletes=True),
 }
 NAMES = tuple(KEPT)
+HISTORY = "{to: warehouse, strategy: scd2, table: lab.snapshots_history}"
 Row = tuple[str, int, str, str]
 rows = st.lists(
     st.tuples(
@@ -92,7 +94,8 @@ def make_domain(folder: Path) -> Path:
             "name: v, logicalType: integer, required: true",
             "name: op, logicalType: string",
         )
-        write_contract(domain, name, columns, {**kept.words, "load": f"[{INCREMENTAL}]"})
+        load = f"[{INCREMENTAL}, {HISTORY}]" if name == "snapshots" else f"[{INCREMENTAL}]"
+        write_contract(domain, name, columns, {**kept.words, "load": load})
     return domain.parent
 
 
@@ -196,20 +199,33 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.world.flow()
 
-    def _deliveries(self, name: str) -> list[tuple[str, tuple[Row, ...]]]:
-        """Return keys and contents of the deliveries of a dataset, in their order."""
+    def _arrivals(self, name: str) -> list[tuple[str, int, tuple[Row, ...]]]:
+        """Return keys, times and contents of the deliveries of a dataset, in their order."""
         found = self.world.rows(
-            f"SELECT place->>'key', place->>'etag' FROM batch WHERE asset = 'lab.{name}.raw' AND NOT place ? 'of' "
-            "ORDER BY (place->>'arrival')::bigint",
+            "SELECT place->>'key', place->>'etag', (place->>'arrival')::bigint FROM batch "
+            f"WHERE asset = 'lab.{name}.raw' AND NOT place ? 'of' ORDER BY 3",
             "ledger",
         )
-        named = [(key.removeprefix("lab/"), etag) for key, etag in found]
-        return [(key, self.rows_of[key, etag]) for key, etag in named]
+        named = [(key.removeprefix("lab/"), etag, arrival) for key, etag, arrival in found]
+        return [(key, arrival, self.rows_of[key, etag]) for key, etag, arrival in named]
+
+    def _compare_intervals(self) -> None:
+        """Compare the intervals of the snapshots, each of which is valid from its arrival."""
+        kept = {
+            (row[0], arrival): Version((row[0],), arrival, (), row[1:], gone=row[3] == "D")
+            for _, arrival, content in self._arrivals("snapshots")
+            for row in content
+            if not is_bad(row, KEPT["snapshots"])
+        }
+        expected = Counter(found.row for found in intervals(kept.values(), lambda values: values))
+        micros = "(extract(epoch FROM valid_from) * 1000000)::bigint, (extract(epoch FROM valid_to) * 1000000)::bigint"
+        rows = self.world.rows(f"SELECT k, revision, v, op, {micros}, is_current FROM lab.snapshots_history")
+        assert Counter((*written(row[:4]), *row[4:]) for row in rows) == expected
 
     def _compare(self) -> None:
         refused = 0
         for name, kept in KEPT.items():
-            deliveries = self._deliveries(name)
+            deliveries = [(key, content) for key, _, content in self._arrivals(name)]
             assert len(deliveries) == self.deliveries[name]
             expected = Expected.of(kept, deliveries)
             refused += expected.refused
@@ -217,6 +233,7 @@ class Machine(RuleBasedStateMachine):
             assert Counter(map(written, found)) == expected.silver, name
             loaded = self.world.rows(f"SELECT k, revision, v, op FROM lab.{name}")
             assert Counter(map(written, loaded)) == expected.current, name
+        self._compare_intervals()
         counted = self.world.rows("SELECT coalesce(sum(count), 0) FROM refusal WHERE state <> 'redriven'", "ledger")
         assert counted == [(refused,)]
         assert list(verify()) == []

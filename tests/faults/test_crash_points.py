@@ -19,16 +19,19 @@ ALL = kinds.stages()
 PURCHASES = "customer_id,date,number_of_cds,dollar_value\n"
 USERS = "customer_id,name,email,country,signed_up_on,updated_at\n"
 FIRST_USER = "{n:05d},N{n},n{n}@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
-SECOND_USER = "00001,M{n},m{n}@x.com,se,1996-01-01,1998-01-{day:02d}T0{hour}:00:00Z\n"
+SECOND_USER = "00001,M{n:05d},m{n}@x.com,se,1996-01-01,1998-01-01T00:00:00Z\n"  # corrected: the greatest text stays
+THIRD_USER = "00000,L{n},l@x.com,{country},1996-01-01,1998-01-{day:02d}T00:00:00Z\n"  # of many versions, late ones too
+HISTORY = "ecommerce.users_history@warehouse"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A consumer whose hops to kill, its kind, and which points inside of a step it passes."""
+    """A consumer whose hops to kill, its kind, which points inside of a step it passes, and which of the grammar's."""
 
     consumer: str
     kind: str
     inside: tuple[str, ...] = ()
+    grammar: tuple[str, ...] = STEPS
 
     @property
     def stage(self) -> str:
@@ -36,7 +39,7 @@ class Subject:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        return (*STEPS, *self.inside)
+        return (*self.grammar, *self.inside)
 
 
 # In the order of the stages: each round goes through all of them.
@@ -47,6 +50,8 @@ SUBJECTS = (
     Subject("ecommerce.fact_transactions.gold", "model"),
     Subject("ecommerce.fact_transactions@warehouse", "load", inside("load")),
     Subject("ecommerce.daily_revenue@duckdb", "load", inside("load")),
+    # The grammar is the same for all loads: here only what stands around the intervals.
+    Subject(HISTORY, "load", inside("load"), ("stage.after", "publish.after")),
 )
 ROUNDS = max(len(subject.steps) for subject in SUBJECTS)
 
@@ -58,9 +63,9 @@ def files(number: int) -> Iterator[tuple[str, bytes]]:
     yield f"transactions/{number}/b.csv", f"{PURCHASES}00000,19970101,1,{number}.75\n".encode()
     yield f"transactions/{number}/c.csv", (PURCHASES + good).encode()
     yield f"transactions/{number}/empty.csv", b""
-    day, hour = number % 28 + 1, number // 28
+    late = THIRD_USER.format(n=number // 5, country="se" if number % 4 else "us", day=number * 11 % 28 + 1)
     yield f"users/{number}/a.csv", (USERS + FIRST_USER.format(n=number + 2)).encode()
-    yield f"users/{number}/b.csv", (USERS + SECOND_USER.format(n=number, day=day, hour=hour)).encode()
+    yield f"users/{number}/b.csv", (USERS + SECOND_USER.format(n=number) + late).encode()
 
 
 def plan(kind: str, step: str) -> list[dict[str, Any]]:
@@ -108,7 +113,7 @@ NEEDED = {
     "bronze": ["ecommerce.transactions.bronze", "ecommerce.users.bronze"],
     "silver": ["ecommerce.transactions.silver", "ecommerce.users.silver"],
     "gold": ["ecommerce.fact_transactions.gold", "ecommerce.daily_revenue.gold"],
-    "load": ["ecommerce.fact_transactions@warehouse", "ecommerce.daily_revenue@duckdb"],
+    "load": ["ecommerce.fact_transactions@warehouse", "ecommerce.daily_revenue@duckdb", HISTORY],
 }
 
 

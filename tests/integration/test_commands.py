@@ -45,7 +45,7 @@ def test_status_batches_and_quarantine_answer_from_the_ledger(world: World) -> N
     assert batch["place"]["raw"] == "ecommerce/transactions/1.csv"
     (refusal,) = json.loads(told("quarantine", "ls", "--json"))
     assert (refusal["reason"], refusal["origin"]) == ("short_row", "ecommerce/transactions/1.csv")
-    assert told("apply") == "Applied: 4 landing, 3 silver, 4 model, 6 load.\n"
+    assert told("apply") == "Applied: 4 landing, 3 silver, 4 model, 7 load.\n"
 
 
 def test_status_answers_while_the_store_is_down_and_says_who_was_told(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.core.assets import Zone
-from common.core.errors import ContractError, NotApplied
+from common.core.errors import ConfigError, ContractError, NotApplied
 from common.core.nouns import Dataset
 from common.lake.table import LakeTable, changes
 from common.upkeep.apply import apply
@@ -43,8 +43,11 @@ def test_a_new_column_arrives_after_apply_and_another_type_is_refused(stack: Map
         assert world.rows("SELECT count(*) FROM ecommerce.dim_users") == [(2,)]
         contract.write_text(contract.read_text().replace("tier, logicalType: string", "tier, logicalType: integer"))
         forget()
-        with pytest.raises(ContractError, match=r"made otherwise: tier is string, asked for is integer"):
+        with pytest.raises(ConfigError, match=r"made otherwise: tier is string, asked for is integer") as told:
             apply()
+        assert "ecommerce.users_history in connection 'warehouse' was made otherwise: tier is VARCHAR" in str(
+            told.value
+        )
 
 
 def test_a_wider_type_keeps_every_row_and_is_no_change_to_any_reader(stack: Mapping[str, str], tmp_path: Path) -> None:

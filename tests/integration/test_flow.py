@@ -111,14 +111,14 @@ def test_refused_rows_keep_the_bytes_of_the_source_at_their_offset(world: World)
         assert row["file"] in {key.removeprefix("bronze/") for key in world.keys("bronze/")}
 
 
-def test_a_later_row_of_a_user_replaces_the_earlier_everywhere(world: World) -> None:
+def test_a_later_row_of_a_user_is_the_current_one_everywhere_and_the_earlier_stays_history(world: World) -> None:
     head = "customer_id,name,email,country,signed_up_on,updated_at\n"
     late = head + "00001,New,n@x.com,se,1996-01-01,1998-01-01T00:00:00Z\n"
     early = head + "00001,Old,o@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n00002,B,b@x.com,us,1996-01-01,1997-01-01\n"
     world.land("users/late.csv", late.encode())
     world.flow()
     world.land("users/early.csv", (early.rstrip() + "T00:00:00Z\n").encode())
-    assert world.flow()["ecommerce.users.silver"] == Counts(2, 1, 1, 0)
+    assert world.flow()["ecommerce.users.silver"] == Counts(2, 2, 0, 0)
     assert world.rows("SELECT customer_id, name FROM ecommerce.dim_users ORDER BY 1") == [
         ("00001", "New"),
         ("00002", "B"),
@@ -127,6 +127,13 @@ def test_a_later_row_of_a_user_replaces_the_earlier_everywhere(world: World) -> 
     world.land("users/move.csv", (head + "00002,B,b@x.com,se,1996-01-01,1999-01-01T00:00:00Z\n").encode())
     world.flow()
     assert world.rows("SELECT country, customers FROM ecommerce.dim_country") == [("SE", 2)]
+    interval = "extract(year FROM valid_from)::int, extract(year FROM valid_to)::int, is_current"
+    assert world.rows(f"SELECT name, country, {interval} FROM ecommerce.users_history ORDER BY 1, 3") == [
+        ("B", "US", 1997, 1999, False),
+        ("B", "SE", 1999, None, True),
+        ("New", "SE", 1998, None, True),
+        ("Old", "US", 1997, 1998, False),
+    ]
 
 
 def test_one_more_row_changes_exactly_that_row_and_rewrites_no_other_partition(world: World) -> None:

@@ -135,7 +135,7 @@ def open_hop_of(name: str) -> Claim:
 
 
 def test_files_are_kept_until_the_slowest_consumer_has_read_past_them(world: World) -> None:
-    users = "customer_id,name,email,country,signed_up_on,updated_at\n00001,A{n},a@x.com,us,1996-01-01,1997-01-0{n}T00:00:00Z\n"
+    users = "customer_id,name,email,country,signed_up_on,updated_at\n00001,A{n},a@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
     where = ZoneStore(Zone.SILVER).uri("ecommerce/users")
     for n in (1, 2, 3):
         world.land(f"users/{n}.csv", users.format(n=n).encode())

@@ -1,11 +1,13 @@
 """What every warehouse does, whichever it is: a new engine joins by one line in ENGINES."""
 
 import json
+import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +34,7 @@ from common.core.errors import (
 from common.core.nouns import Head
 from common.lake.changes import GONE
 from common.load.plan import LoadPlan
+from common.load.scd2 import Intervals
 from common.load.strategies import STRATEGIES, strategy
 from common.warehouses import duckdb as duckdb_engine
 from common.warehouses import postgres as postgres_engine
@@ -43,6 +46,8 @@ from common.warehouses.sql import Token
 from common.warehouses.translation import translated
 from common.warehouses.warehouse import Rows, Warehouse, create_token, head
 from tests.batch_only import BatchOnly
+from tests.histories import EPOCH, MICRO, Version, drawn, intervals
+from tests.seed import SEED
 
 CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
 SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "v": pl.Int64()}
@@ -206,6 +211,42 @@ def test_full_replaces_everything(target: Warehouse) -> None:
     load(target, 1, rows_of(("a", 1), ("b", 2)))
     load(target, 2, rows_of(("c", 3)), how="full")
     assert contents(target) == [("c", 3)]
+
+
+def test_scd2_replaces_the_intervals_of_touched_keys(target: Warehouse) -> None:
+    chance, names = random.Random(SEED), ("valid_from", "valid_to", "is_current")
+    shown: dict[str, pl.DataType] = dict.fromkeys(("shop", "id", "name", "plan", "amount"), pl.String())
+    made = Intervals(("shop", "id"), ("at",), ("name", "amount"), shown, names)
+    create(target, "shop.history", made.schema, made.identity)
+    known: dict[tuple[Any, ...], Version] = {}
+    for hop in (1, 2, 3):
+        fresh = list(drawn(chance, [("a", f"{chance.randrange(40)}") for _ in range(30)]))
+        known |= {(*version.key, version.since): replace(version, order=()) for version in fresh}
+        keys = sorted({version.key for version in fresh})
+        rows = [(*v.key, *v.values, v.since, v.gone) for v in known.values() if v.key in keys]
+        schema = {**shown, "at": pl.Datetime("us", "UTC"), "_deleted": pl.Boolean()}
+        touched = pl.DataFrame(keys, schema={name: shown[name] for name in made.key}, orient="row")
+        token = Token(CONSUMER, hop, 7)
+        with made.spooled(pl.LazyFrame(rows, schema=schema, orient="row"), touched) as staged:
+            target.stage(token, staged)
+            columns = tuple(made.schema)
+            target.commit(
+                token, staged.count, strategy("scd2")(LoadPlan("shop.history", token.staging, columns, made.key))
+            )
+        wanted = intervals(known.values(), lambda values: (values[0], values[2]))
+        assert intervals_in(target) == sorted((found.row for found in wanted), key=repr)
+
+
+def intervals_in(target: Warehouse) -> list[tuple[Any, ...]]:
+    """Return the rows, times in microseconds: DuckDB gives out those with a zone with pytz alone."""
+    columns = [sql.column(name) for name in ("shop", "id", "name", "plan", "amount")]
+    times = [exp.cast(sql.column(name), "TIMESTAMP") for name in ("valid_from", "valid_to")]
+    asked = exp.select(*columns, *times, sql.column("is_current")).from_(sql.table("shop.history"))
+    micros = [
+        [(v.replace(tzinfo=UTC) - EPOCH) // MICRO if isinstance(v, datetime) else v for v in row]
+        for row in target.query(asked)
+    ]
+    return sorted(map(tuple, micros), key=repr)
 
 
 def test_rows_go_straight_into_the_table_where_the_engine_copies(target: Warehouse) -> None:

@@ -1,5 +1,6 @@
 """A dataset's contract as frozen data, in the platform's own words."""
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +10,8 @@ from common.core.nouns import Dataset
 from common.core.shape import Dialect
 
 ARRIVAL = "arrival"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of domains, datasets and columns
+ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}  # of the name of a partition's column
 FILE_COLUMN, RECORD_COLUMN, ARRIVAL_COLUMN, DELETED_COLUMN = "_file", "_record", "_arrival", "_deleted"
 
 
@@ -24,6 +27,9 @@ class Kind(StrEnum):
     TIMESTAMP = "timestamp"
 
 
+TIMES = (Kind.DATE, Kind.TIMESTAMP)
+
+
 class Delivery(StrEnum):
     """What a later delivery of a raw key does to an earlier one: stands beside it, or takes its place."""
 
@@ -36,6 +42,7 @@ class LoadStrategy(StrEnum):
 
     FULL = "full"
     INCREMENTAL = "incremental"
+    SCD2 = "scd2"
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,11 @@ class Partitioning:
     by: str = "value"
     path: str | None = None
 
+    @property
+    def derived(self) -> str | None:
+        """Name the column of the table that it is partitioned by."""
+        return f"{self.column}_{ENDING.get(self.by, 'part')}" if self.column else None
+
 
 @dataclass(frozen=True)
 class DeleteMarker:
@@ -131,12 +143,25 @@ class DeleteMarker:
 
 @dataclass(frozen=True)
 class LoadSpec:
-    """Where a table is loaded to and how; with `history` every version of its keys, else the current ones."""
+    """Where a table is loaded to and how; with `history` every version of its keys, else the current ones.
+
+    The rest is of `scd2` alone: the columns whose change opens a row, by default all but key and version, and the names
+    of the columns that it adds.
+    """
 
     to: str
     strategy: str
     table: str | None = None
     history: bool = False
+    track: tuple[str, ...] | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    is_current: str | None = None
+
+    @property
+    def interval(self) -> tuple[str, str, str]:
+        """Name the columns that `scd2` adds: begin, end, and whether there is no end."""
+        return self.valid_from or "valid_from", self.valid_to or "valid_to", self.is_current or "is_current"
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from common.contracts.column_rules import column_faults
-from common.contracts.contract import ARRIVAL, Contract, Delivery, Kind, LoadSpec, LoadStrategy
+from common.contracts.contract import ARRIVAL, NAME, TIMES, Contract, Delivery, Kind, LoadSpec, LoadStrategy
 from common.contracts.document import Fault
 from common.contracts.files import file_faults
 from common.contracts.patterns import problem
+from common.contracts.scd2_rules import scd2_faults
 from common.core.targets import TARGETS
 
 BY = ("value", "day", "month", "year")
-ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 LONGEST = 63  # bytes of a name, which PostgreSQL would cut
-TIMES = (Kind.DATE, Kind.TIMESTAMP)
 
 
 def faults(contract: Contract) -> list[Fault]:
@@ -135,7 +133,7 @@ def _partition(contract: Contract) -> Iterator[Fault]:
         yield Fault(f"{where}/column", f"no column '{partition.column}'. Known: {', '.join(columns)}.")
     elif partition.by in BY[1:] and columns[partition.column].kind not in TIMES:
         yield Fault(f"{where}/by", f"'{partition.by}' needs a date, '{partition.column}' is none.")
-    derived = f"{partition.column}_{ENDING.get(partition.by, 'part')}"
+    derived = partition.derived or ""
     if derived in columns:
         yield Fault(where, f"makes a column '{derived}', which the contract has; give that one another name.")
     if len(derived.encode()) > LONGEST:
@@ -169,6 +167,7 @@ def _batch(contract: Contract) -> Iterator[Fault]:
 
 def _loads(contract: Contract) -> Iterator[Fault]:
     yield from (Fault("/customProperties/load", fault) for fault in load_faults(contract.loads))
+    yield from scd2_faults(contract)
 
 
 def load_faults(loads: Sequence[LoadSpec]) -> Iterator[str]:

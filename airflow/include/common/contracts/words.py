@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from common.contracts.contract import Numbers
+from common.contracts.contract import LoadSpec, Numbers
 from common.contracts.document import Document, Fault
 from common.contracts.odcs import type_faults, word_faults
 from common.core.shape import Dialect
@@ -66,6 +66,23 @@ class LoadWords(Words):
     strategy: str
     table: str | None = None
     history: bool = False
+    track: list[str] | None = None
+    validFrom: str | None = None
+    validTo: str | None = None
+    isCurrent: str | None = None
+
+    def spec(self) -> LoadSpec:
+        """Return the load."""
+        return LoadSpec(
+            to=self.to,
+            strategy=self.strategy,
+            table=self.table,
+            history=self.history,
+            track=None if self.track is None else tuple(self.track),
+            valid_from=self.validFrom,
+            valid_to=self.validTo,
+            is_current=self.isCurrent,
+        )
 
 
 class DeletedWords(Words):

@@ -7,8 +7,6 @@ import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, DELETED_COLUMN, FILE_COLUMN, RECORD_COLUMN, Column, Contract, Kind
 
-PARTITION_ENDING = {"value": "part", "day": "day", "month": "month", "year": "year"}
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -52,5 +50,4 @@ def silver_layout(contract: Contract) -> Layout:
 
 def partition_columns(contract: Contract) -> list[str]:
     """Name the partition column of the silver table, which is derived from the contract's."""
-    part = contract.partition
-    return [f"{part.column}_{PARTITION_ENDING[part.by]}"] if part.column else []
+    return [contract.partition.derived] if contract.partition.derived else []

@@ -12,7 +12,7 @@ from common.warehouses.warehouse import Copy, Rows, Statement
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One load: rows into a table, identified by key; staged rows marked `_gone` only remove theirs.
+    """One load: rows into a table, where staged ones replace all that have their key; those marked `_gone` only remove.
 
     `direct` are the rows themselves, where all of them go straight into the table and none is staged.
     """

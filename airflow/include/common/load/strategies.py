@@ -2,12 +2,13 @@
 
 from common.contracts.contract import LoadStrategy
 from common.core.errors import ConfigError
-from common.load import full, incremental
+from common.load import full, incremental, scd2
 from common.load.plan import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     LoadStrategy.FULL: full.statements,
     LoadStrategy.INCREMENTAL: incremental.statements,
+    LoadStrategy.SCD2: scd2.statements,
 }
 
 

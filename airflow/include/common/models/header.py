@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from common.contracts.contract import LoadSpec
+from common.contracts.contract import LoadSpec, LoadStrategy
 from common.contracts.document import Document, Fault, parse
 from common.contracts.lint import load_faults
 from common.contracts.odcs import type_faults, word_faults
@@ -144,7 +144,18 @@ def _faults(words: HeaderWords, dataset: Dataset, known: Collection[Dataset] | N
     for position, name in enumerate(words.complete):
         if name not in words.inputs:
             yield Fault(f"/complete/{position}", f"{name} is no input of the model. Known: {', '.join(words.inputs)}.")
+    yield from _loads(words)
+
+
+def _loads(words: HeaderWords) -> Iterator[Fault]:
     yield from (Fault("/load", fault) for fault in load_faults(words.loads()))
+    for position, load in enumerate(words.load):
+        if load.strategy == LoadStrategy.SCD2:
+            yield Fault(
+                f"/load/{position}/strategy",
+                "'scd2' makes rows of the versions that a dataset keeps by `history: true`; a model keeps none. Load "
+                "the dataset itself by 'scd2', or let the model read its versions with {slice: ..., history: true}.",
+            )
 
 
 def _inputs(words: HeaderWords, known: Collection[Dataset] | None) -> Iterator[Fault]:

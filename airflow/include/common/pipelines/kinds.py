@@ -106,7 +106,7 @@ SQL; the next run goes on from there.""",
         consumers=of_domain.loads,
         step="common.pipelines.loading:LoadStep",
         dag="{domain}_load",
-        doc="""Carry silver and gold tables into the warehouses, full or incremental as each declares.
+        doc="""Carry silver and gold tables into the warehouses: full, incremental or as intervals, as each declares.
 
 **What**: the net change since the last load is staged by bulk copy and applied in one transaction together with
 the load token, so that a load happens once or not at all.

@@ -4,23 +4,24 @@ What is carried and how it counts follows from the claim's pins alone, so nothin
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
-from common.contracts.contract import LoadSpec, LoadStrategy
+from common.contracts.contract import Contract, LoadSpec, LoadStrategy
 from common.core.assets import Zone
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
 from common.core.places import WarehouseTable
-from common.lake.changes import GONE, net_changes
+from common.lake.changes import GONE, NetChange, net_changes
 from common.lake.source import LakeSource, silver_source
 from common.lake.table import current_version, reading
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
 from common.load.plan import LoadPlan
+from common.load.scd2 import Intervals, intervals
 from common.load.strategies import strategy
 from common.models.model import Model
 from common.observe.verbs import passed
@@ -43,13 +44,15 @@ class LoadStep:
     def __init__(self, consumer: Consumer) -> None:
         self.spec = _spec(consumer)
         self.source = _source(consumer.dataset, self.spec)
+        self.intervals = _intervals(consumer.dataset, self.spec)
+        self.schema = self.intervals.schema if self.intervals else self.source.schema
         self.consumer = replace(consumer, contract=self.source.contract)
         self.target = self.spec.table or str(consumer.dataset)
         self.warehouse = warehouse(self.spec.to)
 
     def apply(self) -> None:
         """Make the warehouse's table with the columns that it lacks, and the load token."""
-        create(self.warehouse, self.target, self.source.schema, self.source.key)
+        create(self.warehouse, self.target, self.schema, self.intervals.identity if self.intervals else self.source.key)
         create_token(self.warehouse, self.consumer.name)
 
     def head(self) -> Head:
@@ -68,27 +71,30 @@ class LoadStep:
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Copy the rows into a table of this attempt, unless they go straight into the target at the commit."""
-        with reading(self.source.uri):
-            rows, counts = self._rows(held)
-        if not self._direct(held):
-            self.warehouse.stage(_token(held), rows)
-        passed(self.consumer.kind, "stage.rows", held.batches)
-        yield Staged(
-            counts=counts,
-            commit=partial(self._commit, held, counts.taken),
-            outputs=(self._output(held, counts.taken),),
-            bytes=sum(batch.bytes for batch in held.batches),
-        )
+        with ExitStack() as spool:
+            with reading(self.source.uri):
+                net = self._net(held)
+                counts = self._counts(held, net)
+                rows = spool.enter_context(self._rows(held, net, counts.taken))
+            if not self._direct(held):
+                self.warehouse.stage(_token(held), rows)
+            passed(self.consumer.kind, "stage.rows", held.batches)
+            yield Staged(
+                counts=counts,
+                commit=partial(self._commit, held, rows),
+                outputs=(self._output(held, rows.count),),
+                bytes=sum(batch.bytes for batch in held.batches),
+            )
 
     def plan(self, held: Claim) -> Counts:
         """Return what the claim would come to; the lake knows."""
         with reading(self.source.uri):
-            return self._rows(held)[1]
+            return self._counts(held, self._net(held))
 
-    def _commit(self, held: Claim, taken: int) -> None:
+    def _commit(self, held: Claim, rows: Rows) -> None:
         """Run the strategy's statements in one transaction with the token."""
-        guarded = None if self._direct(held) else taken
-        self.warehouse.commit(_token(held), guarded, self._statements(held, taken))
+        guarded = None if self._direct(held) else rows.count
+        self.warehouse.commit(_token(held), guarded, self._statements(held, rows))
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
         """Compare the rows of the warehouse's table with those that the lake had at the version last loaded."""
@@ -97,36 +103,60 @@ class LoadStep:
             return
         uri, (_, version) = self.source.uri, known.hops[-1].pins[self.consumer.inputs[0]]
         with reading(uri):
-            expected = self.source.count(min(version, current_version(uri)))
+            expected = self._count(min(version, current_version(uri)))
         if (found := self.count_rows()) != expected:
-            yield f"{self.target} has {found} rows, {uri} had {expected} at version {version}"
+            yield f"{self.target} has {found} rows, {uri} gives it {expected} at version {version}"
 
     def settle(self, done: Manifest) -> None:
         """Nothing is left to do."""
 
-    def _statements(self, held: Claim, taken: int) -> Iterator[Statement]:
-        direct = self._whole(held, taken) if self._direct(held) else None
-        plan = LoadPlan(self.target, _token(held).staging, tuple(self.source.schema), self.source.key, direct)
+    def _count(self, version: int) -> int:
+        """Count the rows that the lake's table gives at a version."""
+        return self.intervals.count(self.source.at(version)) if self.intervals else self.source.count(version)
+
+    def _statements(self, held: Claim, rows: Rows) -> Iterator[Statement]:
+        direct = replace(rows, schema=self.schema) if self._direct(held) else None
+        plan = LoadPlan(self.target, _token(held).staging, tuple(self.schema), self._replaced_by, direct)
         passed(self.consumer.kind, "publish.token")
         yield from strategy(self._strategy(held))(plan)
         passed(self.consumer.kind, "publish.commit")
 
+    @property
+    def _replaced_by(self) -> tuple[str, ...]:
+        return self.intervals.key if self.intervals else self.source.key
+
     def _strategy(self, held: Claim) -> str:
-        return LoadStrategy.FULL if held.replay is not None or held.remade else self.spec.strategy
+        """Return how to load; intervals by the words of another contract than the last hop's may not stand beside."""
+        anew = held.replay is not None or held.remade or (self.intervals and held.redefined)
+        return LoadStrategy.FULL if anew else self.spec.strategy
 
     def _direct(self, held: Claim) -> bool:
         return self._strategy(held) == LoadStrategy.FULL and self.warehouse.dialect.copies
 
-    def _rows(self, held: Claim) -> tuple[Rows, Counts]:
-        """Find the rows to carry and what they count as: good where the table at `after` lacked their key."""
+    def _net(self, held: Claim) -> NetChange | None:
+        """Find what has changed between the pins; None where all of the table is carried."""
         after, upto = held.pins[self.consumer.inputs[0]]
         if self._strategy(held) == LoadStrategy.FULL or after == 0:  # version 0 is the empty table
-            taken = self.source.count(upto)
-            good = taken if after == 0 else self._new(held)
-            return self._marked(self._whole(held, taken)), Counts(taken, good, taken - good, 0)
-        net = net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
-        taken = net.rows.height
-        return Rows(taken, dict(net.rows.schema), lambda: [net.rows]), Counts(taken, net.new, taken - net.new, 0)
+            return None
+        return net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
+
+    def _counts(self, held: Claim, net: NetChange | None) -> Counts:
+        """Count the records of the lake that are carried: good where the table at `after` lacked their key."""
+        after, upto = held.pins[self.consumer.inputs[0]]
+        taken = net.rows.height if net else self.source.count(upto)
+        good = net.new if net else taken if after == 0 else self._new(held)
+        return Counts(taken, good, taken - good, 0)
+
+    def _rows(self, held: Claim, net: NetChange | None, taken: int) -> AbstractContextManager[Rows]:
+        """Find the rows to carry, which are there while the context is open."""
+        if self.intervals is None:
+            changed = net and Rows(taken, dict(net.rows.schema), lambda: [net.rows])
+            return nullcontext(changed or self._whole(held, taken))
+        versions, key = self.source.at(held.pins[self.consumer.inputs[0]][1]), list(self.intervals.key)
+        if net is None:
+            return self.intervals.spooled(versions, pl.DataFrame(schema={name: self.schema[name] for name in key}))
+        touched = net.rows.select(key).unique()
+        return self.intervals.spooled(versions.join(touched.lazy(), on=key, how="semi"), touched)
 
     def _new(self, held: Claim) -> int:
         """Count the keys that the table at `after` lacked; where it was remade since, no feed tells them."""
@@ -137,24 +167,15 @@ class LoadStep:
 
     def _whole(self, held: Claim, taken: int) -> Rows:
         """Return all rows of the table at the pin, read as they are asked for."""
-        uri = self.source.uri
+        uri, mark = self.source.uri, pl.lit(value=False).alias(GONE)
         _, upto = held.pins[self.consumer.inputs[0]]
 
         def frames() -> Iterator[pl.DataFrame]:
             with reading(uri):
-                rows = self.source.at(upto)
+                rows = self.source.at(upto).with_columns(mark)
                 yield from rows.collect_batches(chunk_size=FRAME_ROWS, maintain_order=False)
 
-        return Rows(taken, self.source.schema, frames)
-
-    def _marked(self, rows: Rows) -> Rows:
-        mark = pl.lit(value=False).alias(GONE)
-        frames = rows.frames
-        return replace(
-            rows,
-            schema={**rows.schema, GONE: pl.Boolean()},
-            frames=lambda: (frame.with_columns(mark) for frame in frames()),
-        )
+        return Rows(taken, {**self.source.schema, GONE: pl.Boolean()}, frames)
 
     def _output(self, held: Claim, rows: int) -> Batch:
         return Batch(
@@ -171,7 +192,13 @@ def _source(dataset: Dataset, spec: LoadSpec) -> LakeSource:
     table = declared(dataset)
     if isinstance(table, Model):
         return LakeSource(dataset, Zone.GOLD, model_schema(table), table.key, table.hash)
-    return silver_source(table, history=spec.history)
+    return silver_source(table, history=spec.history or spec.strategy == LoadStrategy.SCD2)
+
+
+def _intervals(dataset: Dataset, spec: LoadSpec) -> Intervals | None:
+    """Return what makes a load's rows of versions, where its strategy does."""
+    table = declared(dataset)
+    return intervals(table, spec) if spec.strategy == LoadStrategy.SCD2 and isinstance(table, Contract) else None
 
 
 def _spec(consumer: Consumer) -> LoadSpec:

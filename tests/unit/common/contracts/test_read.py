@@ -82,7 +82,7 @@ def test_compound_keys_keep_their_declared_order() -> None:
         ),
         (
             HEAD + ID + LATEST + "  - {property: load, value: [{to: warehouse, strategy: upsert}]}\n",
-            "/customProperties/load: no strategy 'upsert'. Known: full, incremental.",
+            "/customProperties/load: no strategy 'upsert'. Known: full, incremental, scd2.",
         ),
         (
             HEAD + ID + LATEST + "  - {property: load, value: [{to: warehose, strategy: full}]}\n",

@@ -36,7 +36,7 @@ def test_only_the_net_change_remains(events: list[tuple[str, str, str, int]], ne
 
 
 def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"No load strategy named 'upsert'\. Known: full, incremental\."):
+    with pytest.raises(ConfigError, match=r"No load strategy named 'upsert'\. Known: full, incremental, scd2\."):
         strategy("upsert")
 
 

@@ -122,6 +122,10 @@ def test_a_model_that_cannot_be_right_is_refused(tmp_path: Path, old: str, new: 
             GOOD.replace("*/", "load: [{to: warehose, strategy: full}]\n*/"),
             r"no warehouse 'warehose'\. Known: warehouse, ",
         ),
+        (
+            GOOD.replace("*/", "load: [{to: duckdb, strategy: scd2}]\n*/"),
+            "line 7: /load/0/strategy: 'scd2' .*a model keeps none. Load the dataset itself",
+        ),
         (GOOD.replace("*/", "load: [{to: duckdb, strategy: upsert}]\n*/"), r"no strategy 'upsert'\. Known: full, "),
     ],
 )
