@@ -1,4 +1,4 @@
-"""How long, and in how much memory, does a whole table go into a warehouse? Beside a bare COPY of ready CSV."""
+"""How long, and in how much memory, does a table go into a warehouse, and what has changed of it after that?"""
 
 import argparse
 import sys
@@ -15,23 +15,51 @@ from rich.table import Table
 from devstack.environment import for_children
 from devstack.stack import running
 
-CONTENDERS: dict[str, tuple[str, ...]] = {
-    "bare COPY": ("bare",),
-    "full, PostgreSQL": ("ours", "warehouse", "full"),
-    "first incremental, PostgreSQL": ("ours", "warehouse", "incremental"),
-    "full, DuckDB": ("ours", "duckdb", "full"),
-    "first incremental, DuckDB": ("ours", "duckdb", "incremental"),
+FIRST: dict[str, tuple[str, ...]] = {
+    "bare COPY": ("load_all", "bare"),
+    "full, PostgreSQL": ("load_all", "ours", "warehouse", "full", "first"),
+    "first incremental, PostgreSQL": ("load_all", "ours", "warehouse", "incremental", "first"),
+    "first scd2, PostgreSQL": ("load_all", "ours", "warehouse", "scd2", "first"),
+    "full, DuckDB": ("load_all", "ours", "duckdb", "full", "first"),
+    "first incremental, DuckDB": ("load_all", "ours", "duckdb", "incremental", "first"),
+    "ADBC, no key": ("load_peers", "adbc"),
+    "dlt append, no key": ("load_peers", "dlt", "append", "first"),
+    "pandas to_sql, no key": ("load_peers", "pandas"),
+}
+CHANGES: dict[str, tuple[str, ...]] = {
+    "incremental, PostgreSQL": ("load_all", "ours", "warehouse", "incremental", "changed"),
+    "scd2, PostgreSQL": ("load_all", "ours", "warehouse", "scd2", "changed"),
+    "incremental, DuckDB": ("load_all", "ours", "duckdb", "incremental", "changed"),
+    "scd2, DuckDB": ("load_all", "ours", "duckdb", "scd2", "changed"),
+    "dlt merge, PostgreSQL": ("load_peers", "dlt", "merge", "changed"),
+    "dlt scd2, PostgreSQL": ("load_peers", "dlt", "scd2", "changed"),
 }
 LIMIT = 1000  # MiB of anonymous memory of the process tree
 GOAL = 1.3  # times the bare COPY
+FASTER = 5  # than dlt
 
 
 class Unequal(Exception):
-    """A contender did not load every row."""
+    """A contender's table does not hold what it should."""
 
 
-def measure(rows: int, console: Console) -> dict[str, Any]:
-    """Load the same table by every contender in turn; raises Unequal."""
+def expected(rows: int, changes: int) -> dict[str, list[int]]:
+    """Return rows and sums of each table, counted number by number."""
+    cds, revenue = (lambda n: n % 7), (lambda n: n % 1000 + 1)
+    old, new = range(rows), range(rows - changes // 2, rows - changes // 2 + changes)
+    kept = range(rows - changes // 2)
+    first = [rows, sum(map(cds, old)), sum(map(revenue, old))]
+    newer = [changes, sum(map(cds, new)) + changes, sum(map(revenue, new))]
+    untouched = [len(kept), sum(map(cds, kept)), sum(map(revenue, kept))]
+    return {
+        "first": first,
+        "changed": [a + b for a, b in zip(untouched, newer, strict=True)],
+        "scd2": [a + b for a, b in zip(first, newer, strict=True)],
+    }
+
+
+def measure(rows: int, changes: int, slow: int, console: Console) -> dict[str, Any]:
+    """Load the same tables by every contender in turn; raises Unequal."""
     found: dict[str, dict[str, Any]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="watershed-bench-") as folder,
@@ -39,34 +67,68 @@ def measure(rows: int, console: Console) -> dict[str, Any]:
     ):
         own = {"WATERSHED_BUCKET": f"b{uuid.uuid4().hex[:12]}", "WATERSHED_DOMAINS_DIR": f"{folder}/domains"}
         world = for_children({**env, **own})
-        contend("load_all", "prepare", str(rows), env=world)
-        for name, (program, *asked) in CONTENDERS.items():
-            found[name] = contend("load_all", program, *(asked or [folder]), env=world)
-            if (found[name]["rows"], found[name]["counted"]) != (rows, rows):
-                raise Unequal(f"{name}: {found[name]} of {rows} rows.")
-            console.print(f"{name}: {found[name]['work']:.1f} s", highlight=False)
-    return {**machine(), "rows": rows, "contenders": found}
+        contend("load_all", "prepare", folder, str(rows), str(changes), env=world)
+        ends = expected(rows, changes)
+        for name, (program, which, *asked) in {**FIRST, **CHANGES}.items():
+            if rows > slow and which == "pandas":
+                console.print(f"{name}: left out, it is measured up to {slow:,} rows", highlight=False)
+                continue
+            run = contend(program, which, folder, *asked, env=world)
+            strategy = (
+                "scd2" if "scd2" in asked and "changed" in asked else "changed" if "changed" in asked else "first"
+            )
+            if run["ends"] != ends[strategy]:
+                raise Unequal(f"{name}: {run['ends']}, expected {ends[strategy]}.")
+            found[name] = run
+            console.print(f"{name}: {run['work']:.1f} s", highlight=False)
+    return {**machine(), "rows": rows, "changes": changes, "contenders": found}
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
-    """Print times, ratios and memory."""
-    table = Table("contender", title=f"{found['rows']:,} rows into a warehouse", title_justify="left")
-    for name in ("work s", "x bare COPY", "CPU s", "anonymous MiB"):
+    """Print times, ratios and memory: of first loads beside a bare COPY, of changes beside dlt."""
+    runs = found["contenders"]
+    copy = runs["bare COPY"]["work"]
+    _show(
+        f"{found['rows']:,} rows into a warehouse",
+        "x bare COPY",
+        FIRST,
+        runs,
+        lambda name: runs[name]["work"] / copy,
+        console,
+    )
+    _show(
+        f"{found['changes']:,} changes, half of them new keys",
+        "dlt takes x",
+        CHANGES,
+        runs,
+        lambda name: runs[f"dlt {'scd2' if 'scd2' in name else 'merge'}, PostgreSQL"]["work"] / runs[name]["work"],
+        console,
+    )
+    console.print(
+        f"Goals: full into PostgreSQL at most {GOAL} x COPY, dlt takes {FASTER} x as long, memory below {LIMIT:,} MiB.",
+        highlight=False,
+    )
+
+
+def _show(title: str, ratio: str, names: Mapping[str, Any], runs: Mapping[str, Any], of: Any, console: Console) -> None:
+    table = Table("contender", title=title, title_justify="left")
+    for name in ("work s", ratio, "CPU s", "anonymous MiB"):
         table.add_column(name, justify="right")
-    base = found["contenders"]["bare COPY"]["work"]
-    for name, run in found["contenders"].items():
-        memory = f"{run['anonymous'] / MEBIBYTE:,.0f}"
-        table.add_row(name, f"{run['work']:.1f}", f"{run['work'] / base:.2f}", f"{run['cpu']:.1f}", memory)
+    for name in names:
+        if run := runs.get(name):
+            memory = f"{run['anonymous'] / MEBIBYTE:,.0f}"
+            table.add_row(name, f"{run['work']:.1f}", f"{of(name):.2f}", f"{run['cpu']:.1f}", memory)
     console.print(table)
-    console.print(f"Goals: full into PostgreSQL at most {GOAL} x, memory below {LIMIT:,} MiB.", highlight=False)
 
 
 def main() -> int:
     """Measure, show and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--changes", type=int, default=1_000_000)
+    parser.add_argument("--slow", type=int, default=1_000_000, help="more rows than these are not asked of pandas")
     asked, console = parser.parse_args(), Console()
-    found = measure(asked.rows, console)
+    found = measure(asked.rows, asked.changes, asked.slow, console)
     show(found, console)
     console.print(f"Written to {save('load', found).name} below var/bench.")
     return 0

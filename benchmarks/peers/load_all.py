@@ -1,115 +1,180 @@
-"""A table of the lake into a warehouse, by our load or by a bare COPY, on the stack that the environment names."""
+"""Tables of the lake into a warehouse, by our loads or by a bare COPY, on the stack that the environment names."""
 
+import json
 import sys
 import time
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import psycopg
 from airflow.sdk import Connection
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from measure import Anonymous, finish
 
 from common.core.ids import attempt_id
 from common.core.settings import domains_dir, settings
-from common.lake.table import current_version
 from common.ledger.claims import Claim
 from common.pipelines.kinds import consumer_named
 from common.pipelines.loading import LoadStep
 from common.zones.store import client, storage_options
 
 PART = 500_000
+FIRST, CHANGED = "first", "changed"
+BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 CONTRACT = """
 apiVersion: v3.0.2
 kind: DataContract
-id: urn:bench:sales
-name: sales
+id: urn:bench:{name}
+name: {name}
 version: 1.0.0
 status: active
 domain: bench
 schema:
-  - name: sales
+  - name: {name}
     properties:
-      - {name: customer_id, logicalType: string}
-      - {name: day, logicalType: date}
-      - {name: cds, logicalType: integer}
-      - {name: revenue, logicalType: number, physicalType: "decimal(18,2)"}
+      - {{name: customer_id, logicalType: string, required: true, primaryKey: true}}
+      - {{name: day, logicalType: date}}
+      - {{name: cds, logicalType: integer}}
+      - {{name: revenue, logicalType: number, physicalType: "decimal(18,2)"}}
+      - {{name: changed_at, logicalType: timestamp, required: true}}
 customProperties:
+  - {{property: latest, value: [changed_at]}}
+  - {{property: history, value: {history}}}
   - property: load
     value:
 """
 LOAD = "      - {{to: {to}, strategy: {strategy}, table: bench.{to}_{strategy}}}\n"
+# Of the second every version is kept, as its strategy needs.
+STRATEGIES = {"sales": ("full", "incremental"), "customers": ("scd2",)}
+HOW_IT_ENDS = "SELECT count(*), coalesce(sum(cds), 0)::bigint, coalesce(sum(revenue), 0)::bigint FROM {}"
 
 
 def step(to: str, strategy: str) -> LoadStep:
-    """Make the step of one load, by a contract that declares them all."""
-    file = domains_dir() / "bench" / "contracts" / "sales.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    loads = [LOAD.format(to=t, strategy=s) for t in ("warehouse", "duckdb") for s in ("full", "incremental")]
-    file.write_text(CONTRACT + "".join(loads))
+    """Make the step of one load, by contracts that declare them all."""
+    for name, strategies in STRATEGIES.items():
+        file = domains_dir() / "bench" / "contracts" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        loads = [LOAD.format(to=t, strategy=s) for t in ("warehouse", "duckdb") for s in strategies]
+        file.write_text(CONTRACT.format(name=name, history=str(name == "customers").lower()) + "".join(loads))
     return LoadStep(consumer_named(f"bench.{to}_{strategy}@{to}"))
 
 
-def part(first: int, rows: int) -> pl.DataFrame:
-    """Make some rows of sales."""
+def part(first: int, rows: int, cds: int = 0) -> pl.DataFrame:
+    """Make some rows; with `cds` they are newer by a day, and have so many more."""
     n = pl.int_range(first, first + rows, dtype=pl.Int64)
     return pl.select(
         n.cast(pl.String).str.zfill(9).alias("customer_id"),
         (pl.lit(date(1997, 1, 1)) + pl.duration(days=n % 540)).cast(pl.Date).alias("day"),
-        (n % 7).alias("cds"),
+        (n % 7 + cds).alias("cds"),
         (n % 1000 + 1).cast(pl.Decimal(18, 2)).alias("revenue"),
-        pl.format("bronze/bench/sales/{}.csv", n // 10_000).alias("_file"),
-        (n % 10_000).alias("_record"),
+        pl.lit(BEGAN + timedelta(days=min(cds, 1)), pl.Datetime("us", "UTC")).alias("changed_at"),
     )
 
 
-def prepare(rows: str) -> None:
-    """Write the table of the lake."""
-    began = time.perf_counter()
+def origin(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add where each row came from, as silver tables have it."""
+    n = pl.int_range(pl.len(), dtype=pl.Int64)
+    return rows.with_columns(
+        pl.format("bronze/bench/sales/{}.csv", n // 10_000).alias("_file"),
+        (n % 10_000).alias("_record"),
+        pl.lit(BEGAN, pl.Datetime("us", "UTC")).alias("_arrival"),
+    )
+
+
+def prepare(folder: str, rows: str, changes: str) -> None:
+    """Write both tables of the lake and, for the peers, their rows as Parquet; then the changes, half to new keys."""
+    began, count, changed = time.perf_counter(), int(rows), int(changes)
     client().create_bucket(Bucket=settings().bucket)
-    uri = step("warehouse", "full").source.uri
-    for first in range(0, int(rows), PART):
-        options = storage_options()
-        write_deltalake(uri, part(first, min(PART, int(rows) - first)), mode="append", storage_options=options)
+    uris = [step("warehouse", strategy).source.uri for strategy in ("full", "scd2")]
+    options, feed = storage_options(), {"delta.enableChangeDataFeed": "true"}
+    (files := Path(folder) / FIRST).mkdir()
+    for first in range(0, count, PART):
+        found = part(first, min(PART, count - first))
+        found.write_parquet(files / f"{first:09}.parquet")
+        for uri in uris:
+            write_deltalake(uri, origin(found), mode="append", storage_options=options, configuration=feed)
+    pins = {FIRST: DeltaTable(uris[0], storage_options=options).version()}
+    (files := Path(folder) / CHANGED).mkdir()
+    newer = part(count - changed // 2, changed, cds=1)
+    newer.write_parquet(files / "0.parquet")
+    merge = DeltaTable(uris[0], storage_options=options).merge(
+        origin(newer), "t.customer_id = s.customer_id", source_alias="s", target_alias="t"
+    )
+    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+    write_deltalake(uris[1], origin(newer), mode="append", storage_options=options)
+    pins[CHANGED] = DeltaTable(uris[0], storage_options=options).version()
+    (Path(folder) / "pins.json").write_text(json.dumps(pins))
     finish(began)
 
 
-def ours(to: str, strategy: str) -> None:
-    """Load it, with token and guard; it is the first load where the strategy is incremental."""
-    load = step(to, strategy)
+def ours(folder: str, to: str, strategy: str, which: str) -> None:
+    """Load what there was first, or after that what has changed, with token and guard."""
+    load, pins = step(to, strategy), json.loads((Path(folder) / "pins.json").read_text())
     load.apply()
-    pins = {load.consumer.inputs[0]: (0, current_version(load.source.uri))}
-    held = Claim(load.consumer.name, 1, attempt_id(), 0, (), load.consumer.contract, "benchmark", pins)
+    if which == CHANGED and load.head().hop == 0:
+        _hop(load, 1, 0, pins[FIRST])
     began = time.perf_counter()
-    with Anonymous() as memory, load.stage(held) as staged:
+    with Anonymous() as memory:
+        _hop(load, *((2, pins[FIRST], pins[CHANGED]) if which == CHANGED else (1, 0, pins[FIRST])))
+    took = time.perf_counter() - began
+    (ends,) = load.warehouse.query(_parsed(load, HOW_IT_ENDS.format(load.target)))
+    finish(time.perf_counter() - took, ends=list(map(int, ends)), anonymous=memory.peak)
+
+
+def _parsed(load: LoadStep, query: str) -> "pl.Expr":
+    import sqlglot
+
+    return sqlglot.parse_one(query, dialect=load.warehouse.dialect.sql)  # type: ignore[return-value]
+
+
+def _hop(load: LoadStep, hop: int, after: int, upto: int) -> None:
+    pins = {load.consumer.inputs[0]: (after, upto)}
+    held = Claim(load.consumer.name, hop, attempt_id(), 0, (), load.consumer.contract, "benchmark", pins)
+    with load.stage(held) as staged:
         staged.commit()
-    finish(began, rows=load.count_rows(), counted=staged.counts.good, anonymous=memory.peak)
+
+
+@contextmanager
+def warehouse() -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    """Connect to the warehouse as itself, to a schema for what others load."""
+    with psycopg.connect(address()) as database:
+        database.execute("CREATE SCHEMA IF NOT EXISTS peers")
+        database.commit()
+        yield database
+
+
+def address() -> str:
+    """Return the warehouse's address."""
+    found = Connection.get("warehouse")
+    return f"postgresql://{found.login}:{found.password}@{found.host}:{found.port}/{found.schema}"
 
 
 def bare(folder: str) -> None:
     """COPY the rows, ready as CSV, into a table with the same key: what the server itself takes."""
-    connection = Connection.get(settings().warehouse_conn)
-    login = {"host": connection.host, "port": connection.port, "user": connection.login}
-    path = f"{folder}/sales.csv"
-    pl.scan_delta(step("warehouse", "full").source.uri, storage_options=storage_options()).sink_csv(
-        path, include_header=False
-    )
-    with psycopg.connect(dbname=connection.schema, password=connection.password, **login) as database:
-        database.execute("CREATE SCHEMA IF NOT EXISTS bench")
+    path = Path(folder) / "sales.csv"
+    pl.scan_parquet(f"{folder}/{FIRST}/*.parquet").sink_csv(path, include_header=False)
+    with warehouse() as database:
         database.execute(
-            "CREATE TABLE bench.bare (customer_id VARCHAR, day DATE, cds BIGINT, revenue DECIMAL(18, 2), "
-            "_file VARCHAR, _record BIGINT, PRIMARY KEY (_file, _record))"
+            "CREATE TABLE peers.bare (customer_id VARCHAR PRIMARY KEY, day DATE, cds BIGINT, "
+            "revenue DECIMAL(18, 2), changed_at TIMESTAMPTZ)"
         )
         database.commit()
         began = time.perf_counter()
-        with Anonymous() as memory, open(path, "rb") as lines, database.cursor() as cursor:  # noqa: PTH123
-            with cursor.copy("COPY bench.bare FROM STDIN (FORMAT csv)") as copy:
+        with Anonymous() as memory, path.open("rb") as lines, database.cursor() as cursor:
+            with cursor.copy("COPY peers.bare FROM STDIN (FORMAT csv)") as copy:
                 while block := lines.read(1 << 20):
                     copy.write(block)
-            copied = cursor.rowcount
         database.commit()
-        finish(began, rows=copied, counted=copied, anonymous=memory.peak)
+        took = time.perf_counter() - began
+        finish(time.perf_counter() - took, ends=ends(database, "peers.bare"), anonymous=memory.peak)
+
+
+def ends(database: "psycopg.Connection[tuple[object, ...]]", table: str) -> list[int]:
+    """Tell what a table holds: rows and two sums."""
+    return list(database.execute(HOW_IT_ENDS.format(table).encode()).fetchone())  # type: ignore[arg-type]
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {"prepare": prepare, "ours": ours, "bare": bare}
