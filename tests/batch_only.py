@@ -48,7 +48,9 @@ class BatchOnly:
             self._send([statement], (*AT_ONCE, *MEANINGS))
 
     def stage(self, token: Token, rows: Rows) -> None:
-        self.apply(sql.stale(token, [found for (found,) in self.query(sql.staging_tables(token.consumer))]))
+        self.apply(
+            sql.stale(token, [found for (found,) in self.query(sql.staging_tables(self.dialect, token.consumer))])
+        )
         self._send([sql.create_staging(self.dialect, token.staging, rows.schema)])
         for frame in rows.frames():
             for part in frame.iter_slices(INSERT_ROWS):

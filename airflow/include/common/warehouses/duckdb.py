@@ -141,7 +141,9 @@ class Duckdb:
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         with self._talk() as talk:
-            for statement in sql.stale(token, [found for (found,) in talk.all(sql.staging_tables(token.consumer))]):
+            for statement in sql.stale(
+                token, [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
+            ):
                 talk.run(statement)
             talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
             copied(token.staging, rows, talk.copy(token.staging, rows))

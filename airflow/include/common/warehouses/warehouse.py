@@ -87,8 +87,13 @@ class Conversation(Protocol):
         ...
 
 
-def converse(talk: Conversation, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
-    """Do what a commit is, up to the word itself, in a transaction that one can talk to."""
+def converse(
+    talk: Conversation, token: Token, staged: int | None, statements: Iterable[Statement], *, drops: bool = True
+) -> None:
+    """Do what a commit is, up to the word itself, in a transaction that one can talk to.
+
+    Without `drops` the staging table stays, as dropping it would end the transaction before its time.
+    """
     if talk.run(sql.move_token(token)) != 1:
         raise CommitConflict(f"The token of {token.consumer} is not at hop {token.hop - 1}; it will be read again.")
     if staged is not None:
@@ -98,7 +103,7 @@ def converse(talk: Conversation, token: Token, staged: int | None, statements: I
             copied(statement.table, statement.rows, talk.copy(statement.table, statement.rows))
         else:
             talk.run(statement)
-    if staged is not None:
+    if staged is not None and drops:
         talk.run(sql.drop(token.staging))
 
 
@@ -158,4 +163,4 @@ def head(warehouse: Warehouse, consumer: str) -> Head:
 
 def create_token(warehouse: Warehouse, consumer: str) -> None:
     """Make the table of tokens and the consumer's, at hop 0, where they are missing."""
-    warehouse.apply([*sql.token_table(), sql.new_token(consumer)])
+    warehouse.apply([*sql.token_table(warehouse.dialect), sql.new_token(consumer)])
