@@ -63,6 +63,15 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def snowflake(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """Port of a Snowflake, and the certificates to trust."""
+    from tests.standins import snowflake
+
+    with snowflake(stack, tmp_path_factory.mktemp("snowflake")) as place:
+        yield place
+
+
 def pytest_report_header() -> str:
     """Say how to make the same random choices again."""
     return f"SEED={SEED}"

@@ -1,13 +1,18 @@
 """Stand-ins of other people's warehouses for tests: started once a worker, when the first test asks."""
 
 import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
 
+from devstack.environment import for_children
 from devstack.ports import HOST
 
 
@@ -35,3 +40,28 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
     server.should_exit = True
     thread.join()
     engine.close()
+
+
+@contextmanager
+def snowflake(stack: Mapping[str, str], folder: Path) -> Iterator[tuple[int, Path]]:
+    """Serve a Snowflake for the length of a block; give its port, and the certificates to trust."""
+    from devstack.standins.snowflake import certify
+
+    bundle, port = certify(folder, "localhost", HOST), free_port()
+    command = [sys.executable, "-m", "devstack.standins.snowflake", str(folder), HOST, str(port)]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, env=for_children(stack), stdout=log, stderr=log)
+    try:
+        while not _listens(port):
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield port, bundle
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError, ssl.SSLError), socket.create_connection((HOST, port), 1):
+        return True
+    return False

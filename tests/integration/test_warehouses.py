@@ -45,6 +45,7 @@ from common.warehouses.dialect import Widening
 from common.warehouses.duckdb import Duckdb
 from common.warehouses.postgres import Postgres
 from common.warehouses.redshift import Redshift
+from common.warehouses.snowflake import Snowflake
 from common.warehouses.sql import Token
 from common.warehouses.translation import translated
 from common.warehouses.warehouse import Rows, Warehouse, create_token, head
@@ -60,6 +61,7 @@ ENGINES: dict[str, Callable[[str, Path, Ask], Warehouse]] = {
     "duckdb": lambda address, folder, ask: Duckdb("suite_duckdb"),
     "batch only": lambda address, folder, ask: BatchOnly(address),
     "redshift": lambda address, folder, ask: _redshift(address, ask),
+    "snowflake": lambda address, folder, ask: _snowflake(ask),
 }
 
 
@@ -76,6 +78,14 @@ def _redshift(address: str, ask: Ask) -> Warehouse:
     _connect("redshift", {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}, ask)
     ask("bucket")
     return _data_api()
+
+
+def _snowflake(ask: Ask) -> Warehouse:
+    port, bundle = ask("snowflake")
+    ask("monkeypatch").setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    place = {"account": "suite", "host": "localhost", "port": port, "database": f"S{uuid.uuid4().hex[:12]}"}
+    _connect("snowflake", {"conn_type": "snowflake", "login": "u", "password": "p", "extra": place}, ask)
+    return Snowflake("suite_snowflake")
 
 
 def _connect(name: str, connection: Mapping[str, Any], ask: Ask) -> None:
@@ -292,12 +302,15 @@ VALUES: list[tuple[pl.DataType, list[Any]]] = [
     (pl.Datetime("us"), [MOMENT.replace(tzinfo=None), datetime(1, 1, 1)]),  # noqa: DTZ001
     (pl.Datetime("us", "UTC"), [MOMENT, datetime(1970, 1, 1, tzinfo=UTC)]),
 ]
+# What a stand-in refuses that the engine holds: fakesnow has 64 bits for every whole number.
+NOT_OF_STANDINS = {("snowflake", pl.Int128)}
 
 
 def test_values_come_back_as_they_went_null_included(target: Warehouse) -> None:
-    schema: dict[str, pl.DataType] = {"id": pl.Int32(), **{f"v{n}": dtype for n, (dtype, _) in enumerate(VALUES)}}
+    held = [(dtype, values) for dtype, values in VALUES if (target.dialect.sql, type(dtype)) not in NOT_OF_STANDINS]
+    schema: dict[str, pl.DataType] = {"id": pl.Int32(), **{f"v{n}": dtype for n, (dtype, _) in enumerate(held)}}
     create(target, "shop.typed", schema, ["id"])
-    sent = [(n, *row) for n, row in enumerate(itertools.zip_longest(*(values for _, values in VALUES)))]
+    sent = [(n, *row) for n, row in enumerate(itertools.zip_longest(*(values for _, values in held)))]
     load(target, 1, rows_of(*sent, schema=schema), schema=schema, table="shop.typed")
     for name, dtype in schema.items():
         value: exp.Expr = sql.column(name)
@@ -347,7 +360,7 @@ def test_a_wider_decimal_keeps_what_is_there(target: Warehouse) -> None:
     create(target, table, narrow, ["id"])
     load(target, 1, rows_of(("a", Decimal("1.25"), 7), schema=narrow), schema=narrow, table=table)
     if target.dialect.widens != Widening.ANY:
-        with pytest.raises(ContractError, match=r"price is DECIMAL\(6, 2\), asked for is DECIMAL\(20, 4\)"):
+        with pytest.raises(ContractError, match=r"(?i)price is DECIMAL\(6, 2\), asked for is DECIMAL\(20, 4\)"):
             create(target, table, wide, ["id"])
         assert contents(target, table) == [("a", Decimal("1.25"), Decimal(7))]
         return
@@ -374,7 +387,7 @@ def test_a_narrower_decimal_changes_no_value(target: Warehouse) -> None:
 
 
 def test_another_type_or_key_is_refused(target: Warehouse) -> None:
-    with pytest.raises(ContractError, match="v is BIGINT, asked for is VARCHAR"):
+    with pytest.raises(ContractError, match=r"(?i)v is (BIGINT|DECIMAL\(19, 0\)), asked for is VARCHAR"):
         create(target, TABLE, {**SCHEMA, "v": pl.String()}, ["id"])
     if target.dialect.keys:
         with pytest.raises(ContractError, match="its key is id, asked for is id, v"):

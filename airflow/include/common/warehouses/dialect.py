@@ -38,14 +38,14 @@ class Dialect:
     `sql` is sqlglot's name of the language, `types` are the types that differ from the usual ones. `spelling` is how
     the engine spells every name. `longest_text`: how many bytes a text may have. `nul`: a text may hold U+0000.
     `keys`: a table's key may be declared. `adds_missing`: ADD COLUMN knows IF NOT EXISTS. `widens`: which numbers of a
-    table can be given more digits. `copies`: rows can be copied into any table inside a transaction. `temporary`: a
-    staging table is of one session, which ends with it. `unlogged`: a table can do without the log that makes it last
-    through a crash. `ddl_commits`: a statement that defines something ends the transaction. `statements`: how many one
-    commit takes.
+    table can be given more digits. `copies`: rows can be copied into any table inside a transaction. `staging`: what
+    kind of table a staging table is. `ddl_commits`: a statement that defines something ends the transaction.
+    `statements`: how many one commit takes.
     """
 
     sql: str
     types: Mapping[type[pl.DataType], str] = field(default_factory=dict)
+    moments: tuple[str, str] = ("TIMESTAMP", "TIMESTAMPTZ")  # without and with a zone
     longest_name: int = 63
     spelling: Callable[[str], str] = str
     longest_text: int | None = None
@@ -54,10 +54,14 @@ class Dialect:
     adds_missing: bool = True
     widens: Widening = Widening.ANY
     copies: bool = True
-    temporary: bool = False
-    unlogged: bool = False
+    staging: type[exp.Property] | None = None
     ddl_commits: bool = False
     statements: int | None = None
+
+    @property
+    def temporary(self) -> bool:
+        """Whether a staging table is of one session, which ends with it."""
+        return self.staging is exp.TemporaryProperty
 
     def text(self, statement: exp.Expr) -> str:
         """Return a statement as the engine reads it."""
@@ -74,7 +78,7 @@ class Dialect:
         if isinstance(dtype, pl.Decimal):
             return exp.DataType.build(f"DECIMAL({dtype.precision or 38}, {dtype.scale})")
         if isinstance(dtype, pl.Datetime):
-            return exp.DataType.build("TIMESTAMPTZ" if dtype.time_zone else "TIMESTAMP")
+            return exp.DataType.build(self.moments[bool(dtype.time_zone)], dialect=self.sql)
         known = {**TYPES, **self.types}
         if type(dtype) not in known:
             names = ", ".join(kind.__name__ for kind in known)

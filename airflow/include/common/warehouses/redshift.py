@@ -1,7 +1,6 @@
 """Redshift, Serverless or provisioned: COPY into a session's own table, then one batch as the commit."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +8,14 @@ import polars as pl
 from sqlglot import exp
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
-from common.core.assets import Zone
 from common.core.errors import TargetUnavailable, WatershedError
 from common.core.targets import SPELLING
 from common.warehouses import sql
 from common.warehouses.data_api import Client, place_of
 from common.warehouses.dialect import Dialect, Widening
-from common.warehouses.parts import folder, parts, plain
+from common.warehouses.parts import plain, written
 from common.warehouses.sql import Token
 from common.warehouses.warehouse import Copy, Rows, Statement, batch, copied, head, refused
-from common.zones.store import Changed, ZoneStore
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.redshift_data import RedshiftDataHook
@@ -35,7 +32,7 @@ DIALECT = Dialect(
     adds_missing=False,
     widens=Widening.NONE,  # only VARCHAR grows
     copies=False,
-    temporary=True,
+    staging=exp.TemporaryProperty,
     statements=40,
 )
 UTC_SESSION = "SET timezone TO 'UTC'"  # parts have moments without a zone
@@ -79,8 +76,8 @@ class Redshift:
         head(self, token.consumer)
         client = self._client(f"stage by {self}")
         session = self._sessions[token.staging] = client.begin(UTC_SESSION)
-        client.run(_text(sql.create_staging(DIALECT, token.staging, plain(dict(rows.schema)))), session)
-        with _parts(token, rows) as prefix:
+        client.run(_text(sql.create_staging(DIALECT, token.staging, plain(rows.schema))), session)
+        with written(DIALECT, token, rows, zones=False) as prefix:
             if prefix:
                 client.run(_copy(token.staging, prefix, client.place.iam_role), session)
         copied(token.staging, rows, self.query(sql.count(token.staging))[0][0])
@@ -124,18 +121,3 @@ def _text(statement: exp.Expr) -> str:
 def _copy(table: str, prefix: str, role: str) -> str:
     name, quoted = DIALECT.text(sql.table(table.rpartition(".")[2])), exp.Literal.string
     return f"COPY {name} FROM {quoted(prefix).sql()} IAM_ROLE {quoted(role).sql()} FORMAT AS PARQUET"
-
-
-@contextmanager
-def _parts(token: Token, rows: Rows) -> Iterator[str]:
-    """Write an attempt's parts and give their prefix, empty where there are no rows; they go once they are copied."""
-    store, under = ZoneStore(Zone.STAGING), folder(token)
-    for number, part in enumerate(parts(DIALECT, rows)):
-        store.write_part(f"{under}/{number:06d}.parquet", part)
-    written = list(store.list(f"{under}/"))
-    yield store.uri(f"{under}/") if written else ""
-    for item in written:
-        try:
-            store.delete(item.key, item.etag)
-        except Changed:  # retention was faster
-            continue

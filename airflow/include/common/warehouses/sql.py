@@ -112,8 +112,7 @@ def _about(dialect: Dialect, of: str) -> tuple[exp.Expr, exp.Expr]:
 
 def create_staging(dialect: Dialect, of: str, schema: Mapping[str, pl.DataType]) -> exp.Create:
     """Make a staging table."""
-    kinds = {exp.UnloggedProperty: dialect.unlogged, exp.TemporaryProperty: dialect.temporary}
-    properties = exp.Properties(expressions=[kind() for kind, wanted in kinds.items() if wanted])
+    properties = exp.Properties(expressions=[dialect.staging()]) if dialect.staging else None
     shape = exp.Schema(this=table(of), expressions=_definitions(dialect, schema))
     return exp.Create(this=shape, kind="TABLE", properties=properties)
 
