@@ -27,7 +27,9 @@ AT_ONCE: Meanings = ((errors.UniqueViolation, TargetUnavailable, ""), (errors.Du
 class BatchOnly:
     """PostgreSQL behind a keyhole."""
 
-    dialect = Dialect(sql="postgres", keys=False, adds_missing=False, copies=False, ddl_commits=True, statements=40)
+    dialect = Dialect(
+        sql="postgres", nul=False, keys=False, adds_missing=False, copies=False, ddl_commits=True, statements=40
+    )
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import math
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ import polars as pl
 import psycopg
 import pytest
 from sqlglot import exp
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from common.core import caches
 from common.core.errors import (
@@ -39,7 +41,9 @@ from common.load.plan import LoadPlan
 from common.load.strategies import STRATEGIES, strategy
 from common.warehouses import duckdb as duckdb_engine
 from common.warehouses import postgres as postgres_engine
+from common.warehouses import snowflake as snowflake_engine
 from common.warehouses import sql
+from common.warehouses.data_api import Client
 from common.warehouses.definition import create
 from common.warehouses.dialect import Widening
 from common.warehouses.duckdb import Duckdb
@@ -52,6 +56,7 @@ from common.warehouses.warehouse import Rows, Warehouse, create_token, head
 from common.zones.store import client
 from tests.batch_only import BatchOnly
 
+MANY = 200_000
 CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
 ROLE = "arn:aws:iam::000000000000:role/copy"
 SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "v": pl.Int64()}
@@ -319,6 +324,125 @@ def test_values_come_back_as_they_went_null_included(target: Warehouse) -> None:
             value, expected = exp.cast(value, "TIMESTAMP"), [v and v.replace(tzinfo=None) for v in expected]
         asked = exp.select(value).from_(sql.table("shop.typed")).order_by(sql.column("id"))
         assert [found for (found,) in target.query(asked)] == expected, dtype
+
+
+LONG: dict[str, pl.DataType] = {"id": pl.String(), "text": pl.String()}
+
+
+def test_a_text_is_held_whole_or_refused(target: Warehouse) -> None:
+    create(target, "shop.long", LONG, ["id"])
+    limit = target.dialect.longest_text
+    holds = limit if limit and limit < 100_000 else 70_000
+    text = "é" * (holds // 2) + "x" * (holds % 2)
+    load(target, 1, rows_of(("a", text), schema=LONG), schema=LONG, table="shop.long")
+    if holds == limit:
+        with pytest.raises(DataError, match=f"Column text has a text of {holds + 1} bytes, .* holds {holds}"):
+            load(target, 2, rows_of(("b", f"{text}x"), schema=LONG), schema=LONG, table="shop.long")
+    assert (head(target, CONSUMER), contents(target, "shop.long")) == (Head(1, 7), [("a", text)])
+
+
+def test_the_character_nul_is_held_or_refused(target: Warehouse) -> None:
+    create(target, "shop.long", LONG, ["id"])
+    rows = rows_of(("a", "x\0y"), schema=LONG)
+    if target.dialect.nul:
+        load(target, 1, rows, schema=LONG, table="shop.long")
+        assert contents(target, "shop.long") == [("a", "x\0y")]
+    else:
+        with pytest.raises(DataError):
+            load(target, 1, rows, schema=LONG, table="shop.long")
+        assert (head(target, CONSUMER), contents(target, "shop.long")) == (Head(0, 0), [])
+
+
+def test_what_is_no_number_stays_none(target: Warehouse) -> None:
+    schema: dict[str, pl.DataType] = {"id": pl.String(), "v": pl.Float64()}
+    create(target, "shop.floats", schema, ["id"])
+    load(target, 1, rows_of(("a", float("nan")), schema=schema), schema=schema, table="shop.floats")
+    ((_, found),) = contents(target, "shop.floats")
+    assert math.isnan(found)
+
+
+def test_many_rows_arrive(target: Warehouse) -> None:
+    if isinstance(target, BatchOnly):
+        pytest.skip("this made-up engine inserts row by row")
+    frame = pl.DataFrame({"id": pl.int_range(MANY, eager=True).cast(pl.String), "v": pl.int_range(MANY, eager=True)})
+    marked = frame.with_columns(pl.lit(value=False).alias(GONE))
+    load(target, 1, Rows(MANY, dict(marked.schema), lambda: marked.iter_slices(50_000)), how="full")
+    asked = exp.select(exp.Count(this=exp.Star()), exp.Sum(this=sql.column("v"))).from_(sql.table(TABLE))
+    assert target.query(asked) == [(MANY, MANY * (MANY - 1) // 2)]
+
+
+def test_loads_of_two_tables_at_once_are_both_done(target: Warehouse) -> None:
+    consumers = {CONSUMER: TABLE, "shop.others@somewhere": "shop.others"}
+    create(target, "shop.others", SCHEMA, ["id"])
+    create_token(target, "shop.others@somewhere")
+
+    @retry(retry=retry_if_exception_type(TransientError), stop=stop_after_attempt(20), reraise=True)
+    def loaded(consumer: str, hop: int) -> None:
+        token, rows = Token(consumer, hop, 7), rows_of((consumer, hop))
+        if head(target, consumer).hop < hop:
+            target.stage(token, rows)
+            target.commit(token, 1, strategy("incremental")(plan(token, table=consumers[consumer])))
+
+    def many(consumer: str) -> None:
+        for hop in (1, 2, 3):
+            loaded(consumer, hop)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(many, consumers))
+    for consumer, table in consumers.items():
+        assert (head(target, consumer), contents(target, table)) == (Head(3, 7), [(consumer, 3)])
+
+
+class Death(BaseException):
+    """Ends a load as the end of its process would."""
+
+
+# Where an engine's calls go through.
+SEAMS: dict[type[Warehouse], tuple[Any, str]] = {
+    Postgres: (postgres_engine._Conversation, "_execute"),
+    Duckdb: (duckdb_engine._Conversation, "all"),
+    BatchOnly: (BatchOnly, "_send"),
+    Redshift: (Client, "_wait"),
+    Snowflake: (snowflake_engine._Conversation, "execute"),
+}
+
+
+def test_a_death_after_any_call_leaves_all_or_nothing(target: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    seam, name = SEAMS[type(target)]
+    given = getattr(seam, name)
+    before, hop, ends = [("a", 0)], 1, []
+    load(target, 1, rows_of(("a", 0)))
+    for last in itertools.count(1):
+        calls = itertools.count(1)
+
+        def dying(*arguments: Any, last: int = last, calls: Iterator[int] = calls) -> Any:
+            result = given(*arguments)
+            if next(calls) == last:
+                raise Death
+            return result
+
+        with monkeypatch.context() as patch, suppress(Death):
+            patch.setattr(seam, name, dying)
+            load(target, hop + 1, rows_of(("a", last)), attempt=last)
+            break
+        done = head(target, CONSUMER) == Head(hop + 1, last)
+        ends.append(done)
+        assert done or head(target, CONSUMER).hop == hop
+        before, hop = ([("a", last)], hop + 1) if done else (before, hop)
+        assert contents(target) == before
+    assert len(ends) > 2
+    assert head(target, CONSUMER) == Head(hop + 1, last)
+    assert contents(target) == [("a", last)]
+
+
+def test_a_table_that_somebody_dropped_is_made_and_loaded_again(target: Warehouse) -> None:
+    load(target, 1, rows_of(("a", 1)))
+    target.apply([sql.drop(TABLE)])
+    with pytest.raises(NotApplied, match="watershed apply"):
+        load(target, 2, rows_of(("b", 2)))
+    create(target, TABLE, SCHEMA, ["id"])
+    load(target, 2, rows_of(("a", 1), ("b", 2)), how="full", attempt=8)
+    assert (head(target, CONSUMER), contents(target)) == (Head(2, 8), [("a", 1), ("b", 2)])
 
 
 def test_a_type_that_no_column_holds_is_named(target: Warehouse) -> None:

@@ -20,7 +20,7 @@ from common.warehouses.warehouse import Rows, Statement, converse, copied
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-DIALECT = Dialect(sql="postgres", staging=exp.UnloggedProperty)
+DIALECT = Dialect(sql="postgres", nul=False, staging=exp.UnloggedProperty)
 COPY_ROWS = 200_000
 # A load that is frozen while it holds its token must not hold up the next one for ever.
 SESSION = ("SET lock_timeout = '60s'", "SET idle_in_transaction_session_timeout = '15min'")
