@@ -45,7 +45,7 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
 @contextmanager
 def snowflake(stack: Mapping[str, str], folder: Path) -> Iterator[tuple[int, Path]]:
     """Serve a Snowflake for the length of a block; give its port, and the certificates to trust."""
-    from devstack.standins.snowflake import certify
+    from devstack.certificates import certify
 
     bundle, port = certify(folder, "localhost", HOST), free_port()
     command = [sys.executable, "-m", "devstack.standins.snowflake", str(folder), HOST, str(port)]

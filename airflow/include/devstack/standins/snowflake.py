@@ -3,67 +3,19 @@
 It has libraries of its own beside the platform's (requirements-snowflake.lock): it needs an older sqlglot.
 """
 
-import datetime
 import importlib
-import ipaddress
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = Path(sys.prefix) / "snowflake"
-AUTHORITY, BUNDLE, CERTIFICATE = "authority.pem", "bundle.pem", "server.pem"
+LIBRARIES = Path(os.environ.get("SNOWFLAKE_STANDIN_LIBRARIES") or Path(sys.prefix) / "snowflake")
 INTERNAL_ERROR = "000603"
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
-
-
-def certify(folder: Path, *names: str) -> Path:
-    """Make an authority and a server's certificate, once; return the bundle that clients trust, public ones in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / BUNDLE).exists():
-        import certifi
-
-        authority, server = _certificates(names)
-        (folder / CERTIFICATE).touch(mode=0o600)
-        (folder / CERTIFICATE).write_bytes(server)
-        (folder / BUNDLE).write_bytes(Path(certifi.where()).read_bytes() + authority)
-    return folder / BUNDLE
-
-
-def _certificates(names: tuple[str, ...]) -> tuple[bytes, bytes]:
-    """Return an authority, and a certificate of these names with its key, as PEM."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    issuer_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Watershed's stand-ins")])
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-
-    def signed(of: x509.Name, public: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> x509.Certificate:
-        now = datetime.datetime.fromtimestamp(Path(__file__).stat().st_mtime, datetime.UTC)
-        builder = x509.CertificateBuilder(issuer, of, public, x509.random_serial_number())
-        builder = builder.not_valid_before(min(now, datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)))
-        builder = builder.not_valid_after(datetime.datetime(2045, 1, 1, tzinfo=datetime.UTC))
-        return builder.add_extension(extension, critical=True).sign(issuer_key, hashes.SHA256())
-
-    authority = signed(issuer, issuer_key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
-    alternatives = [x509.IPAddress(ipaddress.ip_address(n)) if _is_address(n) else x509.DNSName(n) for n in names]
-    server = signed(subject, key.public_key(), x509.SubjectAlternativeName(alternatives))
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return authority.public_bytes(pem), private + server.public_bytes(pem)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def failing_at_once(app: App) -> App:
@@ -122,6 +74,7 @@ def serve(folder: Path, host: str, port: int) -> None:
         sys.exit(f"{error}: the Snowflake stand-in's libraries are not in {LIBRARIES}. Run `make snowflake`.")
     import uvicorn
 
+    from devstack.certificates import CERTIFICATE, certify
     from devstack.standins.objects import ObjectStore
 
     certify(folder, "localhost", host)
@@ -134,5 +87,17 @@ def serve(folder: Path, host: str, port: int) -> None:
     uvicorn.run(app, host=host, port=port, ssl_certfile=certificate, log_level="warning")
 
 
+def main() -> None:
+    """Serve the state folder that is named; or, where host and port are named too, a folder of its own."""
+    if len(sys.argv) > 2:
+        serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+        return
+    from devstack.folder import read_json, state_folder
+
+    folder = state_folder(Path(sys.argv[1]))
+    if plan := read_json(folder.plan):
+        serve(folder.path / "snowflake", "127.0.0.1", plan["ports"]["snowflake"])
+
+
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main()

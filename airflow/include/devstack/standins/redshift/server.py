@@ -4,18 +4,23 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from devstack.databases import create_databases
+from devstack.folder import state_folder
+from devstack.plan import read_plan
+from devstack.ports import HOST
 from devstack.standins.redshift.engine import Engine, Part, Statement
 from devstack.standins.redshift.errors import Refused
+from devstack.warehouses import REDSHIFT_DATABASE
 
 MEDIA = "application/x-amz-json-1.1"
 PAGE = 1000  # records of a page
-SERVER = "REDSHIFT_STANDIN_SERVER"  # address of the PostgreSQL server, with its login and without a database
 Call = Mapping[str, Any]
 
 
@@ -101,9 +106,19 @@ def _result(engine: Engine, call: Call) -> dict[str, Any]:
 
 
 def app() -> FastAPI:
-    """Build the application from the environment, for a container."""
-    return create_app(Engine(os.environ[SERVER]))
+    """Build the application over the PostgreSQL server that PGHOST, PGPORT, PGUSER and PGPASSWORD name."""
+    create_databases([REDSHIFT_DATABASE])
+    host, port, user, password = (os.environ[f"PG{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD"))
+    return create_app(Engine(f"postgresql://{user}:{password}@{host}:{port}"))
+
+
+def main() -> None:
+    """Serve the state folder named by the first argument."""
+    plan = read_plan(state_folder(Path(sys.argv[1])))
+    if plan:
+        os.environ.pop("PGDATABASE", None)
+        uvicorn.run(app(), host=HOST, port=plan.ports["redshift"], log_level="warning")
 
 
 if __name__ == "__main__":
-    uvicorn.run(app(), host=sys.argv[1], port=int(sys.argv[2]), log_level="warning")
+    main()
