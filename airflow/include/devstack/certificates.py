@@ -20,10 +20,11 @@ def certify(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / BUNDLE).exists():
         authority, server = _certificates(names)
-        public = os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+        own = Path(os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
+        public = own if own.exists() else Path(certifi.where())
         (folder / CERTIFICATE).touch(mode=0o600)
         (folder / CERTIFICATE).write_bytes(server)
-        (folder / BUNDLE).write_bytes(Path(public).read_bytes() + authority)
+        (folder / BUNDLE).write_bytes(public.read_bytes() + authority)
     return folder / BUNDLE
 
 
