@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import math
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,12 @@ import duckdb
 import polars as pl
 import psycopg
 import pytest
+from snowflake.connector import errors as snowflake_errors
 from sqlglot import exp
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from common.core import caches
+from common.core.assets import Zone
 from common.core.errors import (
     CommitConflict,
     ConfigError,
@@ -43,7 +46,7 @@ from common.warehouses import duckdb as duckdb_engine
 from common.warehouses import postgres as postgres_engine
 from common.warehouses import snowflake as snowflake_engine
 from common.warehouses import sql
-from common.warehouses.data_api import Client
+from common.warehouses.data_api import Client, meaning
 from common.warehouses.definition import create
 from common.warehouses.dialect import Widening
 from common.warehouses.duckdb import Duckdb
@@ -53,7 +56,7 @@ from common.warehouses.snowflake import Snowflake
 from common.warehouses.sql import Token
 from common.warehouses.translation import translated
 from common.warehouses.warehouse import Rows, Warehouse, create_token, head
-from common.zones.store import client
+from common.zones.store import ZoneStore, client
 from tests.batch_only import BatchOnly
 
 MANY = 200_000
@@ -119,9 +122,32 @@ def bucket(stack: Mapping[str, str]) -> Iterator[str]:
     caches.forget()
 
 
-@pytest.fixture(params=ENGINES)
+# `-m cloud` runs the suite over the engines themselves: AIRFLOW_CONN_CLOUD_<NAME> as JSON, of a database that holds nothing
+# else, since its schemas `shop` and `watershed` are dropped; for Redshift also WATERSHED_BUCKET and AWS_*.
+CLOUD: dict[str, Callable[[], Warehouse]] = {
+    "redshift itself": lambda: Redshift("cloud_redshift"),
+    "snowflake itself": lambda: Snowflake("cloud_snowflake"),
+}
+
+
+def _in_the_cloud(name: str) -> Warehouse:
+    found = CLOUD[name]()
+    variable = f"AIRFLOW_CONN_{found.conn_id.upper()}"  # type: ignore[attr-defined]
+    if variable not in os.environ:
+        pytest.skip(f"{variable} is not set")
+    schemas = [
+        exp.Drop(tables=[exp.Table(db=sql.name(s))], kind="SCHEMA", exists=True, cascade=True)
+        for s in ("shop", sql.HOME)
+    ]
+    found.apply(schemas)
+    return found
+
+
+@pytest.fixture(params=[*ENGINES, *(pytest.param(name, marks=pytest.mark.cloud) for name in CLOUD)])
 def bare(request: pytest.FixtureRequest, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """A warehouse in which nothing has been applied."""
+    if request.param in CLOUD:
+        return _in_the_cloud(request.param)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS watershed CASCADE; DROP SCHEMA IF EXISTS shop CASCADE")
     found = psycopg.conninfo.conninfo_to_dict(address)
@@ -130,6 +156,12 @@ def bare(request: pytest.FixtureRequest, address: str, tmp_path: Path, monkeypat
     _connect("postgres", {"conn_type": "postgres", "schema": found["dbname"], **login}, ask)
     _connect("duckdb", {"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}, ask)
     return ENGINES[request.param](address, tmp_path, ask)
+
+
+@pytest.fixture
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Gives fixtures by their names."""
+    return request.getfixturevalue
 
 
 @pytest.fixture
@@ -308,11 +340,12 @@ VALUES: list[tuple[pl.DataType, list[Any]]] = [
     (pl.Datetime("us", "UTC"), [MOMENT, datetime(1970, 1, 1, tzinfo=UTC)]),
 ]
 # What a stand-in refuses that the engine holds: fakesnow has 64 bits for every whole number.
-NOT_OF_STANDINS = {("snowflake", pl.Int128)}
+NOT_OF_STANDINS = {("suite_snowflake", pl.Int128)}
 
 
 def test_values_come_back_as_they_went_null_included(target: Warehouse) -> None:
-    held = [(dtype, values) for dtype, values in VALUES if (target.dialect.sql, type(dtype)) not in NOT_OF_STANDINS]
+    conn = getattr(target, "conn_id", "")
+    held = [(dtype, values) for dtype, values in VALUES if (conn, type(dtype)) not in NOT_OF_STANDINS]
     schema: dict[str, pl.DataType] = {"id": pl.Int32(), **{f"v{n}": dtype for n, (dtype, _) in enumerate(held)}}
     create(target, "shop.typed", schema, ["id"])
     sent = [(n, *row) for n, row in enumerate(itertools.zip_longest(*(values for _, values in held)))]
@@ -557,6 +590,81 @@ def test_what_was_not_applied_says_so_and_is_not_made(bare: Warehouse) -> None:
 
 def every(error: type[Exception]) -> list[type[Exception]]:
     return [error, *(found for child in error.__subclasses__() for found in every(child))]
+
+
+CREDENTIALS = ("login", "password")
+
+
+def test_wrong_credentials_are_a_matter_of_configuration(target: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = getattr(target, "conn_id", "")
+    if isinstance(target, Duckdb | BatchOnly) or name in ("suite_redshift", "suite_snowflake"):
+        pytest.skip("nobody signs in there")
+    variable = f"AIRFLOW_CONN_{name.upper()}"
+    given = json.loads(os.environ[variable])
+    monkeypatch.setenv(variable, json.dumps(given | dict.fromkeys(CREDENTIALS, "wrong")))
+    with pytest.raises(ConfigError, match="Check the connection"):
+        type(target)(name).query(sql.count(TABLE))  # type: ignore[call-arg]
+
+
+# What the text of a failed statement means, where there is nothing else to go by.
+TEXTS: dict[str, type[WatershedError]] = {
+    'ERROR: relation "shop.orders" does not exist': NotApplied,
+    'ERROR: column "v" does not exist in orders': NotApplied,
+    'ERROR: schema "shop" does not exist': NotApplied,
+    "ERROR: permission denied for relation orders": ConfigError,
+    "ERROR: 1023\n  DETAIL: Serializable isolation violation on table - 12, transactions": TargetUnavailable,
+    'ERROR: Relation "orders" already exists': TargetUnavailable,
+    "ERROR: Query (12) cancelled on user's request": TargetUnavailable,
+    'ERROR: invalid input syntax for integer: "4711"': DataError,
+    "ERROR: value too long for type character varying(256)": DataError,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_the_data_api_says_has_a_meaning_and_shows_no_value(text: str) -> None:
+    error = meaning("load", text)
+    assert type(error) is TEXTS[text]
+    assert "4711" not in str(error)
+
+
+SNOWFLAKE: list[tuple[type[snowflake_errors.Error], int, type[WatershedError]]] = [
+    (snowflake_errors.ProgrammingError, 2003, NotApplied),
+    (snowflake_errors.ProgrammingError, 904, NotApplied),
+    (snowflake_errors.ProgrammingError, 3001, ConfigError),
+    (snowflake_errors.ProgrammingError, 606, ConfigError),
+    (snowflake_errors.ProgrammingError, 625, TargetUnavailable),
+    (snowflake_errors.DatabaseError, 250001, ConfigError),
+    (snowflake_errors.OperationalError, 250001, TargetUnavailable),
+    (snowflake_errors.OperationalError, 250003, TargetUnavailable),
+    (snowflake_errors.InterfaceError, 252005, TargetUnavailable),
+    (snowflake_errors.ProgrammingError, 100038, DataError),
+]
+
+
+@pytest.mark.parametrize(("kind", "number", "ours"), SNOWFLAKE)
+def test_snowflakes_numbers_have_a_meaning(
+    kind: type[snowflake_errors.Error], number: int, ours: type[WatershedError]
+) -> None:
+    with pytest.raises(WatershedError) as told, snowflake_engine._translated("load"):
+        raise kind(msg="Numeric value '4711' is not recognized", errno=number)
+    assert type(told.value) is ours
+    assert ours is not DataError or "4711" not in str(told.value)
+
+
+def test_an_external_stage_shows_snowflake_the_staging_zone(ask: Ask) -> None:
+    ask("bucket")
+    target = _snowflake(ask)
+    create(target, TABLE, SCHEMA, ["id"])
+    create_token(target, CONSUMER)
+    with target._talk("prepare") as talk:  # type: ignore[attr-defined]
+        talk.execute(f"CREATE STAGE SHOP.PARTS URL = '{ZoneStore(Zone.STAGING).uri()}'")
+    given = json.loads(os.environ["AIRFLOW_CONN_SUITE_SNOWFLAKE"])
+    given["extra"]["watershed_stage"] = "SHOP.PARTS"
+    _connect("snowflake", given, ask)
+    load(target, 1, rows_of(("a", 1), ("b", 2), ("c", None)))
+    load(target, 2, rows_of())
+    assert contents(target) == [("a", 1), ("b", 2), ("c", None)]
+    assert list(ZoneStore(Zone.STAGING).list()) == []
 
 
 # What is said by more than its branch of the database interface (PEP 249), where only outages are worth a retry.

@@ -118,7 +118,7 @@ class Client:
             if state["Status"] == "FINISHED":
                 return
             if state["Status"] in ("FAILED", "ABORTED"):
-                raise _meaning(self.what, state.get("Error") or state["Status"])
+                raise meaning(self.what, state.get("Error") or state["Status"])
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -136,7 +136,7 @@ class Client:
             raise TargetUnavailable(f"{self.what}: {error}") from error
 
 
-def _meaning(what: str, text: str) -> WatershedError:
+def meaning(what: str, text: str) -> WatershedError:
     """Return what the failure of a statement means; of a value that is at fault nothing is shown."""
     ours, advice = next((ours, advice) for pattern, ours, advice in TEXTS if re.search(pattern, text))
     return ours(f"{what}: {without_values(text) if ours is DataError else text}{advice}")

@@ -1,5 +1,6 @@
 """The object store as a file system of DuckDB: objects are read whole, which staged parts are small enough for."""
 
+from datetime import datetime
 from fnmatch import fnmatch
 from io import BytesIO
 from typing import Any
@@ -29,6 +30,11 @@ class ObjectStore(AbstractFileSystem):  # type: ignore[misc]
         )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return [f"{bucket}/{key}" for key in keys if fnmatch(key, pattern)]
+
+    def modified(self, path: str) -> datetime:
+        """Return when an object was written."""
+        bucket, key = self._place(path)
+        return boto3.client("s3").head_object(Bucket=bucket, Key=key)["LastModified"]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Describe an object."""
