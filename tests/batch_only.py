@@ -18,7 +18,7 @@ from common.warehouses.dialect import Dialect
 from common.warehouses.postgres import MEANINGS
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
-from common.warehouses.warehouse import Copy, Rows, Statement, batch, copied, refused
+from common.warehouses.warehouse import Rows, Statement, batch, copied, refused
 
 INSERT_ROWS = 100
 AT_ONCE: Meanings = ((errors.UniqueViolation, TargetUnavailable, ""), (errors.DuplicateTable, TargetUnavailable, ""))
@@ -71,7 +71,7 @@ class BatchOnly:
             cursor.executemany(insert.format(psycopg.sql.Identifier(*table.split(".")), names, values), rows)
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
-        everything = batch(self.dialect, token, staged, [one for one in statements if not isinstance(one, Copy)])
+        everything = batch(self.dialect, token, staged, statements)
         assert not any(
             isinstance(one, exp.DDL | exp.Drop | exp.Alter) and not isinstance(one, exp.Insert) for one in everything
         )

@@ -15,7 +15,7 @@ from common.warehouses.data_api import Client, place_of
 from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.parts import plain, written
 from common.warehouses.sql import Token
-from common.warehouses.warehouse import Copy, Rows, Statement, batch, copied, head, refused
+from common.warehouses.warehouse import Rows, Statement, batch, copied, head, refused
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.redshift_data import RedshiftDataHook
@@ -84,7 +84,7 @@ class Redshift:
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements as one batch, which is one transaction, in the session that has the staged rows."""
-        everything = batch(DIALECT, token, staged, [one for one in statements if not isinstance(one, Copy)])
+        everything = batch(DIALECT, token, staged, statements)
         client = self._client(f"load by {self}")
         try:
             client.run([_text(statement) for statement in everything], self._sessions.get(token.staging))

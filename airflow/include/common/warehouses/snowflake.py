@@ -110,7 +110,8 @@ class _Conversation:
         return rows[0][0] if rows else None
 
     def copy(self, table: str, rows: Rows) -> int:
-        raise NotImplementedError(f"{DIALECT.sql} stages before its transaction: {table}")
+        del rows
+        raise ConfigError(f"A commit of {DIALECT.sql} carries no rows: those of {table} must be staged.")
 
 
 class Snowflake:

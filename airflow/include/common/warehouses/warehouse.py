@@ -129,10 +129,16 @@ def copied(table: str, rows: Rows, found: int) -> None:
         raise ConservationError(f"{found} of {rows.count} rows arrived in {table}. Nothing was committed.")
 
 
-def batch(dialect: Dialect, token: Token, staged: int | None, statements: Iterable[exp.Expr]) -> list[exp.Expr]:
-    """Return what a commit is, for engines that take all of a transaction at once; raises ConfigError if too long."""
-    guards = [] if staged is None else [sql.guard(token, staged)]
-    all_of_it = [*sql.take(token), *guards, *statements]
+def batch(dialect: Dialect, token: Token, staged: int | None, statements: Iterable[Statement]) -> list[exp.Expr]:
+    """Return what a commit is, for engines that take all of a transaction at once.
+
+    Raises ConfigError where it is too long, or holds rows that such an engine must have staged.
+    """
+    all_of_it = [*sql.take(token), *([] if staged is None else [sql.guard(token, staged)])]
+    for statement in statements:
+        if isinstance(statement, Copy):
+            raise ConfigError(f"A commit of {dialect.sql} carries no rows: those of {statement.table} must be staged.")
+        all_of_it.append(statement)
     if dialect.statements is not None and len(all_of_it) > dialect.statements:
         raise ConfigError(
             f"A commit of {dialect.sql} takes {dialect.statements} statements, this load needs {len(all_of_it)}."
