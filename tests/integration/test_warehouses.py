@@ -656,7 +656,7 @@ def test_snowflakes_numbers_have_a_meaning(
 
 def test_an_external_stage_shows_snowflake_the_staging_zone(ask: Ask) -> None:
     ask("bucket")
-    target = _snowflake(ask)
+    target, before = _snowflake(ask), list(ZoneStore(Zone.STAGING).list())
     create(target, TABLE, SCHEMA, ["id"])
     create_token(target, CONSUMER)
     with target._talk("prepare") as talk:  # type: ignore[attr-defined]
@@ -667,7 +667,7 @@ def test_an_external_stage_shows_snowflake_the_staging_zone(ask: Ask) -> None:
     load(target, 1, rows_of(("a", 1), ("b", 2), ("c", None)))
     load(target, 2, rows_of())
     assert contents(target) == [("a", 1), ("b", 2), ("c", None)]
-    assert list(ZoneStore(Zone.STAGING).list()) == []
+    assert list(ZoneStore(Zone.STAGING).list()) == before  # what dead loads of other tests have left is retention's
 
 
 # What is said by more than its branch of the database interface (PEP 249), where only outages are worth a retry.
