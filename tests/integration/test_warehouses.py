@@ -575,6 +575,23 @@ def test_many_may_apply_at_once(bare: Warehouse) -> None:
     assert bare.query(sql.count(sql.TOKENS)) == [(1,)]
 
 
+def test_redshift_makes_one_token_though_another_is_making_it(address: str, ask: Ask) -> None:
+    """No key is enforced there: who applies waits for the other, and sees what that one has made."""
+    target = _redshift(address, ask)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS watershed CASCADE")
+    target.apply(sql.token_table(target.dialect))
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'watershed.load_token'::regclass"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(address) as other, psycopg.connect(address) as watch:
+        other.execute("INSERT INTO watershed.load_token VALUES (%s, 0, 0)", [CONSUMER])
+        made = pool.submit(create_token, target, CONSUMER)
+        while not made.done() and watch.execute(waits).fetchone() == (0,):
+            watch.rollback()
+        other.commit()
+        made.result()
+    assert target.query(sql.count(sql.TOKENS)) == [(1,)]
+
+
 def test_what_was_not_applied_says_so_and_is_not_made(bare: Warehouse) -> None:
     token, rows = Token(CONSUMER, 1, 7), rows_of(("a", 1))
     with pytest.raises(NotApplied, match="watershed apply"):
