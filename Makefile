@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up status down lint docs lock pictures check test coverage test-compose faults bench browser clean-state
+.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench browser clean-state
 
 PYTHON = python3
 N = 1000
@@ -15,6 +15,7 @@ UV = $(VENV)/uv/bin/uv
 STAMP = $(VENV)/.installed
 TOOLS = $(VENV)/.installed-test
 PEERS = $(VENV)/.installed-peers
+SNOWFLAKE = $(VENV)/snowflake/.installed
 LOCK = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header \
   --python-version 3.11
 # The requirements of one extra, as pip reads them.
@@ -42,6 +43,9 @@ demo: $(STAMP)
 up: $(STAMP)
 	@$(BIN)/watershed dev up
 
+# What `make up` needs besides where a domain loads a Snowflake that is to be stood in for.
+snowflake: $(SNOWFLAKE)
+
 status: $(STAMP)
 	@$(BIN)/watershed dev status
 
@@ -60,10 +64,12 @@ docs: $(STAMP)
 
 # After a change of the dependencies in pyproject.toml: versions and hashes for every platform, no addresses.
 # requirements.lock is what `make demo` and the image install; the others hold what an extra adds, and agree with it.
+# The Snowflake stand-in has libraries of its own, beside those of the core, of which it needs an older one.
 lock: $(STAMP)
 	@$(LOCK) --excludes requirements.excluded --extra celery --extra devstack pyproject.toml -o requirements.lock
 	@for extra in test peers; do $(BIN)/python -c '$(EXTRA)' $$extra \
 	  | $(LOCK) --constraint requirements.lock - -o requirements-$$extra.lock || exit 1; done
+	@$(BIN)/python -c '$(EXTRA)' snowflake | $(LOCK) --no-deps - -o requirements-snowflake.lock
 
 check: lint
 	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
@@ -123,7 +129,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
 	@rm $(VENV)/.installing; touch $(STAMP)
 
-$(TOOLS): $(STAMP) requirements-test.lock
+$(SNOWFLAKE): $(STAMP) requirements-snowflake.lock
+	@rm -rf $(VENV)/snowflake
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --target $(VENV)/snowflake --no-deps --require-hashes \
+	  -r requirements-snowflake.lock
+	@touch $(SNOWFLAKE)
+
+$(TOOLS): $(STAMP) $(SNOWFLAKE) requirements-test.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-test.lock
 	@touch $(TOOLS)
 

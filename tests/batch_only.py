@@ -18,7 +18,7 @@ from common.warehouses.dialect import Dialect
 from common.warehouses.postgres import MEANINGS
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
-from common.warehouses.warehouse import Copy, Rows, Statement, batch, copied, refused
+from common.warehouses.warehouse import Rows, Statement, batch, copied, refused
 
 INSERT_ROWS = 100
 AT_ONCE: Meanings = ((errors.UniqueViolation, TargetUnavailable, ""), (errors.DuplicateTable, TargetUnavailable, ""))
@@ -27,7 +27,9 @@ AT_ONCE: Meanings = ((errors.UniqueViolation, TargetUnavailable, ""), (errors.Du
 class BatchOnly:
     """PostgreSQL behind a keyhole."""
 
-    dialect = Dialect(sql="postgres", keys=False, adds_missing=False, copies=False, ddl_commits=True, statements=40)
+    dialect = Dialect(
+        sql="postgres", nul=False, keys=False, adds_missing=False, copies=False, ddl_commits=True, statements=40
+    )
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -48,7 +50,9 @@ class BatchOnly:
             self._send([statement], (*AT_ONCE, *MEANINGS))
 
     def stage(self, token: Token, rows: Rows) -> None:
-        self.apply(sql.stale(token, [found for (found,) in self.query(sql.staging_tables(token.consumer))]))
+        self.apply(
+            sql.stale(token, [found for (found,) in self.query(sql.staging_tables(self.dialect, token.consumer))])
+        )
         self._send([sql.create_staging(self.dialect, token.staging, rows.schema)])
         for frame in rows.frames():
             for part in frame.iter_slices(INSERT_ROWS):
@@ -67,7 +71,7 @@ class BatchOnly:
             cursor.executemany(insert.format(psycopg.sql.Identifier(*table.split(".")), names, values), rows)
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
-        everything = batch(self.dialect, token, staged, [one for one in statements if not isinstance(one, Copy)])
+        everything = batch(self.dialect, token, staged, statements)
         assert not any(
             isinstance(one, exp.DDL | exp.Drop | exp.Alter) and not isinstance(one, exp.Insert) for one in everything
         )

@@ -54,6 +54,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         yield env
 
 
+@pytest.fixture(scope="session")
+def redshift(stack: Mapping[str, str]) -> Iterator[str]:
+    """Address of a Redshift Data API over the stack's PostgreSQL."""
+    from tests.standins import redshift
+
+    with redshift(stack) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def snowflake(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """Port of a Snowflake, and the certificates to trust."""
+    from tests.standins import snowflake
+
+    with snowflake(stack, tmp_path_factory.mktemp("snowflake")) as place:
+        yield place
+
+
 def pytest_report_header() -> str:
     """Say how to make the same random choices again."""
     return f"SEED={SEED}"

@@ -163,10 +163,10 @@ def bare(folder: str) -> None:
         )
         database.commit()
         began = time.perf_counter()
-        with Anonymous() as memory, path.open("rb") as lines, database.cursor() as cursor:
-            with cursor.copy("COPY peers.bare FROM STDIN (FORMAT csv)") as copy:
-                while block := lines.read(1 << 20):
-                    copy.write(block)
+        into = "COPY peers.bare FROM STDIN (FORMAT csv)"
+        with Anonymous() as memory, path.open("rb") as lines, database.cursor() as cursor, cursor.copy(into) as copy:
+            while block := lines.read(1 << 20):
+                copy.write(block)
         database.commit()
         took = time.perf_counter() - began
         finish(time.perf_counter() - took, ends=ends(database, "peers.bare"), anonymous=memory.peak)

@@ -14,7 +14,7 @@ from common.lake.table import current_version
 from common.ledger.claims import Claim, claim
 from common.ledger.consumers import lock
 from common.ledger.database import drop_tables, engine, transaction
-from common.pipelines.kinds import consumer_named
+from common.pipelines.kinds import all_consumers, consumer_named
 from common.upkeep import retain
 from common.upkeep.apply import apply
 from common.upkeep.rebuild import rebuild
@@ -124,6 +124,19 @@ def test_nothing_of_a_hop_that_has_long_been_open_is_removed(world: World, monke
     grow_old(monkeypatch)
     retain.retain()
     assert staged in world.keys("quarantine/")
+
+
+def test_parts_that_a_dead_load_has_left_are_removed_when_they_are_old(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = next(consumer.name for consumer in all_consumers() if consumer.to)
+    part = f"staging/{load}/1/abc/000000.parquet"
+    client().put_object(Bucket=settings().bucket, Key=part, Body=b"x")
+    retain.retain()
+    assert part in world.keys("staging/")
+    grow_old(monkeypatch)
+    retain.retain()
+    assert part not in world.keys("staging/")
 
 
 def open_hop_of(name: str) -> Claim:

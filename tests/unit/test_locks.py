@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "requirements.lock"
-EXTRAS = sorted(ROOT.glob("requirements-*.lock"))
+BESIDE = {"requirements-snowflake"}  # of a process of its own, with an older sqlglot than the core's
+EXTRAS = [lock for lock in sorted(ROOT.glob("requirements-*.lock")) if lock.stem not in BESIDE]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRA: dict[str, list[str]] = PROJECT["optional-dependencies"]
 

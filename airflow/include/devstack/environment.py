@@ -14,6 +14,8 @@ from devstack.folder import INCLUDE, KEPT_DEMO, REPOSITORY, StateFolder, read_js
 from devstack.keys import Keys
 from devstack.ports import HOST
 from devstack.record import read_record
+from devstack.warehouses import SETTING, WAREHOUSES, addresses
+from devstack.warehouses import connections as warehouse_connections
 
 ACCOUNT = "000000000000"  # the account that the object store's queues live in
 REGION = "us-east-1"
@@ -31,7 +33,7 @@ FOREIGN = ("AIRFLOW", "AWS_", "PG", "PYTHON", PREFIX)
 def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chosen: Mapping[str, str]) -> dict[str, str]:
     """Return everything that reaches the stack; what the user chose wins, but not over its addresses."""
     settings = {**_settings(), **chosen}
-    settings[DOMAINS_DIR] = str(REPOSITORY / (settings.get(DOMAINS_DIR) or BESIDE_US))  # for processes elsewhere
+    settings[DOMAINS_DIR] = str(domains_of(settings))  # for processes elsewhere
     return {
         **_airflow(folder, ports, keys),
         **_connections(folder, ports, keys),
@@ -42,6 +44,7 @@ def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chose
         **_postgres(ports, keys),
         **_watershed(ports, keys),
         "STANDINS_URL": f"http://{HOST}:{ports['slack']}",
+        **addresses(ports),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "PYTHONPATH": str(INCLUDE),
         **_direct(),
@@ -52,6 +55,11 @@ def chosen_by_user(repository: Path = REPOSITORY) -> dict[str, str]:
     """Read what the user set: all of `.env`, and over it the WATERSHED_* variables of this process."""
     file = {name: value for name, value in dotenv_values(repository / ".env").items() if value is not None}
     return file | {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+
+
+def domains_of(chosen: Mapping[str, str]) -> Path:
+    """Return the folder of the domains that a stack runs."""
+    return REPOSITORY / (chosen.get(DOMAINS_DIR) or BESIDE_US)
 
 
 def for_children(env: Mapping[str, str]) -> dict[str, str]:
@@ -183,6 +191,7 @@ def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> d
             "password": keys.slack,
             "extra": {"base_url": f"http://{HOST}:{ports['slack']}/api/"},
         },
+        **warehouse_connections(ports),
     }
     return {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}
 
@@ -194,7 +203,7 @@ def _settings() -> dict[str, str]:
         f"{PREFIX}{name.upper()}": str(value) if isinstance(value, str | Path) else json.dumps(value)
         for name, value in defaults.items()
     }
-    return {**written, f"{PREFIX}BUCKET": "watershed"}
+    return {**written, f"{PREFIX}BUCKET": "watershed", SETTING: json.dumps(WAREHOUSES)}
 
 
 def _watershed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:

@@ -67,6 +67,11 @@ def slack(probed: Probed) -> bool:
     return _ask(probed, "slack", probed.env["STANDINS_URL"] + "/health") is not None
 
 
+def serves(unit: str, variable: str) -> Probe:
+    """Make a probe that wants this stack's unit to listen where the environment says."""
+    return lambda probed: listens(family(probed.folder.path, unit), urlsplit(probed.env[variable]).port or 0)
+
+
 def beats(component: str) -> Probe:
     """Make a probe that wants a heartbeat of an Airflow component by this very process."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.core.errors import ConfigError, WatershedError
-from devstack.environment import for_children
+from devstack.environment import chosen_by_user, domains_of, for_children
 from devstack.folder import StateFolder, state_folder
 from devstack.leftovers import end_leftovers
 from devstack.plan import Plan, make_plan, read_plan
@@ -18,6 +18,7 @@ from devstack.ports import Claims, is_free
 from devstack.processes import end, identity
 from devstack.record import Phase, Record, read_record
 from devstack.units import SERVICES, units_for
+from devstack.warehouses import in_use
 
 LOOK = 0.1
 STOP_PATIENCE = 120.0
@@ -89,9 +90,17 @@ class Stack:
     def _start_once(self, watch: Callable[[Record], None], *, owned: bool) -> None:
         end_leftovers(self.folder)
         with Claims() as claims:
-            make_plan(self.folder, [unit.name for unit in units_for(self.services)], self.overrides, claims)
+            make_plan(self.folder, self._units(), self.overrides, claims)
             self._launch(claims, owned=owned)
         self._wait(watch)
+
+    def _units(self) -> list[str]:
+        """Name what is started: a stack that applies contracts has the stand-ins, too, that they load into."""
+        wanted = [unit.name for unit in units_for(self.services)]
+        if "apply" not in wanted:
+            return wanted
+        chosen = {**chosen_by_user(), **self.overrides}
+        return [unit.name for unit in units_for([*wanted, *in_use(domains_of(chosen), chosen)])]
 
     def stop(self) -> bool:
         """Stop it in order and leave no process behind; False where nothing ran."""

@@ -63,7 +63,7 @@ def answers() -> dict[str, Any]:
 
 def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
     """Count the rows of every table that is loaded, by `table` for the first target and `table@target` for others."""
-    from common.core.targets import TARGETS
+    from common.core.targets import targets
     from common.warehouses.registry import warehouse
     from common.warehouses.sql import count
 
@@ -71,7 +71,7 @@ def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
     for row in rows:
         if row["kind"] == "load":
             table, _, to = row["consumer"].partition("@")
-            name = table if to == next(iter(TARGETS)) else row["consumer"]
+            name = table if to == next(iter(targets())) else row["consumer"]
             found[name] = int(warehouse(to).query(count(table))[0][0])
     return found
 

@@ -13,7 +13,8 @@ from devstack import health, objectstore, postgres
 class Unit:
     """A service, which runs and is healthy, or a step, which runs once and succeeds.
 
-    `after` names what must be ready before it starts, `part_of` the service that is of no use without it.
+    `after` names what must be ready before it starts (of optional units those that start at all), `part_of` the service
+    that is of no use without it.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Unit:
     after: tuple[str, ...] = ()
     probe: health.Probe | None = None
     part_of: str = ""
+    optional: bool = False  # started only where it is asked for by its name
     in_part: int = 0  # exit code of a step that did what it could, and says in its log what it could not
     repeats: bool = False  # run again whenever a unit that it comes after has been restarted
     stop: signal.Signals = signal.SIGTERM
@@ -60,6 +62,22 @@ UNITS = (
         probe=health.answers("s3", objectstore.ENDPOINT, objectstore.HEALTH),
     ),
     Unit("slack", "Slack stand-in", ("devstack.standins.slack", "{state}"), after=("guardian",), probe=health.slack),
+    Unit(
+        "redshift",
+        "Redshift stand-in",
+        ("devstack.standins.redshift.server", "{state}"),
+        after=("postgres",),
+        optional=True,
+        probe=health.answers("redshift", "REDSHIFT_STANDIN_URL", "/health"),
+    ),
+    Unit(
+        "snowflake",
+        "Snowflake stand-in",
+        ("devstack.standins.snowflake", "{state}"),
+        after=("guardian",),
+        optional=True,
+        probe=health.serves("snowflake", "SNOWFLAKE_STANDIN_URL"),
+    ),
     Unit("databases", "Databases", ("devstack.databases",), after=("postgres",), part_of="postgres"),
     Unit(
         "infrastructure",
@@ -74,7 +92,7 @@ UNITS = (
         "apply",
         "Watershed's tables",
         ("common.cli", "apply"),
-        after=("databases", "infrastructure"),
+        after=("databases", "infrastructure", "redshift", "snowflake"),
         in_part=1,  # a warehouse that does not answer, a contract with a fault: nobody else has to wait for it
         patience=SLOW,
     ),
@@ -114,7 +132,7 @@ UNITS = (
     ),
 )
 BY_NAME = {unit.name: unit for unit in UNITS}
-SERVICES = tuple(unit.name for unit in UNITS if unit.is_service and unit.name != "guardian")
+SERVICES = tuple(unit.name for unit in UNITS if unit.is_service and unit.name != "guardian" and not unit.optional)
 
 
 def units_for(services: Iterable[str]) -> list[Unit]:
@@ -131,5 +149,6 @@ def units_for(services: Iterable[str]) -> list[Unit]:
         if name not in wanted:
             wanted.add(name)
             parts = [unit.name for unit in UNITS if unit.part_of == name]
-            open_names.extend([*BY_NAME[name].after, *parts])
+            before = [one for one in BY_NAME[name].after if not BY_NAME[one].optional]
+            open_names.extend([*before, *parts])
     return [unit for unit in UNITS if unit.name in wanted]

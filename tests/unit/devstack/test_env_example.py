@@ -53,7 +53,7 @@ def test_a_stack_can_be_started_with_each_example(line: str, tmp_path: Path, mon
     assert not slack(Probed(state_folder(tmp_path), env, Identity(0, 0.0), 0.0))
     if name.startswith("AIRFLOW_CONN_"):
         connection = BaseHook.get_connection(name.removeprefix("AIRFLOW_CONN_").lower())
-        assert connection.conn_type in ("slack", "postgres")
+        assert connection.conn_type in ("slack", "postgres", "aws", "snowflake")
     if name.startswith("AIRFLOW__"):
         _, section, option = name.lower().split("__")
         assert conf.has_option(section, option)

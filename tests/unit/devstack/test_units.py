@@ -4,6 +4,7 @@ import pytest
 
 from common.core.errors import ConfigError
 from devstack.units import SERVICES, UNITS, units_for
+from devstack.warehouses import WAREHOUSES
 
 
 def test_everything_starts_after_what_it_needs() -> None:
@@ -14,7 +15,8 @@ def test_everything_starts_after_what_it_needs() -> None:
 
 
 def test_all_services_need_all_units() -> None:
-    assert units_for(SERVICES) == list(UNITS)
+    assert units_for(SERVICES) == [unit for unit in UNITS if not unit.optional]
+    assert units_for([*SERVICES, *WAREHOUSES]) == list(UNITS)
 
 
 def test_a_service_brings_what_it_needs_and_the_steps_that_make_it_useful() -> None:

@@ -57,11 +57,11 @@ def _show(what: str, direction: Any, limit: int, as_json: bool) -> None:
 def _asset(what: str) -> str:
     """Return the asset that a table's name means."""
     from common.cli.known import require_known
-    from common.core.targets import TARGETS
+    from common.core.targets import targets
     from common.pipelines.consumers import zone_of
     from common.repair.origins import table_named
 
-    require_known("warehouse", what.partition("@")[2], TARGETS)
+    require_known("warehouse", what.partition("@")[2], targets())
     try:
         table = table_named(what)
     except ConfigError:

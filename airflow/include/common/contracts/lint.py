@@ -9,7 +9,7 @@ from common.contracts.document import Fault
 from common.contracts.files import file_faults
 from common.contracts.patterns import problem
 from common.contracts.scd2_rules import scd2_faults
-from common.core.targets import TARGETS
+from common.core.targets import targets
 
 BY = ("value", "day", "month", "year")
 LONGEST = 63  # bytes of a name, which PostgreSQL would cut
@@ -178,5 +178,5 @@ def load_faults(loads: Sequence[LoadSpec]) -> Iterator[str]:
     for load in loads:
         if load.strategy not in list(LoadStrategy):
             yield f"no strategy '{load.strategy}'. Known: {', '.join(LoadStrategy)}."
-        if load.to not in TARGETS:
-            yield f"no warehouse '{load.to}'. Known: {', '.join(TARGETS)}."
+        if load.to not in targets():
+            yield f"no warehouse '{load.to}'. Known: {', '.join(targets())}."

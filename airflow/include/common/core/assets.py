@@ -8,7 +8,7 @@ from common.core.nouns import Dataset
 
 
 class Zone(StrEnum):
-    """Where data of one quality lives; `manifests` holds the hops' own records."""
+    """Where data of one quality lives; `manifests` holds the hops' own records, `staging` parts on their way."""
 
     RAW = "raw"
     PROCESSING = "processing"
@@ -18,6 +18,7 @@ class Zone(StrEnum):
     QUARANTINE = "quarantine"
     ARCHIVE = "archive"
     MANIFESTS = "manifests"
+    STAGING = "staging"
 
 
 @dataclass(frozen=True)

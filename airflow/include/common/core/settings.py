@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from common.core.caches import per_process
 from common.core.errors import ConfigError
@@ -18,10 +18,38 @@ PREFIX, DOMAINS_DIR = "WATERSHED_", "WATERSHED_DOMAINS_DIR"
 OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
 L = TypeVar("L", bound="Limits")
+# The engines, and what the addresses of their tables begin with: scheme, host or account, database.
+ADDRESSES = {
+    "postgres": r"^postgres://[^/]+/[^/]+$",
+    "duckdb": r"^duckdb://[^/]+/[^/]+$",
+    "redshift": r"^redshift://[^/]+/[^/]+$",
+    "snowflake": r"^snowflake://[^/]+/[^/]+$",
+}
+
+
+class WarehouseAt(BaseModel):
+    """One warehouse: its engine, its Airflow Connection, and where the addresses of its assets begin."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str
+    conn: str
+    uri: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.engine not in ADDRESSES:
+            raise ValueError(f"no engine '{self.engine}'. Known: {', '.join(ADDRESSES)}.")
+        if not re.search(ADDRESSES[self.engine], self.uri):
+            raise ValueError(f"'{self.uri}' is no address of {self.engine}: {self.engine}://HOST/DATABASE.")
+        return self
+
+
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Limits(BaseSettings):
-    """What a file may take of time and memory; needed by commands that reach nothing."""
+    """What commands know that reach nothing: what a file may take, and which warehouses there are."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -30,6 +58,29 @@ class Limits(BaseSettings):
     max_depth: Annotated[int, Field(gt=0, le=200)] = 100
     max_inflated_bytes: Annotated[int, Field(gt=0)] = 1024 * 1024 * 1024
     max_inflation: Annotated[int, Field(gt=0)] = 200
+    warehouse_conn: str = "warehouse"
+    duckdb_conn: str = "warehouse_duckdb"
+    warehouse_uri: str = Field("postgres://warehouse/warehouse", pattern=ADDRESSES["postgres"])
+    duckdb_uri: str = Field("duckdb://warehouse/main", pattern=ADDRESSES["duckdb"])
+    warehouses: dict[Word, WarehouseAt] = {}
+
+    @property
+    def all_warehouses(self) -> dict[str, WarehouseAt]:
+        """Return the warehouses by the words that contracts use: two are always there, the mapping adds others."""
+        return {
+            "warehouse": WarehouseAt(engine="postgres", conn=self.warehouse_conn, uri=self.warehouse_uri),
+            "duckdb": WarehouseAt(engine="duckdb", conn=self.duckdb_conn, uri=self.duckdb_uri),
+            **self.warehouses,
+        }
+
+    @model_validator(mode="after")
+    def _addresses_are_unique(self) -> Self:
+        words: dict[str, str] = {}
+        for word, at in self.all_warehouses.items():
+            if other := words.get(at.uri):
+                raise ValueError(f"'{other}' and '{word}' have one address, {at.uri}: give each its own.")
+            words[at.uri] = word
+        return self
 
 
 class Settings(Limits):
@@ -41,10 +92,6 @@ class Settings(Limits):
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
-    warehouse_conn: str = "warehouse"
-    duckdb_conn: str = "warehouse_duckdb"
-    warehouse_uri: str = Field("postgres://warehouse/warehouse", pattern=r"^postgres://[^/]+/[^/]+$")
-    duckdb_uri: str = Field("duckdb://warehouse/main", pattern=r"^duckdb://[^/]+/[^/]+$")
     slack_conn: str = "slack_default"
     slack_channel: str = "#data-alerts"
     actor: str = ""
@@ -99,14 +146,21 @@ def _read(kind: type[L]) -> L:
         if not faults:
             return kind()
     except ValidationError as error:
-        faults = [
-            f"{PREFIX}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            for fault in error.errors()
-        ]
+        faults = [_about(fault["loc"]) + fault["msg"] for fault in error.errors()]
+    except SettingsError as error:  # no JSON where JSON is wanted
+        faults = [f"{error}: {error.__cause__}"]
     raise ConfigError(
         f"Watershed is not configured: {'; '.join(faults)}. See .env.example; in a checkout `make up` starts a "
         "stack that commands find by themselves."
     )
+
+
+def _about(place: tuple[int | str, ...]) -> str:
+    """Name a variable and the place in it; nothing for what concerns several."""
+    if not place:
+        return ""
+    within = f" ({', '.join(map(str, place[1:]))})" if place[1:] else ""
+    return f"{PREFIX}{str(place[0]).upper()}{within}: "
 
 
 def misspelt(env: Mapping[str, str]) -> Iterator[str]:

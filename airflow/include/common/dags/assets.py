@@ -74,8 +74,7 @@ def output_asset(consumer: Consumer) -> Asset:
     if not consumer.to:
         written = LakeAsset.parse(consumer.output)
         return zone_asset(written.dataset, written.zone)
-    table = consumer.output.rpartition("@")[0].replace(".", "/")
-    uri = f"{target(consumer.to).uri}/{table}"
+    uri = target(consumer.to).address(consumer.output.rpartition("@")[0])
     return Asset(name=consumer.name, uri=uri, group=consumer.to, extra=_about(consumer.dataset))
 
 

@@ -116,8 +116,7 @@ def _settings() -> dict[str, object]:
         "bucket": config.bucket,
         "zone_buckets": dict(config.zone_buckets),
         "ledger": make_url(config.ledger_url).database,  # hosts may have several names
-        "warehouse_conn": config.warehouse_conn,
-        "duckdb_conn": config.duckdb_conn,
+        **{f"warehouse {word}": at.conn for word, at in config.all_warehouses.items()},
     }
 
 

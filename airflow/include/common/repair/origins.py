@@ -14,7 +14,7 @@ from common.core.assets import Zone, asset_name
 from common.core.beginnings import meant
 from common.core.errors import ConfigError, WatershedError, is_panic
 from common.core.nouns import Batch, Dataset
-from common.core.targets import TARGETS
+from common.core.targets import targets
 from common.lake.table import current_version, read_at, reading
 from common.ledger.batches import batch_of
 from common.ledger.database import transaction
@@ -47,8 +47,8 @@ def table_named(name: str) -> Dataset:
     Raises ConfigError naming the tables that may be meant.
     """
     bare, _, target = name.partition("@")
-    if target and target not in TARGETS:
-        raise ConfigError(f"No warehouse '{target}' in '{name}'. Known: {', '.join(TARGETS)}.")
+    if target and target not in targets():
+        raise ConfigError(f"No warehouse '{target}' in '{name}'. Known: {', '.join(targets())}.")
     known = {str(Dataset(d, n)): Dataset(d, n) for d in domains() for n in [*contracts(d), *models(d)]}
     loaded = {spec.table: dataset for d in domains() for dataset, spec in loaded_tables(d) if spec.table}
     for candidate in (bare, bare.rpartition(".")[0]):

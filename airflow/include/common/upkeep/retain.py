@@ -46,7 +46,7 @@ def retain() -> list[Kept]:
         with transaction() as connection:
             needed = _slowest(connection, table.consumer)
         done.append(Kept(table.uri, 0 if needed is None else upkeep.vacuum(table.uri, needed, keep, now())))
-    for zone in (Zone.QUARANTINE, Zone.MANIFESTS):
+    for zone in (Zone.QUARANTINE, Zone.MANIFESTS, Zone.STAGING):
         removed = sum(_remove(zone, step.consumer.name, keep) for step in steps)
         done.append(Kept(ZoneStore(zone).uri(), removed))
     return done
@@ -71,8 +71,8 @@ def _remove(zone: Zone, name: str, keep: timedelta) -> int:
     """Remove the objects of a consumer in a zone that are old and belong to no published hop."""
     store, removed = ZoneStore(zone), 0
     with transaction() as connection:
-        named = _manifests(connection, name) if zone is Zone.MANIFESTS else _refused(connection, store, name)
-    under = [f"{name}/"] if zone is Zone.MANIFESTS else [f"rows/{name}/", f"files/{name}/"]
+        named = _named(connection, store, zone, name)
+    under = [f"rows/{name}/", f"files/{name}/"] if zone is Zone.QUARANTINE else [f"{name}/"]
     for item in [item for folder in under for item in store.list(folder)]:
         if now() - item.modified >= keep and not _belongs(item, named):
             removed += _removed(store, item)
@@ -90,6 +90,13 @@ def _removed(store: ZoneStore, item: StoredObject) -> bool:
 def _belongs(item: StoredObject, named: set[str]) -> bool:
     """Return whether an object is named, or lies beside a file that is, as its reason does."""
     return item.key in named or f"{item.key.rpartition('/')[0]}/" in named
+
+
+def _named(connection: Connection, store: ZoneStore, zone: Zone, name: str) -> set[str]:
+    """Name what published hops need of a zone; of parts that a warehouse has copied they need none."""
+    if zone is Zone.STAGING:
+        return set()
+    return _manifests(connection, name) if zone is Zone.MANIFESTS else _refused(connection, store, name)
 
 
 def _manifests(connection: Connection, name: str) -> set[str]:

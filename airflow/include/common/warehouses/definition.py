@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from common.core.errors import ContractError
 from common.warehouses import sql
-from common.warehouses.dialect import Dialect
+from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.warehouse import Warehouse
 
 MOST_DIGITS = 38
@@ -33,18 +33,20 @@ def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], 
     Raises ContractError where a column has another type, or the table another key: only its owner drops a table.
     """
     dialect = warehouse.dialect
-    for part in (*table.split("."), *schema):
+    for part in table.split("."):
         dialect.check_name(part)
+    dialect.check_columns(schema)
+    schema = {dialect.spelling(name): dtype for name, dtype in schema.items()}
     made: list[exp.Expr] = [sql.create_schema(table), sql.create_table(dialect, table, schema, key)]
     if dialect.adds_missing:
         made += (sql.add_column(dialect, table, *column) for column in schema.items())
     warehouse.apply(made)
-    known = {name: _found(dialect, *facts) for name, *facts in warehouse.query(sql.columns_of(table))}
+    known = {name: _found(dialect, *facts) for name, *facts in warehouse.query(sql.columns_of(dialect, table))}
     wanted = {name: _wanted(dialect, dtype) for name, dtype in schema.items()}
     _refuse(warehouse, table, [*_other_types(known, wanted), *_other_key(warehouse, table, key)])
+    grown = dict(_grown(known, wanted))
+    _refuse(warehouse, table, list(_too_stiff(dialect, known, grown)))
     missing = [sql.add_column(dialect, table, *column) for column in schema.items() if column[0] not in known]
-    wider = {name: _union(known[name], kind) for name, kind in wanted.items() if name in known}
-    grown = {name: digits for name, digits in wider.items() if digits and digits != known[name].digits}
     warehouse.apply([*missing, *(sql.widen_column(dialect, table, n, pl.Decimal(*d)) for n, d in grown.items())])
 
 
@@ -76,6 +78,23 @@ def _union(one: _Kind, other: _Kind) -> tuple[int, int] | None:
     return before + scale, scale
 
 
+def _grown(known: Mapping[str, _Kind], wanted: Mapping[str, _Kind]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """List the columns whose numbers need more digits than they have."""
+    for name in known.keys() & wanted.keys():
+        digits = _union(known[name], wanted[name])
+        if digits and digits != known[name].digits:
+            yield name, digits
+
+
+def _too_stiff(dialect: Dialect, known: Mapping[str, _Kind], grown: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+    """List the columns that the engine gives no further digits."""
+    for name, (digits, scale) in sorted(grown.items()):
+        same_scale = (known[name].digits or INTEGER)[1] == scale
+        if dialect.widens == Widening.ANY or (dialect.widens == Widening.BEFORE_THE_POINT and same_scale):
+            continue
+        yield f"{name} is {known[name]}, asked for is DECIMAL({digits}, {scale}), and {dialect.sql} widens it not"
+
+
 def _other_types(known: Mapping[str, _Kind], wanted: Mapping[str, _Kind]) -> Iterator[str]:
     for name, kind in wanted.items():
         found = known.get(name, kind)
@@ -87,7 +106,7 @@ def _other_types(known: Mapping[str, _Kind], wanted: Mapping[str, _Kind]) -> Ite
 def _other_key(warehouse: Warehouse, table: str, key: Sequence[str]) -> Iterator[str]:
     if not warehouse.dialect.keys:
         return
-    found = [column for (column,) in warehouse.query(sql.key_of(table))]
+    found = [column for (column,) in warehouse.query(sql.key_of(warehouse.dialect, table))]
     if found and set(found) != set(key):
         yield f"its key is {', '.join(found)}, asked for is {', '.join(key)}"
 

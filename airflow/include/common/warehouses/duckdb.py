@@ -1,5 +1,6 @@
 """DuckDB: a file that one process at a time opens for writing."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from common.warehouses.warehouse import Rows, Statement, converse, copied
 # No keys: DuckDB's index would refuse one that is deleted and inserted again in one transaction.
 DIALECT = Dialect(sql="duckdb", keys=False)
 LOCK_PATIENCE = 30.0  # seconds
+# Threads that open one file share it: a second would find it before the first has made it able to read frames.
+OPENING = threading.Lock()
 # Rows stream through: more would only be kept because it is there.
 LIMITS = ("SET memory_limit = '400MB'", "SET preserve_insertion_order = false")
 ABOUT_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)  # these quote them
@@ -53,7 +56,7 @@ def _wording(error: Exception) -> object:
 @patient
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the file for writing; waits while another process or thread has it, then raises TargetUnavailable."""
-    with translated(f"{path} cannot be opened for writing now", MEANINGS):
+    with OPENING, translated(f"{path} cannot be opened for writing now", MEANINGS):
         return duckdb.connect(str(path))
 
 
@@ -141,7 +144,9 @@ class Duckdb:
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         with self._talk() as talk:
-            for statement in sql.stale(token, [found for (found,) in talk.all(sql.staging_tables(token.consumer))]):
+            for statement in sql.stale(
+                token, [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
+            ):
                 talk.run(statement)
             talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
             copied(token.staging, rows, talk.copy(token.staging, rows))

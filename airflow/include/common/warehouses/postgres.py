@@ -1,5 +1,6 @@
 """PostgreSQL: COPY into an unlogged table of the attempt, then one transaction."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from common.warehouses.warehouse import Rows, Statement, converse, copied
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-DIALECT = Dialect(sql="postgres", unlogged=True)
+DIALECT = Dialect(sql="postgres", nul=False, staging=exp.UnloggedProperty)
 COPY_ROWS = 200_000
 # A load that is frozen while it holds its token must not hold up the next one for ever.
 SESSION = ("SET lock_timeout = '60s'", "SET idle_in_transaction_session_timeout = '15min'")
@@ -30,7 +31,7 @@ MEANINGS: Meanings = (
     (errors.UndefinedTable, NotApplied, APPLY),
     (errors.UndefinedColumn, NotApplied, APPLY),
     (errors.InvalidSchemaName, NotApplied, APPLY),
-    (errors.InvalidAuthorizationSpecification, ConfigError, GRANTS),  # a wrong password is one
+    (errors.InvalidAuthorizationSpecification, ConfigError, GRANTS),
     (errors.InvalidPassword, ConfigError, GRANTS),
     (errors.InsufficientPrivilege, ConfigError, GRANTS),
     (errors.InvalidCatalogName, ConfigError, GRANTS),
@@ -38,6 +39,9 @@ MEANINGS: Meanings = (
     (psycopg.InterfaceError, TargetUnavailable, ""),  # the connection was closed under us
     (psycopg.InternalError, TargetUnavailable, ""),
     (psycopg.Error, DataError, ""),
+)
+NO_ENTRY = re.compile(
+    r"FATAL: +(password authentication failed|no pg_hba.conf entry|(role|database) .* does not exist)"
 )
 # These may quote values.
 ABOUT_VALUES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
@@ -100,11 +104,20 @@ class Postgres:
 
         return PostgresHook(postgres_conn_id=self.conn_id)
 
+    def _connect(self, what: str) -> "psycopg.Connection[Any]":
+        """Open a connection; that somebody is not let in is told by a text alone, as there is no session yet."""
+        try:
+            return self._hook().get_conn()  # type: ignore[return-value]
+        except psycopg.OperationalError as error:
+            if NO_ENTRY.search(str(error)):
+                raise ConfigError(f"{what}: {error}{GRANTS}") from error
+            raise
+
     @contextmanager
     def _talk(self, verb: str) -> Iterator[_Conversation]:
         what = f"{verb} by {self}"
         with translated(what, MEANINGS, _wording):
-            connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
+            connection = self._connect(what)
             try:
                 for setting in SESSION:
                     connection.execute(setting)
@@ -128,7 +141,9 @@ class Postgres:
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         with self._talk("stage") as talk:
-            for statement in sql.stale(token, [found for (found,) in talk.all(sql.staging_tables(token.consumer))]):
+            for statement in sql.stale(
+                token, [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
+            ):
                 talk.run(statement)
             talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
             copied(token.staging, rows, talk.copy(token.staging, rows))

@@ -5,9 +5,16 @@ from collections.abc import Callable
 from common.core.targets import target
 from common.warehouses.duckdb import Duckdb
 from common.warehouses.postgres import Postgres
+from common.warehouses.redshift import Redshift
+from common.warehouses.snowflake import Snowflake
 from common.warehouses.warehouse import Warehouse
 
-ENGINES: dict[str, Callable[[str], Warehouse]] = {"postgres": Postgres, "duckdb": Duckdb}
+ENGINES: dict[str, Callable[[str], Warehouse]] = {
+    "postgres": Postgres,
+    "duckdb": Duckdb,
+    "redshift": Redshift,
+    "snowflake": Snowflake,
+}
 
 
 def warehouse(name: str) -> Warehouse:

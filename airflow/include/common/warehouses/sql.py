@@ -11,6 +11,7 @@ from common.warehouses.dialect import Dialect
 
 HOME = "watershed"  # the schema of what is the platform's own
 TOKENS = f"{HOME}.load_token"
+STAGE = "stage_"  # how the names of staging tables begin
 TAKEN = "another attempt has it"  # what a cast fails on where the token is elsewhere
 GONE = "the staged rows are not all there"
 
@@ -31,7 +32,7 @@ class Token:
 
 def staging_prefix(consumer: str) -> str:
     """Return how the names of a consumer's staging tables begin; the hop follows."""
-    return f"stage_{short_hash(consumer)}_"
+    return f"{STAGE}{short_hash(consumer)}_"
 
 
 def name(text: str) -> exp.Identifier:
@@ -89,31 +90,31 @@ def widen_column(dialect: Dialect, of: str, column: str, dtype: pl.DataType) -> 
     return exp.Alter(this=table(of), kind="TABLE", actions=[wider])
 
 
-def columns_of(of: str) -> exp.Select:
+def columns_of(dialect: Dialect, of: str) -> exp.Select:
     """Ask for the columns of a table: name, type, and of numbers the precision and scale."""
     facts = ("column_name", "data_type", "numeric_precision", "numeric_scale")
-    return exp.select(*facts).from_("information_schema.columns").where(*_about(of))
+    return exp.select(*facts).from_("information_schema.columns").where(*_about(dialect, of))
 
 
-def key_of(of: str) -> exp.Select:
+def key_of(dialect: Dialect, of: str) -> exp.Select:
     """Ask for the columns of a table's declared key, in their order."""
     declared = exp.select("constraint_name").from_("information_schema.table_constraints")
-    declared = declared.where(*_about(of), exp.column("constraint_type").eq(text("PRIMARY KEY")))
+    declared = declared.where(*_about(dialect, of), exp.column("constraint_type").eq(text("PRIMARY KEY")))
     columns = exp.select("column_name").from_("information_schema.key_column_usage")
     named = exp.In(this=exp.column("constraint_name"), query=declared.subquery())
-    return columns.where(*_about(of), named).order_by("ordinal_position")
+    return columns.where(*_about(dialect, of), named).order_by("ordinal_position")
 
 
-def _about(of: str) -> tuple[exp.Expr, exp.Expr]:
-    schema, _, last = of.rpartition(".")
+def _about(dialect: Dialect, of: str) -> tuple[exp.Expr, exp.Expr]:
+    schema, _, last = dialect.spelling(of).rpartition(".")
     return exp.column("table_schema").eq(text(schema)), exp.column("table_name").eq(text(last))
 
 
 def create_staging(dialect: Dialect, of: str, schema: Mapping[str, pl.DataType]) -> exp.Create:
     """Make a staging table."""
-    unlogged = exp.Properties(expressions=[exp.UnloggedProperty()]) if dialect.unlogged else None
+    properties = exp.Properties(expressions=[dialect.staging()]) if dialect.staging else None
     shape = exp.Schema(this=table(of), expressions=_definitions(dialect, schema))
-    return exp.Create(this=shape, kind="TABLE", properties=unlogged)
+    return exp.Create(this=shape, kind="TABLE", properties=properties)
 
 
 def drop(of: str) -> exp.Drop:
@@ -121,12 +122,12 @@ def drop(of: str) -> exp.Drop:
     return exp.Drop(tables=[table(of)], kind="TABLE", exists=True)
 
 
-def staging_tables(consumer: str) -> exp.Select:
-    """Ask for the names of a consumer's staging tables."""
-    prefix, known = staging_prefix(consumer), exp.column("table_name")
+def staging_tables(dialect: Dialect, consumer: str) -> exp.Select:
+    """Ask for the names of a consumer's staging tables, as we spell them."""
+    prefix, known = staging_prefix(consumer), exp.func("LOWER", exp.column("table_name"))
     begins = exp.func("LEFT", known, exp.Literal.number(len(prefix))).eq(text(prefix))
-    tables = exp.select("table_name").from_("information_schema.tables")
-    return tables.where(exp.column("table_schema").eq(text(HOME)), begins)
+    tables = exp.select(known).from_("information_schema.tables")
+    return tables.where(exp.column("table_schema").eq(text(dialect.spelling(HOME))), begins)
 
 
 def stale(token: Token, known: Sequence[str]) -> list[exp.Expr]:
@@ -136,12 +137,12 @@ def stale(token: Token, known: Sequence[str]) -> list[exp.Expr]:
     return [drop(f"{HOME}.{found}") for found, hop in hops.items() if hop < token.hop]
 
 
-def token_table() -> list[exp.Expr]:
+def token_table(dialect: Dialect) -> list[exp.Expr]:
     """Make the table of tokens where it is missing."""
     not_null = [exp.ColumnConstraint(kind=exp.NotNullColumnConstraint())]
     primary = [exp.ColumnConstraint(kind=exp.PrimaryKeyColumnConstraint())]
     columns = [
-        exp.ColumnDef(this=name("consumer"), kind=exp.DataType.build("VARCHAR"), constraints=primary),
+        exp.ColumnDef(this=name("consumer"), kind=dialect.column_type(pl.String()), constraints=primary),
         exp.ColumnDef(this=name("hop"), kind=exp.DataType.build("BIGINT"), constraints=not_null),
         exp.ColumnDef(this=name("attempt"), kind=exp.DataType.build("BIGINT"), constraints=not_null),
     ]

@@ -87,8 +87,13 @@ class Conversation(Protocol):
         ...
 
 
-def converse(talk: Conversation, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
-    """Do what a commit is, up to the word itself, in a transaction that one can talk to."""
+def converse(
+    talk: Conversation, token: Token, staged: int | None, statements: Iterable[Statement], *, drops: bool = True
+) -> None:
+    """Do what a commit is, up to the word itself, in a transaction that one can talk to.
+
+    Without `drops` the staging table stays, as dropping it would end the transaction before its time.
+    """
     if talk.run(sql.move_token(token)) != 1:
         raise CommitConflict(f"The token of {token.consumer} is not at hop {token.hop - 1}; it will be read again.")
     if staged is not None:
@@ -98,7 +103,7 @@ def converse(talk: Conversation, token: Token, staged: int | None, statements: I
             copied(statement.table, statement.rows, talk.copy(statement.table, statement.rows))
         else:
             talk.run(statement)
-    if staged is not None:
+    if staged is not None and drops:
         talk.run(sql.drop(token.staging))
 
 
@@ -124,10 +129,16 @@ def copied(table: str, rows: Rows, found: int) -> None:
         raise ConservationError(f"{found} of {rows.count} rows arrived in {table}. Nothing was committed.")
 
 
-def batch(dialect: Dialect, token: Token, staged: int | None, statements: Iterable[exp.Expr]) -> list[exp.Expr]:
-    """Return what a commit is, for engines that take all of a transaction at once; raises ConfigError if too long."""
-    guards = [] if staged is None else [sql.guard(token, staged)]
-    all_of_it = [*sql.take(token), *guards, *statements]
+def batch(dialect: Dialect, token: Token, staged: int | None, statements: Iterable[Statement]) -> list[exp.Expr]:
+    """Return what a commit is, for engines that take all of a transaction at once.
+
+    Raises ConfigError where it is too long, or holds rows that such an engine must have staged.
+    """
+    all_of_it = [*sql.take(token), *([] if staged is None else [sql.guard(token, staged)])]
+    for statement in statements:
+        if isinstance(statement, Copy):
+            raise ConfigError(f"A commit of {dialect.sql} carries no rows: those of {statement.table} must be staged.")
+        all_of_it.append(statement)
     if dialect.statements is not None and len(all_of_it) > dialect.statements:
         raise ConfigError(
             f"A commit of {dialect.sql} takes {dialect.statements} statements, this load needs {len(all_of_it)}."
@@ -158,4 +169,4 @@ def head(warehouse: Warehouse, consumer: str) -> Head:
 
 def create_token(warehouse: Warehouse, consumer: str) -> None:
     """Make the table of tokens and the consumer's, at hop 0, where they are missing."""
-    warehouse.apply([*sql.token_table(), sql.new_token(consumer)])
+    warehouse.apply([*sql.token_table(warehouse.dialect), sql.new_token(consumer)])

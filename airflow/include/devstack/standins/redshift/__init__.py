@@ -1,0 +1,1 @@
+"""A Redshift that really executes: its Data API over PostgreSQL, with Redshift's own names, lengths and refusals."""

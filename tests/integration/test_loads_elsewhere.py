@@ -1,0 +1,90 @@
+"""What lands reaches warehouses that others host, whole and once: each hop of a load, on the stand-ins."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlglot import exp
+
+from common.core.assets import Zone
+from common.core.settings import settings
+from common.repair.decide import backfill_whole
+from common.upkeep.verify import verify
+from common.warehouses import sql
+from common.warehouses.registry import warehouse
+from common.zones.store import ZoneStore
+from devstack.stack import running
+from devstack.warehouses import WAREHOUSES, connections
+from tests import lab
+from tests.contracts import write_contract
+from tests.world import World, by, forget, new_world
+
+WORDS = ("warehouse", *WAREHOUSES)
+LOADS = f"[{', '.join(f'{{to: {word}, strategy: incremental}}' for word in WORDS)}]"
+
+
+def write(folder: Path) -> Path:
+    domain = folder / "domains" / "lab"
+    write_contract(domain, "keyed", (lab.KEY, *lab.COLUMNS), {"latest": "[at]", "load": LOADS})
+    return domain.parent
+
+
+@pytest.fixture
+def world(
+    stack: Mapping[str, str],
+    redshift: str,
+    snowflake: tuple[int, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    name, (port, bundle) = f"e{uuid.uuid4().hex[:12]}", snowflake
+    server = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}/postgres"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    elsewhere = connections({"redshift": int(redshift.rpartition(":")[2]), "snowflake": port})
+    elsewhere["WAREHOUSE_REDSHIFT"]["extra"]["service_config"]["redshift-data"]["database"] = name
+    elsewhere["WAREHOUSE_SNOWFLAKE"]["extra"]["database"] = name.upper()
+    reached = {f"AIRFLOW_CONN_{conn}": json.dumps(content) for conn, content in elsewhere.items()}
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    for variable in [known for known in stack if known.startswith("AWS_")]:
+        monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
+    with new_world({**stack, **reached}, tmp_path, "lab", write(tmp_path)) as made:
+        yield made
+
+
+def rows(word: str) -> list[tuple[Any, ...]]:
+    columns = [sql.column(name) for name in ("k", "at", "v", "n", "day")]
+    return sorted(warehouse(word).query(exp.select(*columns).from_(sql.table("lab.keyed"))))
+
+
+def same_everywhere() -> list[tuple[Any, ...]]:
+    found = rows("warehouse")
+    for word in WORDS:
+        assert rows(word) == found, word
+    assert list(verify()) == []
+    return found
+
+
+def test_every_warehouse_has_what_the_lake_has_and_no_part_is_left(world: World) -> None:
+    lab.deliver(world, "keyed/1.csv", "a,1,x,1.5,2024-01-01", "b,1,é😀,,", "c,1,,0.01,0001-01-01")
+    lab.deliver(world, "keyed/2.csv", "b,2,it's,2.25,9999-12-31", "d,1,y,3,2024-02-01")
+    assert [row[0] for row in same_everywhere()] == ["a", "b", "c", "d"]
+    backfill_whole(lab.KEYED, by("a test"))
+    world.flow()
+    assert len(same_everywhere()) == 4
+    assert list(ZoneStore(Zone.STAGING).list()) == []
+
+
+def test_a_stack_has_the_stand_ins_that_its_domains_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path / "state", ("s3", *WAREHOUSES)) as env:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        forget()
+        assert settings().all_warehouses.keys() == {"warehouse", "duckdb", *WAREHOUSES}
+        for word in WAREHOUSES:
+            assert warehouse(word).query(exp.select("1")) == [(1,)]
+    forget()
