@@ -14,11 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.main import app
-from common.core.errors import ConfigError, WatershedError
+from common.core.errors import ConfigError, ContractError, WatershedError
 from common.core.nouns import Dataset
 from common.ledger.database import transaction
 from common.observe.verbs import listening
 from common.repair.decide import backfill_whole, replay
+from common.upkeep.apply import apply
 from common.upkeep.verify import verify
 from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import STEPS, VARIABLE, act, inside
@@ -230,3 +231,16 @@ def test_without_history_lint_and_apply_refuse_scd2(lab: World, tmp_path: Path) 
         for command in (["contract", "lint"], ["apply"]):
             said = CliRunner().invoke(app, command)
             assert (said.exit_code, "'scd2' makes rows of the versions of a key" in said.output) == (1, True), said
+
+
+def test_the_key_of_the_table_is_the_datasets_with_the_beginning(lab: World, tmp_path: Path) -> None:
+    asked = "SELECT column_name FROM information_schema.key_column_usage WHERE table_name = 'dated_history' ORDER BY 1"
+    assert lab.rows(asked) == [("number",), ("shop",), ("valid_from",)]
+
+    def change(text: str) -> str:
+        return text.replace("table: lab.dated_history", "table: lab.dated_history, validFrom: since")
+
+    other = "its key is number, shop, valid_from, asked for is number, shop, since"
+    renamed = other_contract(lab, tmp_path, "dated", change, applied=False)
+    with renamed, pytest.raises(ContractError, match=other):
+        apply()
