@@ -79,12 +79,15 @@ def test_every_warehouse_has_what_the_lake_has_and_no_part_is_left(world: World)
     assert list(ZoneStore(Zone.STAGING).list()) == []
 
 
-def test_a_stack_has_the_stand_ins_that_its_domains_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(tmp_path / "state", ("s3", *WAREHOUSES)) as env:
+def test_a_stack_starts_the_stand_ins_that_its_domains_load_and_applies_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains = {"WATERSHED_DOMAINS_DIR": str(write(tmp_path))}
+    with running(tmp_path / "state", ("apply",), domains) as env:
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         forget()
         assert settings().all_warehouses.keys() == {"warehouse", "duckdb", *WAREHOUSES}
-        for word in WAREHOUSES:
-            assert warehouse(word).query(exp.select("1")) == [(1,)]
+        for word in WORDS:
+            assert warehouse(word).query(sql.count("lab.keyed")) == [(0,)]
     forget()
