@@ -37,10 +37,7 @@ def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], 
         dialect.check_name(part)
     dialect.check_columns(schema)
     schema = {dialect.spelling(name): dtype for name, dtype in schema.items()}
-    made: list[exp.Expr] = [sql.create_schema(table), sql.create_table(dialect, table, schema, key)]
-    if dialect.adds_missing:
-        made += (sql.add_column(dialect, table, *column) for column in schema.items())
-    warehouse.apply(made)
+    warehouse.apply([sql.create_schema(table), sql.create_table(dialect, table, schema, key)])
     known = {name: _found(dialect, *facts) for name, *facts in warehouse.query(sql.columns_of(dialect, table))}
     wanted = {name: _wanted(dialect, dtype) for name, dtype in schema.items()}
     _refuse(warehouse, table, [*_other_types(known, wanted), *_other_key(warehouse, table, key)])
