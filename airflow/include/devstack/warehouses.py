@@ -17,7 +17,7 @@ WAREHOUSES = {
 BY_CONN = {at["conn"]: name for name, at in WAREHOUSES.items()}
 SETTING, CONNECTION = "WATERSHED_WAREHOUSES", "AIRFLOW_CONN_"
 READ = (".yaml", ".yml", ".sql")
-REDSHIFT_DATABASE = "dev"
+REDSHIFT_DATABASE, ROLE = "dev", "arn:aws:iam::000000000000:role/watershed-copy"
 
 
 def in_use(domains: Path, chosen: Mapping[str, str]) -> list[str]:
@@ -26,10 +26,9 @@ def in_use(domains: Path, chosen: Mapping[str, str]) -> list[str]:
     Words are looked for in the files' text: a contract with a fault must not keep the stack from starting.
     """
     words = {word: BY_CONN[at["conn"]] for word, at in _words(chosen).items() if at.get("conn") in BY_CONN}
-    wanted = {name for word, name in words.items() if not chosen.get(f"{CONNECTION}{_variable(name)}") and word}
     texts = [path.read_text(encoding="utf-8") for path in domains.rglob("*") if path.suffix in READ]
-    used = {word for word in words if any(re.search(rf"\bto:\s*['\"]?{word}\b", text) for text in texts)}
-    return [name for name in WAREHOUSES if name in wanted and name in {words[word] for word in used}]
+    used = {name for word, name in words.items() if any(re.search(rf"\bto:\s*['\"]?{word}\b", text) for text in texts)}
+    return [name for name in WAREHOUSES if name in used and not chosen.get(f"{CONNECTION}{_variable(name)}")]
 
 
 def _words(chosen: Mapping[str, str]) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def _variable(name: str) -> str:
 def connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """Return the connections that reach the stand-ins."""
     place = {"workgroup_name": "watershed", "database": REDSHIFT_DATABASE}
-    data_api = {"endpoint_url": f"http://{HOST}:{ports['redshift']}", "iam_role": _role(), **place}
+    data_api = {"endpoint_url": f"http://{HOST}:{ports['redshift']}", "iam_role": ROLE, **place}
     return {
         _variable("redshift"): {
             "conn_type": "aws",
@@ -63,10 +62,6 @@ def connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
             "extra": {"account": "warehouse", "database": "DEV", "host": "localhost", "port": ports["snowflake"]},
         },
     }
-
-
-def _role() -> str:
-    return "arn:aws:iam::000000000000:role/watershed-copy"
 
 
 def addresses(ports: Mapping[str, int]) -> dict[str, str]:

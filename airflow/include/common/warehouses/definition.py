@@ -89,7 +89,8 @@ def _too_stiff(dialect: Dialect, known: Mapping[str, _Kind], grown: Mapping[str,
         same_scale = (known[name].digits or INTEGER)[1] == scale
         if dialect.widens == Widening.ANY or (dialect.widens == Widening.BEFORE_THE_POINT and same_scale):
             continue
-        yield f"{name} is {known[name]}, asked for is DECIMAL({digits}, {scale}), and {dialect.sql} widens it not"
+        asked = f"DECIMAL({digits}, {scale})"
+        yield f"{name} is {known[name]}, asked for is {asked}, and {dialect.sql} cannot widen it"
 
 
 def _other_types(known: Mapping[str, _Kind], wanted: Mapping[str, _Kind]) -> Iterator[str]:

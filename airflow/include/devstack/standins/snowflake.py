@@ -84,7 +84,8 @@ def serve(folder: Path, host: str, port: int) -> None:
     server.shared_fs = server.FakeSnow(db_path=data)
     server.shared_fs.duck_conn.register_filesystem(ObjectStore())
     app, certificate = failing_at_once(server.app), folder / CERTIFICATE
-    uvicorn.run(app, host=host, port=port, ssl_certfile=certificate, log_level="warning")
+    # Clients keep connections open, and TLS would wait half a minute for each to say goodbye.
+    uvicorn.run(app, host=host, port=port, ssl_certfile=certificate, log_level="warning", timeout_graceful_shutdown=1)
 
 
 def main() -> None:
