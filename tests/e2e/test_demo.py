@@ -44,7 +44,7 @@ def test_only_the_demos_domain_takes_part(shop: Shop) -> None:
 
 def test_every_hop_accounts_for_everything(shop: Shop) -> None:
     hops = {hop["consumer"]: hop for hop in shop.summary["hops"]}
-    assert len(hops) == 29
+    assert len(hops) == 31
     for hop in hops.values():
         assert hop["in"] == hop["good"] + hop["merged"] + hop["refused"], hop
     assert hops["ecommerce.transactions.bronze"]["merged"] == 1

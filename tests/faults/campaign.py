@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("AIRFLOW_HOME", str(Path(__file__).resolve().parents[2] / "var" / "faults" / "airflow"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-from devstack.folder import INCLUDE, state_folder
+from devstack.folder import state_folder
 from devstack.stack import running
 from tests.faults.evidence import Evidence, judge
 from tests.faults.plan import points
@@ -24,9 +24,8 @@ from tests.faults.strikes import OWNER, Scene, one_more
 from tests.faults.tally import REPORT, VAR, Tally, write_section
 from tests.faults.traffic import files
 from tests.faults.workers import workers
-from tests.world import World, new_world
+from tests.world import World, new_world, shop_without
 
-WHOLE = INCLUDE / "domains"
 KILLS_A_ROUND, ROUNDS_A_WORLD, FILES_A_LANDING, RECOVERIES = 50, 4, 3, 6
 
 
@@ -71,8 +70,8 @@ def one_pair_of_worlds(
     impatient = {**stack, "WATERSHED_LEASE_SECONDS": "3"}
     folder.mkdir()
     with (
-        new_world(stack, folder / "calm", "ecommerce", WHOLE) as calm,
-        new_world(impatient, folder / "struck", "ecommerce", WHOLE) as struck,
+        new_world(stack, folder / "calm", "ecommerce", shop_without()) as calm,
+        new_world(impatient, folder / "struck", "ecommerce", shop_without()) as struck,
     ):
         scene, landed, rows, batches = scene_of(struck), 0, tally.rows, tally.batches
         for _ in range(ROUNDS_A_WORLD):

@@ -11,19 +11,19 @@ import pytest
 from sqlglot import exp
 
 from common.core.assets import Zone
-from common.core.settings import settings
+from common.core.settings import HOSTED
 from common.repair.decide import backfill_whole
 from common.upkeep.verify import verify
 from common.warehouses import sql
 from common.warehouses.registry import warehouse
 from common.zones.store import ZoneStore
 from devstack.stack import running
-from devstack.warehouses import WAREHOUSES, connections
+from devstack.warehouses import connections
 from tests import lab
 from tests.contracts import write_contract
 from tests.world import World, by, forget, new_world
 
-WORDS = ("warehouse", *WAREHOUSES)
+WORDS = ("warehouse", *HOSTED)
 LOADS = f"[{', '.join(f'{{to: {word}, strategy: incremental}}' for word in WORDS)}]"
 
 
@@ -87,7 +87,6 @@ def test_a_stack_starts_the_stand_ins_that_its_domains_load_and_applies_to_them(
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         forget()
-        assert settings().all_warehouses.keys() == {"warehouse", "duckdb", *WAREHOUSES}
         for word in WORDS:
             assert warehouse(word).query(sql.count("lab.keyed")) == [(0,)]
     forget()

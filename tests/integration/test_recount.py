@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.folder import INCLUDE
 from devstack.summary import answers
 from domains.ecommerce.samples.shop import PURCHASES, drops
 from tests.recount import perturb, recount
 from tests.seed import SEED
-from tests.world import new_world
+from tests.world import new_world, shop_without
 
 
 def test_perturbed_purchases_give_the_answers_of_a_plain_count(stack: Mapping[str, str], tmp_path: Path) -> None:
     variant = tmp_path / "purchases.txt"
     perturb(PURCHASES, variant, SEED)
-    with new_world(stack, tmp_path / "world", "ecommerce", INCLUDE / "domains") as world:
+    with new_world(stack, tmp_path / "world", "ecommerce", shop_without()) as world:
         for file in drops(variant):
             world.land(file.key, file.content)
         world.flow()

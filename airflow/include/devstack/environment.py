@@ -14,7 +14,7 @@ from devstack.folder import INCLUDE, KEPT_DEMO, REPOSITORY, StateFolder, read_js
 from devstack.keys import Keys
 from devstack.ports import HOST
 from devstack.record import read_record
-from devstack.warehouses import SETTING, WAREHOUSES, addresses
+from devstack.warehouses import addresses
 from devstack.warehouses import connections as warehouse_connections
 
 ACCOUNT = "000000000000"  # the account that the object store's queues live in
@@ -203,7 +203,7 @@ def _settings() -> dict[str, str]:
         f"{PREFIX}{name.upper()}": str(value) if isinstance(value, str | Path) else json.dumps(value)
         for name, value in defaults.items()
     }
-    return {**written, f"{PREFIX}BUCKET": "watershed", SETTING: json.dumps(WAREHOUSES)}
+    return {**written, f"{PREFIX}BUCKET": "watershed"}
 
 
 def _watershed(ports: Mapping[str, int], keys: Keys) -> dict[str, str]:

@@ -120,7 +120,9 @@ def _refusals(refused: list[dict[str, Any]]) -> Table:
 
 
 def _warehouse(rows: dict[str, int]) -> Table:
-    table = Table(title="\nWarehouse", title_justify="left", box=None, header_style="dim")
+    table = Table(
+        title="\nWarehouses: PostgreSQL, and others by their name", title_justify="left", box=None, header_style="dim"
+    )
     table.add_column("table", no_wrap=True)
     table.add_column("rows", justify="right")
     for name, count in rows.items():

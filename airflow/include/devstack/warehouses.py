@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from common.core.errors import ConfigError
+from common.core.settings import HOSTED
 from devstack.ports import HOST
 
-# The word that contracts use is the stand-in's name; who sets WATERSHED_WAREHOUSES names their own.
-WAREHOUSES = {
-    "redshift": {"engine": "redshift", "conn": "warehouse_redshift", "uri": "redshift://warehouse/dev"},
-    "snowflake": {"engine": "snowflake", "conn": "warehouse_snowflake", "uri": "snowflake://warehouse/DEV"},
-}
-BY_CONN = {at["conn"]: name for name, at in WAREHOUSES.items()}
+BY_CONN = {at.conn: name for name, at in HOSTED.items()}
 SETTING, CONNECTION = "WATERSHED_WAREHOUSES", "AIRFLOW_CONN_"
 READ = (".yaml", ".yml", ".sql")
 REDSHIFT_DATABASE, ROLE = "dev", "arn:aws:iam::000000000000:role/watershed-copy"
@@ -25,23 +21,23 @@ def in_use(domains: Path, chosen: Mapping[str, str]) -> list[str]:
 
     Words are looked for in the files' text: a contract with a fault must not keep the stack from starting.
     """
-    words = {word: BY_CONN[at["conn"]] for word, at in _words(chosen).items() if at.get("conn") in BY_CONN}
+    words = {word: BY_CONN[conn] for word, conn in _connections(chosen).items() if conn in BY_CONN}
     texts = [path.read_text(encoding="utf-8") for path in domains.rglob("*") if path.suffix in READ]
     used = {name for word, name in words.items() if any(re.search(rf"\bto:\s*['\"]?{word}\b", text) for text in texts)}
-    return [name for name in WAREHOUSES if name in used and not chosen.get(f"{CONNECTION}{_variable(name)}")]
+    return [name for name in HOSTED if name in used and not chosen.get(f"{CONNECTION}{_variable(name)}")]
 
 
-def _words(chosen: Mapping[str, str]) -> dict[str, Any]:
-    if not chosen.get(SETTING):
-        return dict(WAREHOUSES)
+def _connections(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the connection that each word means."""
     try:
-        return dict(json.loads(chosen[SETTING]))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{SETTING} is no JSON: {error}. See .env.example.") from error
+        more = {word: at["conn"] for word, at in json.loads(chosen.get(SETTING) or "{}").items() if "conn" in at}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{SETTING} is no JSON of words and warehouses: {error}. See .env.example.") from error
+    return {word: at.conn for word, at in HOSTED.items()} | more
 
 
 def _variable(name: str) -> str:
-    return WAREHOUSES[name]["conn"].upper()
+    return HOSTED[name].conn.upper()
 
 
 def connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
 import pytest
 
 from common.core.errors import ConfigError
+from common.core.settings import HOSTED
 from devstack.units import SERVICES, UNITS, units_for
-from devstack.warehouses import WAREHOUSES
 
 
 def test_everything_starts_after_what_it_needs() -> None:
@@ -16,7 +16,7 @@ def test_everything_starts_after_what_it_needs() -> None:
 
 def test_all_services_need_all_units() -> None:
     assert units_for(SERVICES) == [unit for unit in UNITS if not unit.optional]
-    assert units_for([*SERVICES, *WAREHOUSES]) == list(UNITS)
+    assert units_for([*SERVICES, *HOSTED]) == list(UNITS)
 
 
 def test_a_service_brings_what_it_needs_and_the_steps_that_make_it_useful() -> None:

@@ -25,8 +25,8 @@ def test_those_that_a_domain_loads(domains: Path) -> None:
 
 
 def test_words_of_the_users_own_mean_a_stand_in_by_its_connection(domains: Path) -> None:
-    assert in_use(domains, {SETTING: json.dumps({"emea": MINE})}) == ["snowflake"]
-    assert in_use(domains, {SETTING: json.dumps({"emea": {**MINE, "conn": "real"}})}) == []
+    assert in_use(domains, {SETTING: json.dumps({"emea": MINE})}) == ["redshift", "snowflake"]
+    assert in_use(domains, {SETTING: json.dumps({"emea": {**MINE, "conn": "real"}})}) == ["redshift"]
 
 
 def test_none_where_the_user_reaches_the_warehouse_itself(domains: Path) -> None:

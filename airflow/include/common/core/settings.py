@@ -46,6 +46,11 @@ class WarehouseAt(BaseModel):
 
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# What others host has one connection each until somebody says more; it is asked for where a contract loads it.
+HOSTED = {
+    "redshift": WarehouseAt(engine="redshift", conn="warehouse_redshift", uri="redshift://warehouse/dev"),
+    "snowflake": WarehouseAt(engine="snowflake", conn="warehouse_snowflake", uri="snowflake://warehouse/DEV"),
+}
 
 
 class Limits(BaseSettings):
@@ -66,10 +71,11 @@ class Limits(BaseSettings):
 
     @property
     def all_warehouses(self) -> dict[str, WarehouseAt]:
-        """Return the warehouses by the words that contracts use: two are always there, the mapping adds others."""
+        """Return the warehouses by the words that contracts use: one of each engine, and what the mapping adds."""
         return {
             "warehouse": WarehouseAt(engine="postgres", conn=self.warehouse_conn, uri=self.warehouse_uri),
             "duckdb": WarehouseAt(engine="duckdb", conn=self.duckdb_conn, uri=self.duckdb_uri),
+            **HOSTED,
             **self.warehouses,
         }
 

@@ -86,7 +86,7 @@ def test_compound_keys_keep_their_declared_order() -> None:
         ),
         (
             HEAD + ID + LATEST + "  - {property: load, value: [{to: warehose, strategy: full}]}\n",
-            "/customProperties/load: no warehouse 'warehose'. Known: warehouse, duckdb.",
+            "/customProperties/load: no warehouse 'warehose'. Known: warehouse, duckdb, redshift, snowflake.",
         ),
         (
             HEAD + "      - {name: a, logicalType: string, quality: [{type: sql, query: SELECT 1}]}\n",

@@ -16,20 +16,22 @@ def known(monkeypatch: pytest.MonkeyPatch, warehouses: Any) -> None:
     monkeypatch.setenv("WATERSHED_WAREHOUSES", warehouses if isinstance(warehouses, str) else json.dumps(warehouses))
 
 
-def test_two_are_always_there_and_the_mapping_adds_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_each_engine_is_always_there_and_the_mapping_adds_others(monkeypatch: pytest.MonkeyPatch) -> None:
     known(monkeypatch, {"emea": SNOW, "apac": {**SNOW, "conn": "other", "uri": "snowflake://acme-apac/ANALYTICS"}})
-    assert list(targets()) == ["warehouse", "duckdb", "emea", "apac"]
+    assert list(targets()) == ["warehouse", "duckdb", "redshift", "snowflake", "emea", "apac"]
     assert target("apac").address("shop.orders") == "snowflake://acme-apac/ANALYTICS/SHOP/ORDERS"
     assert target("warehouse").address("shop.Orders") == "postgres://warehouse/warehouse/shop/Orders"
 
 
-def test_the_mapping_may_name_one_of_the_two_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mapping_may_name_one_of_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     known(monkeypatch, {"warehouse": {"engine": "redshift", "conn": "r", "uri": "redshift://acme/dev"}})
     assert target("warehouse").address("Shop.Orders") == "redshift://acme/dev/shop/orders"
 
 
 def test_a_word_that_nobody_has_set_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"No warehouse 'emea'\. Known: warehouse, duckdb; WATERSHED_WAREHOUSES"):
+    with pytest.raises(
+        ConfigError, match=r"No warehouse 'emea'\. Known: warehouse, duckdb, redshift, snowflake; WATERSHED_WAREHOUSES"
+    ):
         target("emea")
 
 

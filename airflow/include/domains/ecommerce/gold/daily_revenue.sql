@@ -11,6 +11,7 @@ controls:
 load:
   - {to: warehouse, strategy: incremental}
   - {to: duckdb, strategy: full}
+  - {to: redshift, strategy: incremental}
 */
 SELECT
     purchased_on AS day,

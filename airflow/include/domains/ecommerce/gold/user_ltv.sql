@@ -9,6 +9,7 @@ controls:
 load:
   - {to: warehouse, strategy: incremental}
   - {to: duckdb, strategy: incremental}
+  - {to: redshift, strategy: full}
 */
 SELECT
     customer_id,
