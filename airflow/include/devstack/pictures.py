@@ -21,6 +21,7 @@ from devstack.tour import api, slack, tour
 PICTURES = REPOSITORY / "docs" / "pictures"
 STATE = REPOSITORY / "var" / "pictures" / "stack"
 ASSET = "ecommerce.transactions.silver"
+NODE = ".react-flow__node"
 PATIENCE = 60_000  # milliseconds
 MARGIN = 20
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -41,8 +42,8 @@ def take_asset_graph(path: Path, names: Sequence[str]) -> list[str]:
     with opened(2800, 1100) as page:
         page.goto(f"{api()}/assets/{assets()[ASSET]}")
         for name in names:
-            page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
-        nodes = page.locator(".react-flow__node").all()
+            page.locator(NODE, has_text=name).first.wait_for(timeout=PATIENCE)
+        nodes = page.locator(NODE).all()
         page.screenshot(path=path, clip=_around(nodes))
         return [node.inner_text() for node in nodes]
 

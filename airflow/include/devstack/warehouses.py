@@ -22,7 +22,8 @@ def in_use(domains: Path, chosen: Mapping[str, str]) -> list[str]:
     Words are looked for in the files' text: a contract with a fault must not keep the stack from starting.
     """
     words = {word: BY_CONN[conn] for word, conn in _connections(chosen).items() if conn in BY_CONN}
-    texts = [path.read_text(encoding="utf-8") for path in domains.rglob("*") if path.suffix in READ]
+    files = (path for domain in domains.glob("*") for path in domain.resolve().rglob("*"))  # a domain may be a link
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in READ]
     used = {name for word, name in words.items() if any(re.search(rf"\bto:\s*['\"]?{word}\b", text) for text in texts)}
     return [name for name in HOSTED if name in used and not chosen.get(f"{CONNECTION}{_variable(name)}")]
 

@@ -24,6 +24,13 @@ def test_those_that_a_domain_loads(domains: Path) -> None:
     assert in_use(domains / "nothing", {}) == []
 
 
+def test_a_domain_may_be_a_link(domains: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    others = tmp_path_factory.mktemp("others")
+    assert in_use(others, {}) == []
+    (others / "shop").symlink_to(domains / "shop")
+    assert in_use(others, {}) == ["redshift"]
+
+
 def test_words_of_the_users_own_mean_a_stand_in_by_its_connection(domains: Path) -> None:
     assert in_use(domains, {SETTING: json.dumps({"emea": MINE})}) == ["redshift", "snowflake"]
     assert in_use(domains, {SETTING: json.dumps({"emea": {**MINE, "conn": "real"}})}) == ["redshift"]
