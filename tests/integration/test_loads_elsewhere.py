@@ -12,10 +12,14 @@ from sqlglot import exp
 
 from common.core.assets import Zone
 from common.core.settings import HOSTED
+from common.load.plan import LoadPlan, Strategy
+from common.load.strategies import strategy
 from common.repair.decide import backfill_whole
+from common.upkeep.apply import apply
 from common.upkeep.verify import verify
 from common.warehouses import sql
 from common.warehouses.registry import warehouse
+from common.warehouses.warehouse import Statement
 from common.zones.store import ZoneStore
 from devstack.stack import running
 from devstack.warehouses import connections
@@ -53,6 +57,7 @@ def world(
     for variable in [known for known in stack if known.startswith("AWS_")]:
         monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
     with new_world({**stack, **reached}, tmp_path, "lab", write(tmp_path)) as made:
+        apply()  # a world that is copied has nothing elsewhere
         yield made
 
 
@@ -77,6 +82,24 @@ def test_every_warehouse_has_what_the_lake_has_and_no_part_is_left(world: World)
     world.flow()
     assert len(same_everywhere()) == 4
     assert list(ZoneStore(Zone.STAGING).list()) == []
+
+
+def test_where_trailing_blanks_do_not_count_a_load_compares_the_lengths_of_keys(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[LoadPlan] = []
+
+    def told(name: str) -> Strategy:
+        def statements(plan: LoadPlan) -> list[Statement]:
+            plans.append(plan)
+            return strategy(name)(plan)
+
+        return statements
+
+    monkeypatch.setattr("common.pipelines.loading.strategy", told)
+    lab.deliver(world, "keyed/1.csv", "a,1,x,1,2024-01-01")
+    assert len(same_everywhere()) == 1
+    assert sorted(plan.padded for plan in plans) == [(), (), ("k",)], "of the engines Redshift alone"
 
 
 def test_a_stack_starts_the_stand_ins_that_its_domains_load_and_applies_to_them(

@@ -345,14 +345,14 @@ def test_rows_go_straight_into_the_table_where_the_engine_copies(target: Warehou
     load(target, 1, rows_of(("a", 1)))
     frame = pl.DataFrame([("b", 2), ("c", None)], schema=SCHEMA, orient="row")
     token, rows = Token(CONSUMER, 2, 8), Rows(2, SCHEMA, lambda: frame.iter_slices(1))
-    straight = LoadPlan(TABLE, token.staging, tuple(SCHEMA), ("id",), rows)
+    straight = LoadPlan(TABLE, token.staging, tuple(SCHEMA), ("id",), direct=rows)
     if not target.dialect.copies:
         with pytest.raises(ConfigError, match=r"carries no rows: those of shop\.orders must be staged"):
             target.commit(token, None, strategy("full")(straight))
         assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
         return
     with pytest.raises(ConservationError, match="2 of 3 rows"):
-        target.commit(token, None, strategy("full")(LoadPlan(TABLE, "", tuple(SCHEMA), ("id",), Rows(3, SCHEMA, rows.frames))))  # fmt: skip
+        target.commit(token, None, strategy("full")(LoadPlan(TABLE, "", tuple(SCHEMA), ("id",), direct=Rows(3, SCHEMA, rows.frames))))  # fmt: skip
     assert (head(target, CONSUMER), contents(target)) == (Head(1, 7), [("a", 1)])
     target.commit(token, None, strategy("full")(straight))
     assert (head(target, CONSUMER), contents(target)) == (Head(2, 8), [("b", 2), ("c", None)])

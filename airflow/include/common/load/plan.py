@@ -14,20 +14,24 @@ from common.warehouses.warehouse import Copy, Rows, Statement
 class LoadPlan:
     """One load: rows into a table, where staged ones replace all that have their key; those marked `_gone` only remove.
 
-    `direct` are the rows themselves, where all of them go straight into the table and none is staged.
+    `padded` are those columns of the key that the engine compares without their trailing blanks. `direct` are the rows
+    themselves, where all of them go straight into the table and none is staged.
     """
 
     table: str
     staging: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    padded: tuple[str, ...] = ()
     direct: Rows | None = None
 
     @property
     def same_key(self) -> exp.Expr:
         """Return the condition that a staged row has the key of the table's row; keys never hold NULL."""
-        pairs = [sql.column(name, self.staging).eq(sql.column(name, self.table)) for name in self.key]
-        return exp.and_(*pairs)
+        both = {name: (sql.column(name, self.staging), sql.column(name, self.table)) for name in self.key}
+        pairs = [exp.EQ(this=staged, expression=known) for staged, known in both.values()]
+        lengths = [tuple(exp.Length(this=side.copy()) for side in both[name]) for name in self.padded]
+        return exp.and_(*pairs, *(exp.EQ(this=staged, expression=known) for staged, known in lengths))
 
     @property
     def touched(self) -> exp.Expr:

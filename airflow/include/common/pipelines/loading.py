@@ -116,7 +116,9 @@ class LoadStep:
 
     def _statements(self, held: Claim, rows: Rows) -> Iterator[Statement]:
         direct = replace(rows, schema=self.schema) if self._direct(held) else None
-        plan = LoadPlan(self.target, _token(held).staging, tuple(self.schema), self._replaced_by, direct)
+        key, pads = self._replaced_by, self.warehouse.dialect.pads
+        padded = tuple(name for name in key if pads and self.schema[name] == pl.String)
+        plan = LoadPlan(self.target, _token(held).staging, tuple(self.schema), key, padded, direct)
         passed(self.consumer.kind, "publish.token")
         yield from strategy(self._strategy(held))(plan)
         passed(self.consumer.kind, "publish.commit")

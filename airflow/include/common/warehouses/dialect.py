@@ -36,11 +36,11 @@ class Dialect:
     """One engine's SQL and what it can do.
 
     `sql` is sqlglot's name of the language, `types` are the types that differ from the usual ones. `spelling` is how
-    the engine spells every name. `longest_text`: how many bytes a text may have. `nul`: a text may hold U+0000.
-    `keys`: a table's key may be declared. `adds_missing`: ADD COLUMN knows IF NOT EXISTS. `widens`: which numbers of a
-    table can be given more digits. `copies`: rows can be copied into any table inside a transaction. `staging`: what
-    kind of table a staging table is. `ddl_commits`: a statement that defines something ends the transaction.
-    `statements`: how many one commit takes.
+    the engine spells every name. `longest_text`: how many bytes a text may have. `nul`: a text may hold U+0000. `pads`:
+    texts that differ in trailing blanks alone are equal. `keys`: a table's key may be declared. `adds_missing`: ADD
+    COLUMN knows IF NOT EXISTS. `widens`: which numbers of a table can be given more digits. `copies`: rows can be
+    copied into any table inside a transaction. `staging`: what kind of table a staging table is. `ddl_commits`: a
+    statement that defines something ends the transaction. `statements`: how many one commit takes.
     """
 
     sql: str
@@ -50,6 +50,7 @@ class Dialect:
     spelling: Callable[[str], str] = str
     longest_text: int | None = None
     nul: bool = True
+    pads: bool = False
     keys: bool = True
     adds_missing: bool = True
     widens: Widening = Widening.ANY

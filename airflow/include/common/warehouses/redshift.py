@@ -28,6 +28,7 @@ DIALECT = Dialect(
     spelling=SPELLING["redshift"],
     longest_text=LONGEST_TEXT,
     nul=False,
+    pads=True,
     keys=False,  # declared keys are not enforced
     adds_missing=False,
     widens=Widening.NONE,  # only VARCHAR grows

@@ -54,6 +54,14 @@ def test_names_are_quoted_and_the_target_has_no_alias() -> None:
     )
 
 
+def test_a_key_that_an_engine_compares_without_its_trailing_blanks_is_compared_by_its_length_too() -> None:
+    delete, _ = strategy("incremental")(LoadPlan("shop.t", "watershed.s", ("k", "n"), ("k", "n"), padded=("k",)))
+    assert isinstance(delete, exp.Delete)
+    assert delete.sql("redshift").endswith(
+        'WHERE "s"."k" = "t"."k" AND "s"."n" = "t"."n" AND LENGTH("s"."k") = LENGTH("t"."k"))'
+    )
+
+
 @pytest.mark.parametrize(
     ("events", "new"),
     [
