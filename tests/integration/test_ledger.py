@@ -35,7 +35,7 @@ def test_applying_twice_at_once_makes_everything_once(world: World) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.submit(apply), pool.submit(apply)
         assert first.result() == second.result() != []
-    assert world.rows("SELECT count(*) FROM watershed.load_token") == [(4,)]
+    assert world.rows("SELECT count(*) FROM watershed.load_token") == [(5,)]
 
 
 def test_a_ledger_of_the_first_release_keeps_its_refusals_and_names_them_as_a_rebuilt_one_would(world: World) -> None:
