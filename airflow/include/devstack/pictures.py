@@ -44,6 +44,7 @@ def take_asset_graph(path: Path, names: Sequence[str]) -> list[str]:
         for name in names:
             page.locator(NODE, has_text=name).first.wait_for(timeout=PATIENCE)
         nodes = page.locator(NODE).all()
+        page.add_style_tag(content=".react-flow__minimap { display: none }")  # it lies over nodes
         page.screenshot(path=path, clip=_around(nodes))
         return [node.inner_text() for node in nodes]
 
