@@ -25,7 +25,7 @@ from tests.contracts import INCREMENTAL, write_contract
 from tests.faults.plan import STEPS, VARIABLE, act, inside
 from tests.histories import EPOCH, INSTANTS, Version, drawn, intervals
 from tests.seed import SEED
-from tests.world import World, by, new_world, other_contract
+from tests.world import UNWATCHED, World, by, forget, new_world, other_contract, shop_without, small_shop
 
 PLAIN = ("valid_from", "valid_to", "is_current")
 OWN = ("start_date", "end_date", "active")
@@ -244,3 +244,31 @@ def test_the_key_of_the_table_is_the_datasets_with_the_beginning(lab: World, tmp
     renamed = other_contract(lab, tmp_path, "dated", change, applied=False)
     with renamed, pytest.raises(ContractError, match=other):
         apply()
+
+
+def test_a_shop_that_kept_no_history_is_told_how_it_comes_to_have_one(
+    stack: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = shop_without(*UNWATCHED)
+    contract = old / "ecommerce" / "contracts" / "users.yaml"
+    before, added = contract.read_text(), ("{property: history, value: true}", "{to: warehouse, strategy: scd2,")
+    assert all(word in before for word in added)
+    kept = [line for line in before.splitlines(keepends=True) if not any(word in line for word in added)]
+    contract.write_text("".join(kept).replace("  - property: load\n    value:\n", ""))
+    users = "customer_id,name,email,country,signed_up_on,updated_at\n00001,A,a@x.com,{},1996-01-01,{}-01-01T00:00:00Z\n"
+    with new_world(stack, tmp_path, "ecommerce", old) as world:
+        for number, (country, year) in enumerate((("us", 1997), ("se", 1998))):
+            world.land(f"users/{number}.csv", users.format(country, year).encode())
+            world.flow()
+        monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(small_shop()))
+        forget()
+        refused = CliRunner().invoke(app, ["apply"])
+        assert refused.exit_code == 1
+        assert "watershed backfill run ecommerce.users --all" in refused.output
+        backfill_whole(Dataset("ecommerce", "users"), by("history"))
+        world.flow()
+        apply()
+        world.flow()
+        asked = "SELECT country, is_current FROM ecommerce.users_history ORDER BY valid_from"
+        assert world.rows(asked) == [("US", False), ("SE", True)]
+        assert list(verify()) == []
