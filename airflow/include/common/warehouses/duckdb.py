@@ -10,7 +10,6 @@ import duckdb
 import polars as pl
 import polars.selectors as cs
 from sqlglot import exp
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from common.core.arrow import ArrowStream
 from common.core.errors import ConfigError, DataError, MachineUnavailable, NotApplied, TargetUnavailable
@@ -19,11 +18,10 @@ from common.warehouses import sql
 from common.warehouses.dialect import Dialect
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
-from common.warehouses.warehouse import Rows, Statement, converse, copied
+from common.warehouses.warehouse import Rows, Statement, converse, copied, patient
 
 # No keys: DuckDB's index would refuse one that is deleted and inserted again in one transaction.
 DIALECT = Dialect(sql="duckdb", keys=False)
-LOCK_PATIENCE = 30.0  # seconds
 # Threads that open one file share it: a second would find it before the first has made it able to read frames.
 OPENING = threading.Lock()
 # Rows stream through: more would only be kept because it is there.
@@ -40,12 +38,6 @@ MEANINGS: Meanings = (
     (duckdb.FatalException, TargetUnavailable, ""),
     (duckdb.InterruptException, TargetUnavailable, ""),
     (duckdb.Error, DataError, ""),
-)
-patient = retry(
-    retry=retry_if_exception_type(TargetUnavailable),
-    wait=wait_random(0.05, 0.3),  # whoever holds the file holds it for a fraction of a second
-    stop=stop_after_delay(LOCK_PATIENCE),
-    reraise=True,
 )
 
 

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from sqlglot import exp
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
-from common.core.errors import TargetUnavailable, WatershedError
+from common.core.errors import WatershedError
 from common.core.targets import SPELLING
 from common.warehouses import sql
 from common.warehouses.data_api import Client, place_of
 from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.parts import plain, written
 from common.warehouses.sql import Token
-from common.warehouses.warehouse import Rows, Statement, batch, copied, head, refused
+from common.warehouses.warehouse import Rows, Statement, batch, copied, head, patient, refused
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.redshift_data import RedshiftDataHook
@@ -37,12 +36,6 @@ DIALECT = Dialect(
     statements=40,
 )
 UTC_SESSION = "SET timezone TO 'UTC'"  # parts have moments without a zone
-again_and_again = retry(
-    retry=retry_if_exception_type(TargetUnavailable),
-    wait=wait_random(0.05, 0.5),
-    stop=stop_after_delay(30),
-    reraise=True,
-)
 
 
 class Redshift:
@@ -62,7 +55,7 @@ class Redshift:
         client = self._client(f"read by {self}")
         return client.rows(client.run(_text(query), self._session_of(query)))
 
-    @again_and_again
+    @patient
     def apply(self, statements: Sequence[exp.Expr]) -> None:
         """Run statements one by one; a row that must be there once is inserted with the table locked."""
         client = self._client(f"apply by {self}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from sqlglot import exp
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable, WatershedError
 from common.core.masks import without_values
@@ -17,7 +16,7 @@ from common.warehouses import sql
 from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.parts import folder, parts, written
 from common.warehouses.sql import Token
-from common.warehouses.warehouse import Rows, Statement, converse, copied
+from common.warehouses.warehouse import Rows, Statement, converse, copied, patient
 
 if TYPE_CHECKING:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -65,12 +64,6 @@ NUMBERS: dict[int, tuple[type[WatershedError], str]] = {
     2002: (TargetUnavailable, ""),  # another made it at the same time
 }
 LOGIN = 250001  # of a DatabaseError: refused; of an OperationalError: not reached
-again_and_again = retry(
-    retry=retry_if_exception_type(TargetUnavailable),
-    wait=wait_random(0.05, 0.5),
-    stop=stop_after_delay(30),
-    reraise=True,
-)
 
 
 class _Conversation:
@@ -150,7 +143,7 @@ class Snowflake:
         with self._talk("read") as talk:
             return talk.all(query)
 
-    @again_and_again
+    @patient
     def apply(self, statements: Sequence[exp.Expr]) -> None:
         """Run statements one by one."""
         with self._talk("apply") as talk:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import polars as pl
 from sqlglot import exp
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from common.core.errors import (
     CommitConflict,
@@ -20,6 +21,15 @@ from common.core.nouns import Head
 from common.warehouses import sql
 from common.warehouses.dialect import Dialect
 from common.warehouses.sql import Token
+
+PATIENCE = 30.0  # seconds
+# For what waits for others who define something or have a file open: they do so for a fraction of a second.
+patient = retry(
+    retry=retry_if_exception_type(TargetUnavailable),
+    wait=wait_random(0.05, 0.3),
+    stop=stop_after_delay(PATIENCE),
+    reraise=True,
+)
 
 
 @dataclass(frozen=True)
