@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
+from unicodedata import category
 
 LONGEST_TITLE, LONGEST_FACT, LONGEST_TEXT, MOST_FACTS = 250, 1000, 4000, 20
 CUT = " [...] "
+UNSEEN = ("Cc", "Cs")  # control characters, and halves of characters
 LOGIN = re.compile(r"(://[^/\s:@]*):[^/\s@]*@")  # of an address: user and password
 
 
@@ -85,7 +87,7 @@ class Message:
 
 def _cut(text: str, most: int) -> str:
     """Return a text without logins and unprintable characters, whose middle is left out where it is too long."""
-    sound = LOGIN.sub(r"\1:***@", "".join(c for c in text if c.isprintable() or c in "\n\t"))
+    sound = LOGIN.sub(r"\1:***@", "".join(c for c in text if c in "\n\t" or category(c) not in UNSEEN))
     if len(sound) <= most:
         return sound
     half = (most - len(CUT)) // 2
