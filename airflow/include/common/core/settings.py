@@ -17,7 +17,7 @@ OFF = "off"
 PREFIX, DOMAINS_DIR = "WATERSHED_", "WATERSHED_DOMAINS_DIR"
 OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
-L = TypeVar("L", bound="Limits")
+L = TypeVar("L", bound=BaseSettings)
 # The engines, and what the addresses of their tables begin with: scheme, host or account, database.
 ADDRESSES = {
     "postgres": r"^postgres://[^/]+/[^/]+$",
@@ -89,7 +89,18 @@ class Limits(BaseSettings):
         return self
 
 
-class Settings(Limits):
+class Channels(BaseSettings):
+    """What messages need, in a DAG that has no ledger, too."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    slack_conn: str = "slack_default"
+    slack_channel: str = "#data-alerts"
+    mail_conn: str = "smtp_default"
+    telegram_conn: str = "telegram_default"
+
+
+class Settings(Limits, Channels):
     """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
 
     bucket: str = Field(min_length=3)
@@ -98,8 +109,10 @@ class Settings(Limits):
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
-    slack_conn: str = "slack_default"
-    slack_channel: str = "#data-alerts"
+    watch_cron: str = "*/5 * * * *"
+    wait_minutes: Annotated[int, Field(gt=0)] = 60
+    run_deadline_minutes: Annotated[int, Field(gt=0)] = 120
+    heartbeat_url: str = ""
     actor: str = ""
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
@@ -111,6 +124,11 @@ class Settings(Limits):
     def sweeps(self) -> bool:
         """Whether the scheduled wake-ups are on."""
         return self.sweep_cron.lower() != OFF
+
+    @property
+    def watches(self) -> bool:
+        """Whether what did not happen is looked for."""
+        return self.watch_cron.lower() != OFF
 
     @property
     def watches_queue(self) -> bool:
@@ -135,6 +153,12 @@ def domains_dir() -> Path:
 def limits() -> Limits:
     """Read the limits of this process; raises ConfigError as `settings` does."""
     return _read(Limits)
+
+
+@per_process
+def channel_settings() -> Channels:
+    """Read what messages need; raises ConfigError as `settings` does."""
+    return _read(Channels)
 
 
 @per_process
