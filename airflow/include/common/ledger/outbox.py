@@ -75,9 +75,10 @@ def queue(connection: Connection, episode: int, event: str, to: Iterable[Recipie
         connection.execute(insert(outbox).on_conflict_do_nothing(), rows)
 
 
-def queue_message(connection: Connection, message: Mapping[str, Any], to: Recipient) -> None:
-    """Queue a message that is about no incident."""
-    connection.execute(insert(outbox).values(event=REPORT, message=dict(message), **asdict(to)))
+def queue_message(connection: Connection, message: Mapping[str, Any], to: Recipient, delivery: UUID) -> None:
+    """Queue a message that is about no incident, once for each delivery."""
+    row = {"id": delivery, "event": REPORT, "message": dict(message), **asdict(to)}
+    connection.execute(insert(outbox).values(**row).on_conflict_do_nothing())
 
 
 def resolved(connection: Connection) -> Sequence[Row[Any]]:

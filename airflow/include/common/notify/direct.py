@@ -7,7 +7,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, NamedTuple
+from uuid import UUID, uuid5
 
 from common.core.assets import Zone
 from common.core.clock import now
@@ -25,6 +27,8 @@ from common.zones.store import ZoneStore
 log = logger(__name__)
 FOLDER, ARRIVED = "alerts", ".arrived"
 PATIENCE = 60.0  # seconds for a recipient, with retries
+AT_IT = timedelta(minutes=15)  # as long, whoever began to tell may still be at it
+NAMES = UUID("5b8f3f5e-0c55-4f0a-9a4b-6d0b6d1a9f57")  # of deliveries that come from such alerts
 
 
 class Unwritten(NamedTuple):
@@ -82,14 +86,15 @@ def adopt_alerts() -> int:
     store, found = ZoneStore(Zone.MANIFESTS), 0
     objects = {item.key: item for item in store.list(f"{FOLDER}/")}
     for key, item in objects.items():
-        if key.endswith(ARRIVED):
+        if key.endswith(ARRIVED) or now() - item.modified < AT_IT:
             continue
         arrived = objects.get(key + ARRIVED)
         if arrived is None and (content := store.read(key)):
             kept = json.loads(content)
             with transaction() as connection:
                 for one in kept["to"]:
-                    queue_message(connection, kept["message"], Recipient(**one))
+                    delivery = uuid5(NAMES, f"{key} {one}")  # the same where this is done again
+                    queue_message(connection, kept["message"], Recipient(**one), delivery)
             found += 1
         for done in filter(None, (arrived, item)):
             store.delete(done.key, done.etag)

@@ -103,5 +103,5 @@ def subject(those: Sequence[Any]) -> str:
     if len(those) == 1:
         return f"{kind.title}: {names[0]}"
     if len(names) == 1:
-        return f"{kind.title}: {names[0]} ({len(those)} times)"
-    return f"{kind.title}: {names[0]} and {len(names) - 1} more"
+        return f"{kind.title}: {names[0]} ({len(those):,} times)"
+    return f"{kind.title}: {names[0]} and {len(names) - 1:,} more"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, Row
 
@@ -145,7 +146,7 @@ def _postpone(row: Row[Any], error: Undelivered) -> None:
 def _fall_back(connection: Connection, row: Row[Any]) -> None:
     to = [outbox.Recipient(*recipient_of(row.fallback))]
     if row.episode is None:
-        outbox.queue_message(connection, row.message, to[0])
+        outbox.queue_message(connection, row.message, to[0], uuid4())
     else:
         outbox.queue(connection, row.episode, row.event, to, row.nth)
 
