@@ -100,6 +100,8 @@ class Settings(Limits):
     bells: bool = True
     slack_conn: str = "slack_default"
     slack_channel: str = "#data-alerts"
+    mail_conn: str = "smtp_default"
+    telegram_conn: str = "telegram_default"
     actor: str = ""
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
