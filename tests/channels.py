@@ -8,6 +8,7 @@ import pytest
 
 from common.notify import outbox
 from common.notify.channel import Undelivered
+from common.notify.look import heading
 from common.notify.message import Message
 
 
@@ -25,7 +26,7 @@ class Kept:
 
     @property
     def titles(self) -> list[str]:
-        return [message.title for _, message, _ in self.kept]
+        return [heading(message) for _, message, _ in self.kept]
 
 
 def dead(message: Message, to: str) -> None:

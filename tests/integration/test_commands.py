@@ -78,8 +78,8 @@ def test_one_failure_gives_one_message_whoever_reports_it(world: World) -> None:
         task_failure_alert({"dag_run": run, "reason": "task_failure"})
     (message,) = received(world, run.dag_id)
     text = json.dumps(message)
-    for part in ("load", "run-1", "*Try*\\\\n2", "ValueError: boom", "http://log|Open the log"):
-        assert part.replace("\\\\", "\\") in text
+    for part in ("load", "run-1", "*Try*", "ValueError: boom", "http://log|Open the log"):
+        assert part in text
 
 
 def test_a_killed_task_is_reported_by_its_dag(world: World) -> None:

@@ -337,7 +337,7 @@ def test_routes_that_cannot_be_read_lose_no_message(channels: dict[str, Kept]) -
 @pytest.fixture
 def away(channels: dict[str, Kept], monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Let the ledger be away; undo brings it back."""
-    monkeypatch.setattr("common.notify.say.CHANNELS", channels)
+    monkeypatch.setattr("common.notify.channels.CHANNELS", channels)
     monkeypatch.setattr("common.notify.direct.PATIENCE", 0.1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WATERSHED_LEDGER_URL", "postgresql://u:p@127.0.0.1:1/x")

@@ -39,7 +39,7 @@ def _message(those: Sequence[Any], everyone: Sequence[Any], state: State, rules:
     first, over = those[0], state is State.RESOLVED
     known = about(first, rules)
     return Message(
-        title=subject(those) if state is State.OPENED else f"{state.capitalize()}: {subject(those)}",
+        title=subject(those),
         state=state,
         severity=Severity.INFO
         if over

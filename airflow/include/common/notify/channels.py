@@ -1,17 +1,24 @@
-"""The channels by their words."""
+"""The channels, by the words that routes and DAGs use."""
 
-from common.core.settings import channel_settings
-from common.notify.channel import Channel, Undelivered
-from common.notify.message import Message
-from common.notify.slack import post
+from common.core.errors import ConfigError
+from common.notify.channel import Channel
+from common.notify.mail import Mail
+from common.notify.pagerduty import PagerDuty
+from common.notify.slack import Slack
+from common.notify.teams import Teams
+from common.notify.telegram import Telegram
+
+CHANNELS: dict[str, Channel] = {
+    "slack": Slack(),
+    "mail": Mail(),
+    "teams": Teams(),
+    "telegram": Telegram(),
+    "pagerduty": PagerDuty(),
+}
 
 
-class _Slack:
-    def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:
-        try:
-            post(message, channel_settings().slack_conn, to)
-        except Exception as error:
-            raise Undelivered(f"{type(error).__name__}: {error}") from error
-
-
-CHANNELS: dict[str, Channel] = {"slack": _Slack()}
+def channel_named(word: str) -> Channel:
+    """Return a channel; raises ConfigError naming the known ones."""
+    if word not in CHANNELS:
+        raise ConfigError(f"No channel named '{word}'. Known: {', '.join(CHANNELS)}.")
+    return CHANNELS[word]

@@ -1,7 +1,7 @@
 """What is to be said, before any channel renders it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """A title, facts in their order, the error's text, what to do, and where to read more.
+    """A title, facts in their order, the error's text, what to do, where to read more, and prose for what is no error.
 
     `key` is equal for all messages of one incident, `delivery` for each time that one message is sent.
     """
@@ -52,6 +52,7 @@ class Message:
     link: str = ""
     key: str = ""
     delivery: str = ""
+    text: str = ""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Message":
@@ -68,27 +69,55 @@ class Message:
     @property
     def plain(self) -> str:
         """Return the message as one line, for notifications and clients without blocks."""
-        first = self.error.strip().partition("\n")[0]
+        first = (self.error.strip() or self.text.strip()).partition("\n")[0]
         return f"{self.title}: {first}" if first else self.title
 
     @property
     def bounded(self) -> "Message":
         """Return the message as every channel can bear it: texts cut in their middle, no password of an address."""
+        return self.changed(_sound).within(LONGEST_TEXT)
+
+    def changed(self, change: Callable[[str], str]) -> "Message":
+        """Return the message with each of its texts changed."""
         return replace(
             self,
-            title=_cut(" ".join(self.title.split()), LONGEST_TITLE),
-            facts=tuple((_cut(name, LONGEST_TITLE), _cut(value, LONGEST_FACT)) for name, value in self.facts)[
-                :MOST_FACTS
-            ],
-            error=_cut(self.error, LONGEST_TEXT),
-            advice=_cut(self.advice, LONGEST_FACT),
+            title=change(self.title),
+            facts=tuple((change(name), change(value)) for name, value in self.facts),
+            error=change(self.error),
+            advice=change(self.advice),
+            link=change(self.link),
+            text=change(self.text),
+        )
+
+    def within(self, most: int) -> "Message":
+        """Return the message with no text longer than `most` characters, and none longer than its kind may be."""
+        title, fact, text = (min(most, longest) for longest in (LONGEST_TITLE, LONGEST_FACT, LONGEST_TEXT))
+        facts = tuple((_one_line(name, title), cut(value, fact)) for name, value in self.facts)
+        if len(facts) > MOST_FACTS:
+            left_out = len(facts) - MOST_FACTS + 1
+            facts = (*facts[: MOST_FACTS - 1], ("Left out", f"{left_out} more facts"))
+        return replace(
+            self,
+            title=_one_line(self.title, title),
+            facts=facts,
+            error=cut(self.error, text),
+            advice=cut(self.advice, fact),
+            text=cut(self.text, text),
         )
 
 
-def _cut(text: str, most: int) -> str:
-    """Return a text without logins and unprintable characters, whose middle is left out where it is too long."""
-    sound = LOGIN.sub(r"\1:***@", "".join(c for c in text if c in "\n\t" or category(c) not in UNSEEN))
-    if len(sound) <= most:
-        return sound
+def cut(text: str, most: int) -> str:
+    """Return a text whose middle is left out where it is too long."""
+    if len(text) <= most:
+        return text
     half = (most - len(CUT)) // 2
-    return f"{sound[:half]}{CUT}{sound[-half:]}"
+    return f"{text[:half]}{CUT}{text[len(text) - half :]}"
+
+
+def _one_line(text: str, most: int) -> str:
+    return cut(" ".join(text.split()), most)
+
+
+def _sound(text: str) -> str:
+    """Return a text without logins and unprintable characters."""
+    return LOGIN.sub(r"\1:***@", "".join(c for c in text if c in "\n\t" or category(c) not in UNSEEN))

@@ -1,35 +1,83 @@
-"""Slack, by a bot token (`chat:write`) in an Airflow Connection."""
+"""Slack, by a bot token (`chat:write`) in an Airflow Connection; `to` is a channel, as #name or id."""
 
+from collections.abc import Callable
+from functools import partial
+from math import ceil
 from typing import Any
 
+from common.core.settings import channel_settings
+from common.notify.attempt import attempt
+from common.notify.channel import Undelivered
+from common.notify.forms import SLACK
 from common.notify.message import Message
+from common.notify.post import seconds
+from common.notify.render import rendered
 
-TEXT_LIMIT = 2900  # Slack refuses a text block of more than 3,000 characters
-
-
-def blocks(message: Message) -> list[dict[str, Any]]:
-    """Render a message as Block Kit."""
-    found: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": message.title[:150]}},
-    ]
-    if message.facts:
-        fields = [{"type": "mrkdwn", "text": f"*{name}*\n{_escaped(value)}"} for name, value in message.facts]
-        found.append({"type": "section", "fields": fields[:10]})
-    if message.error:
-        text = _escaped(message.error)[:TEXT_LIMIT]
-        found.append({"type": "section", "text": {"type": "mrkdwn", "text": f"```{text}```"}})
-    if message.link:
-        found.append({"type": "section", "text": {"type": "mrkdwn", "text": f"<{message.link}|Open the log>"}})
-    return found
+EVENT = "watershed_alert"
+LOOKED_AT = 200  # newest messages of a channel, of which one may be the delivery that is looked for
+FOR_NOW = ("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
+Call = Callable[..., Any]
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")
+class Slack:
+    """Posts to channels that the bot is in."""
+
+    def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:
+        """Post a message once; raises Undelivered.
+
+        A delivery that may have arrived is looked for in the channel's history where the token may read it
+        (`channels:history`, and `channels:read` where `to` is a name).
+        """
+        attempt(partial(_send, message, to, again=again, patience=patience), patience)
 
 
-def post(message: Message, conn_id: str, channel: str) -> None:
-    """Post a message; raises what the provider raises."""
+def _send(message: Message, to: str, *, again: bool, patience: float) -> None:
     from airflow.providers.slack.hooks.slack import SlackHook
+    from slack_sdk.errors import SlackApiError
 
-    hook = SlackHook(slack_conn_id=conn_id, timeout=10)
-    hook.call("chat.postMessage", json={"channel": channel, "text": message.plain, "blocks": blocks(message)})
+    call = SlackHook(slack_conn_id=channel_settings().slack_conn, timeout=ceil(patience), retry_handlers=[]).call
+    if again and message.delivery and _has_arrived(call, message.delivery, to):
+        return
+    metadata = {"event_type": EVENT, "event_payload": {"delivery": message.delivery}}
+    body = {"unfurl_links": False, "unfurl_media": False, **rendered(SLACK, message), "channel": to}
+    try:
+        call("chat.postMessage", json={**body, "metadata": metadata})
+    except SlackApiError as refusal:
+        raise _undelivered(refusal.response) from None
+
+
+def _undelivered(response: Any) -> Undelivered:
+    """Say why Slack did not take a message, from its answer."""
+    word = str(response.get("error") or response.status_code)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    transient = word in FOR_NOW or response.status_code != 200
+    return Undelivered(f"Slack says {word}", retry_after=seconds(headers.get("retry-after")), lasting=not transient)
+
+
+def _has_arrived(call: Call, delivery: str, to: str) -> bool:
+    """Return whether a delivery is among a channel's newest messages; no, where the token may not look."""
+    from slack_sdk.errors import SlackApiError
+
+    try:
+        asked = {"channel": _channel_id(call, to), "limit": LOOKED_AT, "include_all_metadata": True}
+        newest = call("conversations.history", params=asked)["messages"]
+    except (SlackApiError, LookupError):
+        return False
+    payloads = [(message.get("metadata") or {}).get("event_payload") or {} for message in newest]
+    return any(payload.get("delivery") == delivery for payload in payloads)
+
+
+def _channel_id(call: Call, to: str) -> str:
+    """Return the id of a channel, which history wants; raises LookupError where the bot sees none of the name."""
+    if not to.startswith("#"):
+        return to
+    cursor = ""
+    while True:
+        asked = {"limit": 1000, "exclude_archived": True, "cursor": cursor}
+        page = call("conversations.list", params={**asked, "types": "public_channel,private_channel"})
+        for channel in page["channels"]:
+            if f"#{channel['name']}" == to:
+                return str(channel["id"])
+        cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+        if not cursor:
+            raise LookupError(to)
