@@ -373,5 +373,3 @@ def test_an_alert_of_an_outage_that_reaches_nobody_is_told_by_the_ledger_later(
     assert [adopt_alerts(), adopt_alerts()] == [1, 0]
     assert tell() == 1
     assert channels["slack"].titles == ["Failed: a_dag.load"]
-
-

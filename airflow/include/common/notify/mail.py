@@ -40,7 +40,9 @@ def _send(message: Message, to: str, patience: float) -> None:
         with _hook(patience) as hook:
             sender = hook.from_email or (hook.smtp_user if "@" in hook.smtp_user else "")
             if not sender:
-                raise Undelivered(f"'{channel_settings().mail_conn}' names no sender: from_email in its extra", lasting=True)
+                raise Undelivered(
+                    f"'{channel_settings().mail_conn}' names no sender: from_email in its extra", lasting=True
+                )
             refused = hook._smtp_client.send_message(_mail(message, sender, recipients), sender, recipients)
     except SMTPException as refusal:
         raise _undelivered(refusal) from None
