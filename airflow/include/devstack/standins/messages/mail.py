@@ -1,6 +1,7 @@
 """A mail server that keeps what it is sent; it asks for a login, and has no TLS: it serves this machine only."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from html import escape
 from typing import Any, cast
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -31,14 +33,15 @@ class MailHandler:
 
     def __init__(self, account: Account, faults: Faults) -> None:
         self._account, self._faults = account, faults
+        self._refused: WeakSet[Session] = WeakSet()
 
-    def authenticate(self, *call: Any) -> AuthResult:
+    def authenticate(self, _server: SMTP, session: Session, _envelope: Envelope, _how: str, login: Any) -> AuthResult:
         """Return whether a login is right."""
-        login = call[-1]
-        refused = self._faults.take(SERVICE.name, lambda fault: fault.fault is Kind.REFUSED and not fault.after)
+        if self._faults.take(SERVICE.name, lambda fault: fault.fault is Kind.REFUSED and not fault.after):
+            self._refused.add(session)  # clients try one mechanism after the other
         right = isinstance(login, LoginPassword) and login.login.decode(errors="replace") == MAIL_LOGIN
         known = right and self._account.admits(login.password.decode(errors="replace"))
-        return AuthResult(success=known and not refused, handled=False)
+        return AuthResult(success=known and session not in self._refused, handled=False)
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -79,7 +82,7 @@ def record(envelope: Envelope) -> dict[str, Any]:
 
 def _body(mail: EmailMessage, kind: str) -> str:
     part = mail.get_body((kind,))
-    return str(part.get_content()) if part else ""
+    return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
 async def _fail(fault: Fault, server: SMTP) -> str | None:
@@ -96,6 +99,7 @@ async def _fail(fault: Fault, server: SMTP) -> str | None:
 @asynccontextmanager
 async def listening(account: Account, faults: Faults, host: str, port: int) -> AsyncIterator[None]:
     """Serve mail for the length of a block."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns of what it does itself, at each login
     handler, loop = MailHandler(account, faults), asyncio.get_running_loop()
 
     def session() -> SMTP:

@@ -11,6 +11,11 @@ from common.core.clock import now
 Record = Mapping[str, Any]
 
 
+def parsed(body: bytes | str) -> Any:
+    """Read JSON that may hold halves of characters, which no answer could: question marks take their place."""
+    return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))
+
+
 class Mailbox:
     """Messages of one service, in a folder; they outlive the process."""
 
@@ -24,7 +29,7 @@ class Mailbox:
     def keep(self, message: Record) -> None:
         """Append a message, with its service and the time that it was received at."""
         record = {"service": self.service, "received": now().isoformat(timespec="microseconds"), **message}
-        line = json.dumps(record, ensure_ascii=False).encode(errors="replace")  # halves of characters have no UTF-8
+        line = json.dumps(record, ensure_ascii=False).encode(errors="replace")
         with self._lock, self._messages.open("ab") as file:
             file.write(line + b"\n")
 

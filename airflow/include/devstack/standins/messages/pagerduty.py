@@ -1,6 +1,5 @@
 """PagerDuty's Events API v2: events of one key are one incident, until it is resolved."""
 
-import json
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from devstack.standins.messages.faults import Fault, Kind
 from devstack.standins.messages.incidents import articles, incidents
+from devstack.standins.messages.mailbox import parsed
 from devstack.standins.messages.service import Account, Service
 
 LARGEST = 512 * 1024  # bytes of an event
@@ -74,7 +74,7 @@ def _answer(account: Account, body: bytes) -> Response:
     if len(body) > LARGEST:
         return PlainTextResponse("Request Entity Too Large", 413)
     try:
-        event = json.loads(body)
+        event = parsed(body)
     except ValueError:
         return _invalid(["Event object is not a JSON object"])
     if errors := complaints(event):

@@ -1,6 +1,5 @@
 """A Slack that keeps what it is sent: the Web API methods that the Slack provider and slack_sdk call."""
 
-import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from common.core.clock import now
 from devstack.standins.messages.blocks import complaints
 from devstack.standins.messages.faults import Fault, Kind
+from devstack.standins.messages.mailbox import parsed
 from devstack.standins.messages.service import Account, Service
 from devstack.standins.messages.slack_page import articles
 
@@ -159,7 +159,7 @@ def _file(account: Account, name: str) -> Path:
 
 def _parsed(value: Any) -> Any:
     """Read what forms carry as JSON text and JSON bodies carry as it is."""
-    return json.loads(value) if isinstance(value, str) and value else value
+    return parsed(value) if isinstance(value, str) and value else value
 
 
 async def _arguments(request: Request) -> dict[str, Any]:
@@ -167,7 +167,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
     if "json" not in request.headers.get("content-type", ""):
         return {**arguments, **await request.form()}
     try:
-        return {**arguments, **json.loads(await request.body() or "{}")}  # slack_sdk sends no body for none
+        return {**arguments, **parsed(await request.body() or "{}")}  # slack_sdk sends no body for none
     except (ValueError, TypeError) as error:
         raise Refused("invalid_json") from error
 

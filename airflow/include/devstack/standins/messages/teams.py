@@ -1,6 +1,5 @@
 """MS Teams as a Workflows address: who knows its signature posts Adaptive Cards."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from devstack.standins.messages.cards import articles
 from devstack.standins.messages.faults import Fault, Kind
+from devstack.standins.messages.mailbox import parsed
 from devstack.standins.messages.service import Account, Service
 
 LARGEST = 28 * 1024  # bytes of a message, learn.microsoft.com/microsoftteams/limits-specifications-teams
@@ -37,7 +37,7 @@ def _refused(_fault: Fault | None = None) -> Response:
 def _cards(body: bytes) -> list[dict[str, Any]]:
     """Return the cards of a message; none where it is no message of Adaptive Cards alone."""
     try:
-        message = json.loads(body)
+        message = parsed(body)
         attachments = message["attachments"] if message["type"] == "message" else []
         cards = [attachment["content"] for attachment in attachments if attachment["contentType"] == CARD]
     except (ValueError, KeyError, TypeError):

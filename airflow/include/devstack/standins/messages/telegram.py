@@ -1,6 +1,5 @@
 """Telegram's Bot API, as far as a bot that sends messages needs it."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from common.core.clock import now
 from devstack.standins.messages.faults import Fault, Kind
-from devstack.standins.messages.mailbox import Record
+from devstack.standins.messages.mailbox import Record, parsed
 from devstack.standins.messages.pages import article
 from devstack.standins.messages.service import Account, Service
 from devstack.standins.messages.telegram_html import Parsed, Unparseable, parse
@@ -42,14 +41,14 @@ def send_message(account: Account, arguments: Arguments) -> dict[str, Any]:
         raise Refused(400, "Bad Request: chat_id is empty")
     if not _is_chat(chat):
         raise Refused(400, "Bad Request: chat not found")
-    parsed = _parsed(str(arguments.get("text") or ""), str(arguments.get("parse_mode") or ""))
-    if not parsed.text.strip():
+    words = _parsed(str(arguments.get("text") or ""), str(arguments.get("parse_mode") or ""))
+    if not words.text.strip():
         raise Refused(400, "Bad Request: message text is empty")
-    if len(parsed.text) > LONGEST:
+    if len(words.text) > LONGEST:
         raise Refused(400, "Bad Request: message is too long")
     number, time = len(account.box.messages()) + 1, now()
-    message = {"message_id": number, "text": parsed.text}
-    account.box.keep({"received": time.isoformat(), "chat_id": chat, **message, "html": parsed.html})
+    message = {"message_id": number, "text": words.text}
+    account.box.keep({"received": time.isoformat(), "chat_id": chat, **message, "html": words.html})
     return {**message, "from": get_me(account), "chat": _chat(chat), "date": int(time.timestamp())}
 
 
@@ -88,7 +87,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
     if "json" not in request.headers.get("content-type", ""):
         return {**query, **await request.form()}
     try:
-        return {**query, **json.loads(await request.body())}
+        return {**query, **parsed(await request.body())}
     except (ValueError, TypeError) as error:
         raise Refused(400, "Bad Request: can't parse JSON object") from error
 
