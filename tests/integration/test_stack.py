@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-SMALL = ("postgres", "s3", "slack")
+SMALL = ("postgres", "s3", "standins")
 DEV = [sys.executable, "-c", "from devstack.cli import app; app()"]
 
 
@@ -230,7 +230,7 @@ def test_an_owned_stack_ends_with_its_owner(tmp_path: Path, domains: Path) -> No
             sys.executable,
             "-c",
             "import sys, time\nfrom pathlib import Path\nfrom devstack.stack import running\n"
-            "with running(Path(sys.argv[1]), ['slack']): print('up', flush=True); time.sleep(60)",
+            "with running(Path(sys.argv[1]), ['standins']): print('up', flush=True); time.sleep(60)",
             str(folder.path),
         ],
         env={**os.environ, "PYTHONPATH": str(INCLUDE)},
@@ -266,7 +266,7 @@ def test_two_stacks_that_start_at_once_share_nothing(tmp_path: Path, domains: Pa
 
 def test_a_warehouse_and_a_slack_that_do_not_answer_let_the_stack_come_up(tmp_path: Path) -> None:
     dead = {"AIRFLOW_CONN_WAREHOUSE": "postgres://u:p@127.0.0.1:1/x", "AIRFLOW_CONN_SLACK_DEFAULT": "slack://:t@"}
-    stack = Stack(tmp_path / "stack", ["apply", "slack"], dead)
+    stack = Stack(tmp_path / "stack", ["apply", "standins"], dead)
     try:
         assert stack.start()
         assert look(stack.folder).healthy
@@ -298,12 +298,12 @@ def test_the_command_line_starts_shows_and_stops(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "is down" in refused.stderr
-    Stack(state, ["slack"]).start()
+    Stack(state, ["standins"]).start()
     assert dev("status").returncode == 0
     assert json.loads(dev("status", "--json").stdout)["healthy"]
     assert "already running" in dev("up").stdout
     assert "export AWS_ENDPOINT_URL=" in dev("env").stdout
-    assert dev("logs", "slack").returncode == 0
+    assert dev("logs", "standins").returncode == 0
     assert "Known: guardian" in dev("logs", "nothing").stderr
     assert "is down" in dev("down").stdout
     assert "was not running" in dev("down").stdout

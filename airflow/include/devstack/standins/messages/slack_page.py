@@ -1,0 +1,89 @@
+"""What Slack's messages look like."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from devstack.standins.messages.mailbox import Record
+from devstack.standins.messages.pages import article, link, marked, text
+
+# Slack's mrkdwn, applied to escaped text in this order.
+MARKS = (
+    (re.compile(r"```(.+?)```", re.S), r"<pre>\1</pre>"),
+    (re.compile(r"`([^`\n]+)`"), r"<code>\1</code>"),
+    (re.compile(r"&lt;(https?://[^|&\s]+(?:&amp;[^|&\s]+)*)\|(.+?)&gt;"), r'<a href="\1">\2</a>'),
+    (re.compile(r"&lt;(https?://[^|\s]+?)&gt;"), r'<a href="\1">\1</a>'),
+    (re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)"), r"<b>\1</b>"),
+)
+
+Block = Mapping[str, Any]
+
+
+def articles(messages: Sequence[Record]) -> list[str]:
+    """Write messages as their blocks look, or their text where they have none."""
+    return [article(message, message["channel"], _body(message)) for message in messages]
+
+
+def mrkdwn(source: str) -> str:
+    """Turn Slack's markup into HTML."""
+    # Slack wants these three escaped and nothing else, so they stand for themselves here.
+    plain = source.replace("&lt;", "\0lt;").replace("&gt;", "\0gt;").replace("&amp;", "\0amp;")
+    return marked(plain, MARKS).replace("\0", "&")
+
+
+def _body(message: Record) -> str:
+    blocks = [*(message.get("blocks") or []), *_attached(message)]
+    body = "".join(_block(block) for block in blocks) or f"<p>{mrkdwn(str(message.get('text', '')))}</p>"
+    return body + "".join(f"<p>File: {text(file.get('title'))}</p>" for file in message.get("files") or [])
+
+
+def _attached(message: Record) -> list[Block]:
+    return [block for attachment in message.get("attachments") or [] for block in attachment.get("blocks") or []]
+
+
+def _block(block: Block) -> str:
+    return WRITERS.get(str(block.get("type")), _unknown)(block)
+
+
+def _text(element: Any) -> str:
+    if not isinstance(element, Mapping):
+        return ""
+    words = str(element.get("text", ""))
+    return text(words) if element.get("type") == "plain_text" else mrkdwn(words)
+
+
+def _header(block: Block) -> str:
+    return f"<h3>{_text(block.get('text'))}</h3>"
+
+
+def _section(block: Block) -> str:
+    fields = "".join(f"<div>{_text(field)}</div>" for field in block.get("fields") or [])
+    words = f"<p>{_text(block['text'])}</p>" if block.get("text") else ""
+    return words + (f'<div class="fields">{fields}</div>' if fields else "")
+
+
+def _context(block: Block) -> str:
+    return f"<small>{' '.join(_text(element) for element in block.get('elements') or [])}</small>"
+
+
+def _actions(block: Block) -> str:
+    return " ".join(
+        link(element.get("url", ""), _text(element.get("text")), "button") for element in block.get("elements") or []
+    )
+
+
+def _divider(_block: Block) -> str:
+    return "<hr>"
+
+
+def _unknown(block: Block) -> str:
+    return f"<pre>{text(dict(block))}</pre>"
+
+
+WRITERS: dict[str, Callable[[Block], str]] = {
+    "header": _header,
+    "section": _section,
+    "context": _context,
+    "actions": _actions,
+    "divider": _divider,
+}
