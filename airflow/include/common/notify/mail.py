@@ -36,8 +36,9 @@ def _send(message: Message, to: str, patience: float) -> None:
     recipients = [address for _, address in getaddresses([to.replace(";", ",")]) if "@" in address]
     if not recipients:
         raise Undelivered(f"'{to}' is no mail address", lasting=True)
+    hook = _hook(patience)
     try:
-        with _hook(patience) as hook:
+        with hook:
             sender = hook.from_email or (hook.smtp_user if "@" in hook.smtp_user else "")
             if not sender:
                 raise Undelivered(
@@ -46,6 +47,9 @@ def _send(message: Message, to: str, patience: float) -> None:
             refused = hook._smtp_client.send_message(_mail(message, sender, recipients), sender, recipients)
     except SMTPException as refusal:
         raise _undelivered(refusal) from None
+    finally:
+        if hook._smtp_client:  # the provider's own end comes only after a login
+            hook._smtp_client.close()
     if refused:  # the others have it
         log.warning("mail refused for some", codes=[code for code, _ in refused.values()], delivery=message.delivery)
 
