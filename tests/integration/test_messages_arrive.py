@@ -157,9 +157,7 @@ def test_no_secret_is_in_what_the_ledger_keeps_or_what_is_logged(
 def test_templates_of_a_user_and_their_faults(world: World, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder: Path = world.folder / FOLDER
     monkeypatch.setattr("common.notify.render.domains_dir", lambda: world.folder)
-    (folder / "telegram.html.j2").write_text(
-        "<b>Ours</b>: {{ heading }} {{ delivery }}", encoding="utf-8"
-    )
+    (folder / "telegram.html.j2").write_text("<b>Ours</b>: {{ heading }} {{ delivery }}", encoding="utf-8")
     (folder / "mail.txt.j2").write_text("{% if %}", encoding="utf-8")
     name = opened(world)
     assert tell(60) == 5

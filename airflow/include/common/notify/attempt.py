@@ -8,28 +8,38 @@ from typing import Any
 from common.notify.channel import Undelivered
 from common.notify.redaction import redacted
 
+Send = Callable[[], Any]
 
-def attempt(send: Callable[[], Any], patience: float) -> None:
-    """Run one try for at most `patience` seconds; raises Undelivered and nothing else.
 
-    It runs in a thread of its own, because names are looked up, and servers answer byte by byte, for as long as they
-    like: no time-out of a library bounds that. A thread that is late is left to itself.
+def attempt(prepare: Callable[[], Send], patience: float) -> None:
+    """Prepare a try, then run it for at most `patience` seconds; raises Undelivered and nothing else.
+
+    Preparing does not count: it loads libraries and asks Airflow for a Connection, of which no channel is guilty.
+    """
+    prepared: list[Send] = []
+    failure = _failure(lambda: prepared.append(prepare())) or _failure_within(prepared[0], patience)
+    if failure:
+        raise failure
+
+
+def _failure_within(send: Send, patience: float) -> Undelivered | None:
+    """Return why a try failed, if it did, or that it took too long.
+
+    It runs in a thread of its own: looking up names, and servers that answer byte by byte, take as long as they like,
+    which no time-out of a library bounds. A thread that is late is left to itself.
     """
     outcome: list[Undelivered | None] = []
     context = copy_context()
     thread = threading.Thread(target=lambda: outcome.append(_failure(lambda: context.run(send))), daemon=True)
     thread.start()
     thread.join(max(patience, 0.0))
-    if not outcome:
-        raise Undelivered(f"no answer within {patience:g} seconds; it may have arrived")
-    if failure := outcome[0]:
-        raise failure
+    return outcome[0] if outcome else Undelivered(f"no answer within {patience:g} seconds; it may have arrived")
 
 
-def _failure(send: Callable[[], Any]) -> Undelivered | None:
-    """Return why a try failed; what it was raised from is left behind, since errors of clients quote addresses."""
+def _failure(step: Send) -> Undelivered | None:
+    """Return why a step failed, if it did, without what it was raised from: errors of clients quote addresses."""
     try:
-        send()
+        step()
     except Undelivered as failure:
         return failure.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - a channel fails in one way only
@@ -38,5 +48,5 @@ def _failure(send: Callable[[], Any]) -> Undelivered | None:
 
 
 def _is_configuration(error: Exception) -> bool:
-    """Return whether an error says that a Connection is missing or lacks something."""
+    """Return whether an error says that a Connection or setting is missing or lacks something."""
     return type(error).__name__ in ("AirflowNotFoundException", "ConfigError")

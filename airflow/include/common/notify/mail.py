@@ -1,6 +1,6 @@
 """E-mail, by the SMTP provider and an Airflow Connection; `to` is addresses, divided by commas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
@@ -13,6 +13,7 @@ from common.core.ids import short_hash
 from common.core.settings import channel_settings
 from common.notify.attempt import attempt
 from common.notify.channel import Undelivered
+from common.notify.connection import connection
 from common.notify.forms import MAIL_HTML, MAIL_TEXT
 from common.notify.look import heading, look
 from common.notify.message import Message, State
@@ -29,29 +30,32 @@ class Mail:
 
     def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:  # noqa: ARG002 - of the protocol
         """Send a mail once; raises Undelivered. A repeat has the same Message-ID, by which mail servers may know it."""
-        attempt(partial(_send, message, to, patience), patience)
+        attempt(partial(_prepare, message, to, patience), patience)
 
 
-def _send(message: Message, to: str, patience: float) -> None:
+def _prepare(message: Message, to: str, patience: float) -> Callable[[], None]:
     recipients = [address for _, address in getaddresses([to.replace(";", ",")]) if "@" in address]
     if not recipients:
         raise Undelivered(f"'{to}' is no mail address", lasting=True)
-    hook = _hook(patience)
+    return partial(_send, _hook(patience), _mail(message, recipients), recipients)
+
+
+def _send(hook: Any, mail: EmailMessage, recipients: Sequence[str]) -> None:
     try:
-        with hook:
-            sender = hook.from_email or (hook.smtp_user if "@" in hook.smtp_user else "")
-            if not sender:
-                raise Undelivered(
-                    f"'{channel_settings().mail_conn}' names no sender: from_email in its extra", lasting=True
-                )
-            refused = hook._smtp_client.send_message(_mail(message, sender, recipients), sender, recipients)
+        hook.get_conn()
+        mail["From"] = sender = hook.from_email or hook.smtp_user
+        if "@" not in sender:
+            raise Undelivered(
+                f"'{channel_settings().mail_conn}' names no sender: from_email in its extra", lasting=True
+            )
+        refused = hook._smtp_client.send_message(mail, sender, recipients)
     except SMTPException as refusal:
         raise _undelivered(refusal) from None
     finally:
-        if hook._smtp_client:  # the provider's own end comes only after a login
+        if hook._smtp_client:
             hook._smtp_client.close()
     if refused:  # the others have it
-        log.warning("mail refused for some", codes=[code for code, _ in refused.values()], delivery=message.delivery)
+        log.warning("mail refused for some", codes=[code for code, _ in refused.values()], mail=mail["Message-ID"])
 
 
 def _hook(patience: float) -> Any:
@@ -62,13 +66,14 @@ def _hook(patience: float) -> Any:
         smtp_retry_limit = property(lambda _: 0)
         timeout = property(lambda _: patience)
 
+    connection(channel_settings().mail_conn)  # the hook does not tell a missing one from others that fail
     return OneTry(smtp_conn_id=channel_settings().mail_conn)
 
 
-def _mail(message: Message, sender: str, recipients: Sequence[str]) -> EmailMessage:
+def _mail(message: Message, recipients: Sequence[str]) -> EmailMessage:
     bounded, mail = message.bounded, EmailMessage(SMTP)
     mail["Subject"] = f"{look(message).sign} {heading(bounded)}"
-    mail["From"], mail["To"] = sender, ", ".join(recipients)
+    mail["To"] = ", ".join(recipients)
     mail["Date"] = format_datetime(now())
     mail["Auto-Submitted"] = "auto-generated"  # no absence replies
     if message.delivery:

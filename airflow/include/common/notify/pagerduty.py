@@ -1,5 +1,6 @@
 """PagerDuty, by its Events API v2; `to` is the id of the Airflow Connection whose password is a routing key."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,18 +22,17 @@ class PagerDuty:
 
     def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:  # noqa: ARG002 - of the protocol
         """Send an event once; raises Undelivered. A repeat changes nothing: PagerDuty knows it by its key."""
-        attempt(partial(_send, message, to, patience), patience)
+        attempt(partial(_prepare, message, to, patience), patience)
 
 
-def _send(message: Message, to: str, patience: float) -> None:
+def _prepare(message: Message, to: str, patience: float) -> Callable[[], None]:
     found = door(to, SERVER, "the routing key of a service")
     event = {**rendered(PAGERDUTY, message), "routing_key": found.secret}
     if message.state is State.REPORT:
-        post(f"{found.address}/v2/change/enqueue", _change(event), patience=patience)
-        return
+        return partial(post, f"{found.address}/v2/change/enqueue", _change(event), patience=patience)
     action = "resolve" if message.state is State.RESOLVED else "trigger"
     event |= {"event_action": action, "dedup_key": _dedup_key(message)}
-    post(f"{found.address}/v2/enqueue", event, patience=patience)
+    return partial(post, f"{found.address}/v2/enqueue", event, patience=patience)
 
 
 def _change(event: dict[str, Any]) -> dict[str, Any]:

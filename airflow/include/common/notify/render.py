@@ -4,7 +4,7 @@ import json
 import re
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ def _faults_of(form: Form, path: Path) -> list[str]:
 
 
 def _sound(message: Message) -> Message:
-    """Return a message without secrets, and without texts that are too long or empty."""
-    bounded = message.changed(redacted).bounded
-    facts = [(name or NOTHING, value if value.strip() else NOTHING) for name, value in bounded.facts]
-    return Message.from_json({**bounded.json, "title": bounded.title or NOTHING, "facts": facts})
+    """Return a message without secrets, and with no text that is too long or blank."""
+    bounded = message.changed(redacted).bounded.changed(lambda text: text if text.strip() else "")
+    facts = tuple((name or NOTHING, value or NOTHING) for name, value in bounded.facts)
+    return replace(bounded, title=bounded.title or NOTHING, facts=facts, link=bounded.link.strip())
 
 
 def _fitted(form: Form, folder: Path, message: Message) -> Any:

@@ -28,20 +28,26 @@ class Slack:
         A delivery that may have arrived is looked for in the channel's history where the token may read it
         (`channels:history`, and `channels:read` where `to` is a name).
         """
-        attempt(partial(_send, message, to, again=again, patience=patience), patience)
+        attempt(partial(_prepare, message, to, again=again, patience=patience), patience)
 
 
-def _send(message: Message, to: str, *, again: bool, patience: float) -> None:
+def _prepare(message: Message, to: str, *, again: bool, patience: float) -> Callable[[], None]:
     from airflow.providers.slack.hooks.slack import SlackHook
+
+    hook = SlackHook(slack_conn_id=channel_settings().slack_conn, timeout=ceil(patience), retry_handlers=[])
+    metadata = {"event_type": EVENT, "event_payload": {"delivery": message.delivery}}
+    body = {"unfurl_links": False, "unfurl_media": False, **rendered(SLACK, message)}
+    looked_for = message.delivery if again else ""
+    return partial(_send, hook.client.api_call, {**body, "channel": to, "metadata": metadata}, looked_for)
+
+
+def _send(call: Call, body: dict[str, Any], looked_for: str) -> None:
     from slack_sdk.errors import SlackApiError
 
-    call = SlackHook(slack_conn_id=channel_settings().slack_conn, timeout=ceil(patience), retry_handlers=[]).call
-    if again and message.delivery and _has_arrived(call, message.delivery, to):
+    if looked_for and _has_arrived(call, looked_for, body["channel"]):
         return
-    metadata = {"event_type": EVENT, "event_payload": {"delivery": message.delivery}}
-    body = {"unfurl_links": False, "unfurl_media": False, **rendered(SLACK, message), "channel": to}
     try:
-        call("chat.postMessage", json={**body, "metadata": metadata})
+        call("chat.postMessage", json=body)
     except SlackApiError as refusal:
         raise _undelivered(refusal.response) from None
 

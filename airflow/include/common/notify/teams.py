@@ -3,6 +3,7 @@
 The address is the secret: whoever has it can post. Teams tells nobody what was posted, so a repeat shows twice.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from common.notify.attempt import attempt
@@ -18,9 +19,9 @@ class Teams:
 
     def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:  # noqa: ARG002 - of the protocol
         """Post a message once; raises Undelivered."""
-        attempt(partial(_send, message, to, patience), patience)
+        attempt(partial(_prepare, message, to, patience), patience)
 
 
-def _send(message: Message, to: str, patience: float) -> None:
+def _prepare(message: Message, to: str, patience: float) -> Callable[[], None]:
     address = door(to, "", "the whole address of the Workflow").secret
-    post(address, rendered(TEAMS, message), patience=patience)
+    return partial(post, address, rendered(TEAMS, message), patience=patience)

@@ -3,6 +3,7 @@
 A bot cannot read what it has posted, so a repeat shows twice.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from common.core.settings import channel_settings
@@ -21,11 +22,11 @@ class Telegram:
 
     def send(self, message: Message, to: str, *, again: bool, patience: float) -> None:  # noqa: ARG002 - of the protocol
         """Send a message once; raises Undelivered."""
-        attempt(partial(_send, message, to, patience), patience)
+        attempt(partial(_prepare, message, to, patience), patience)
 
 
-def _send(message: Message, to: str, patience: float) -> None:
+def _prepare(message: Message, to: str, patience: float) -> Callable[[], None]:
     found = door(channel_settings().telegram_conn, SERVER, "the bot's token")
     text = rendered(TELEGRAM_HTML, message)
     body = {"chat_id": to, "text": text, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True}}
-    post(f"{found.address}/bot{found.secret}/sendMessage", body, patience=patience)
+    return partial(post, f"{found.address}/bot{found.secret}/sendMessage", body, patience=patience)
