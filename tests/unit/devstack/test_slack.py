@@ -168,6 +168,7 @@ def test_the_page_shows_text_as_text() -> None:
 def test_marks_become_html() -> None:
     assert mrkdwn("<http://a/b?c=1&d=2|see *this*>") == '<a href="http://a/b?c=1&amp;d=2">see <b>this</b></a>'
     assert mrkdwn("`a<b`") == "<code>a&lt;b</code>"
+    assert mrkdwn("```*a* <http://b>``` _c_d _e_") == "<pre>*a* &lt;http://b&gt;</pre> _c_d <i>e</i>"
     assert mrkdwn("a &lt; b &amp;&amp; c") == "a &lt; b &amp;&amp; c"
 
 

@@ -25,6 +25,7 @@ class Mailbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._messages = self.folder / "messages.jsonl"
         self._lock = threading.Lock()
+        self.count = len(self.messages())
 
     def keep(self, message: Record) -> None:
         """Append a message, with its service and the time that it was received at."""
@@ -32,6 +33,7 @@ class Mailbox:
         line = json.dumps(record, ensure_ascii=False).encode(errors="replace")
         with self._lock, self._messages.open("ab") as file:
             file.write(line + b"\n")
+            self.count += 1
 
     def messages(self) -> list[dict[str, Any]]:
         """Read every message, oldest first."""

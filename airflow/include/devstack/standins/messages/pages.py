@@ -14,7 +14,7 @@ article { border: 1px solid #ddd; border-left: 4px solid #36c5f0; border-radius:
 article { padding: .6rem 1rem; margin: 1rem 0; overflow-wrap: anywhere }
 article.attention { border-left-color: #c4314b } article.good { border-left-color: #13a10e }
 article.warning { border-left-color: #d29200 }
-small { color: #616061 }
+small { color: #616061; display: block }
 h3 { margin: .2rem 0 }
 .fields { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem 1rem }
 .box { padding: .4rem .7rem; margin: .3rem 0; border-radius: 4px }
@@ -22,11 +22,11 @@ h3 { margin: .2rem 0 }
 .box.attention { background: #fde7e9 } .box.warning { background: #fff4ce }
 .text.good { color: #13a10e } .text.attention { color: #c4314b } .text.warning { color: #a36a00 }
 .text.accent { color: #0067b8 } .text.subtle { color: #616061 } .text.monospace { font-family: monospace }
-.text { white-space: pre-wrap; margin: .2rem 0 }
+.text { white-space: pre-line; margin: .2rem 0 }
 th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
 pre, code { background: #f8f8f8 }
 pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
-iframe { width: 100%; height: 26rem; border: 1px solid #eee }
+iframe { width: 100%; height: 20rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
 ADDRESS = re.compile(r"https?://\S+", re.I)
@@ -54,8 +54,13 @@ def link(address: object, title: str, style: str = "") -> str:
 
 def article(record: Record, to: object, body: str, style: str = "") -> str:
     """Write one message: who received it, when, and its body."""
-    head = f"<small><b>{text(to)}</b> · {text(record['received'])}</small>"
+    head = f"<small><b>{text(to)}</b> · {time(record)}</small>"
     return f'<article class="{style}">{head}{body}</article>'
+
+
+def time(record: Record) -> str:
+    """Write when a message was received, to the second."""
+    return text(str(record["received"])[:19].replace("T", " ")) + " UTC"
 
 
 def table(rows: Iterable[tuple[object, object]]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from devstack.standins.messages.mailbox import Record
 from devstack.standins.messages.pages import article, link, marked, text
 
-# Slack's mrkdwn, applied to escaped text in this order.
+CODE = re.compile(r"(```.+?```|`[^`\n]+`)", re.S)
+# Slack's mrkdwn outside of code, applied to escaped text in this order.
 MARKS = (
-    (re.compile(r"```(.+?)```", re.S), r"<pre>\1</pre>"),
-    (re.compile(r"`([^`\n]+)`"), r"<code>\1</code>"),
     (re.compile(r"&lt;(https?://[^|&\s]+(?:&amp;[^|&\s]+)*)\|(.+?)&gt;"), r'<a href="\1">\2</a>'),
     (re.compile(r"&lt;(https?://[^|\s]+?)&gt;"), r'<a href="\1">\1</a>'),
     (re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)"), r"<b>\1</b>"),
+    (re.compile(r"(?<![\w/])_([^_\n]+)_(?!\w)"), r"<i>\1</i>"),
 )
 
 Block = Mapping[str, Any]
@@ -28,7 +28,14 @@ def mrkdwn(source: str) -> str:
     """Turn Slack's markup into HTML."""
     # Slack wants these three escaped and nothing else, so they stand for themselves here.
     plain = source.replace("&lt;", "\0lt;").replace("&gt;", "\0gt;").replace("&amp;", "\0amp;")
-    return marked(plain, MARKS).replace("\0", "&")
+    parts = enumerate(CODE.split(plain))
+    return "".join(_code(part) if number % 2 else marked(part, MARKS) for number, part in parts).replace("\0", "&")
+
+
+def _code(part: str) -> str:
+    if part.startswith("```"):
+        return f"<pre>{text(part[3:-3])}</pre>"
+    return f"<code>{text(part[1:-1])}</code>"
 
 
 def _body(message: Record) -> str:
@@ -57,8 +64,8 @@ def _header(block: Block) -> str:
 
 
 def _section(block: Block) -> str:
-    fields = "".join(f"<div>{_text(field)}</div>" for field in block.get("fields") or [])
-    words = f"<p>{_text(block['text'])}</p>" if block.get("text") else ""
+    fields = "".join(f'<div class="text">{_text(field)}</div>' for field in block.get("fields") or [])
+    words = f'<div class="text">{_text(block["text"])}</div>' if block.get("text") else ""
     return words + (f'<div class="fields">{fields}</div>' if fields else "")
 
 
