@@ -31,7 +31,7 @@ class Mailbox:
         """Append a message, with its service and the time that it was received at."""
         record = {"service": self.service, "received": now().isoformat(timespec="microseconds"), **message}
         line = json.dumps(record, ensure_ascii=False).encode(errors="replace")
-        with self._lock, self._messages.open("ab") as file:
+        with self._lock, self._messages.open("ab", buffering=0) as file:
             file.write(line + b"\n")
             self.count += 1
 

@@ -1,8 +1,9 @@
 """What arrived, as pages that a person can read: the frame of all of them, and markup that is safe to show."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from typing import Any
 
 from devstack.standins.messages.mailbox import Record
 from devstack.standins.messages.service import Service
@@ -22,7 +23,10 @@ h3 { margin: .2rem 0 }
 .box.attention { background: #fde7e9 } .box.warning { background: #fff4ce }
 .text.good { color: #13a10e } .text.attention { color: #c4314b } .text.warning { color: #a36a00 }
 .text.accent { color: #0067b8 } .text.subtle { color: #616061 } .text.monospace { font-family: monospace }
-.text { white-space: pre-line; margin: .2rem 0 }
+div.text { white-space: pre-line; margin: .2rem 0 }
+.bolder { font-weight: 600 } .small { font-size: .85em } .medium { font-size: 1.15em } .large { font-size: 1.35em }
+.extralarge { font-size: 1.7em }
+.columns { display: flex; gap: 1rem }
 th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
 pre, code { background: #f8f8f8 }
 pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
@@ -44,6 +48,19 @@ def marked(source: str, marks: Marks) -> str:
     for mark, replacement in marks:
         html = mark.sub(replacement, html)
     return html
+
+
+def data(found: object) -> str:
+    """Show what nothing else shows as what it is."""
+    return f"<pre>{text(found)}</pre>"
+
+
+def shown(write: Callable[[Any], str], found: Any) -> str:
+    """Write a part of a message, or its data where it is not made as it should be."""
+    try:
+        return write(found)
+    except (AttributeError, KeyError, TypeError):
+        return data(found)
 
 
 def link(address: object, title: str, style: str = "") -> str:

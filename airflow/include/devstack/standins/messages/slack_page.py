@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from devstack.standins.messages.mailbox import Record
-from devstack.standins.messages.pages import article, link, marked, text
+from devstack.standins.messages.pages import article, data, link, marked, shown, text
 
 CODE = re.compile(r"(```.+?```|`[^`\n]+`)", re.S)
 # Slack's mrkdwn outside of code, applied to escaped text in this order.
@@ -40,16 +40,17 @@ def _code(part: str) -> str:
 
 def _body(message: Record) -> str:
     blocks = [*(message.get("blocks") or []), *_attached(message)]
-    body = "".join(_block(block) for block in blocks) or f"<p>{mrkdwn(str(message.get('text', '')))}</p>"
+    body = "".join(map(_block, blocks)) or f"<p>{mrkdwn(str(message.get('text', '')))}</p>"
     return body + "".join(f"<p>File: {text(file.get('title'))}</p>" for file in message.get("files") or [])
 
 
-def _attached(message: Record) -> list[Block]:
-    return [block for attachment in message.get("attachments") or [] for block in attachment.get("blocks") or []]
+def _attached(message: Record) -> list[Any]:
+    attachments = [one for one in message.get("attachments") or [] if isinstance(one, Mapping)]
+    return [block for attachment in attachments for block in attachment.get("blocks") or []]
 
 
-def _block(block: Block) -> str:
-    return WRITERS.get(str(block.get("type")), _unknown)(block)
+def _block(block: Any) -> str:
+    return shown(WRITERS.get(str(block.get("type")), data) if isinstance(block, Mapping) else data, block)
 
 
 def _text(element: Any) -> str:
@@ -81,10 +82,6 @@ def _actions(block: Block) -> str:
 
 def _divider(_block: Block) -> str:
     return "<hr>"
-
-
-def _unknown(block: Block) -> str:
-    return f"<pre>{text(dict(block))}</pre>"
 
 
 WRITERS: dict[str, Callable[[Block], str]] = {
