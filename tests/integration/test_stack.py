@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import smtplib
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -173,6 +175,26 @@ def test_slack_speaks_to_its_own_client(env: dict[str, str]) -> None:
     assert client.auth_test()["team"] == "Watershed"
     client.chat_postMessage(channel="#data-alerts", text="it *failed*")
     assert client.files_upload_v2(channel="C012345678", content="why", filename="log.txt")["ok"]
+
+
+def test_each_message_service_takes_what_its_connection_says(env: dict[str, str]) -> None:
+    smtp, teams, telegram, pagerduty = (
+        json.loads(env[f"AIRFLOW_CONN_{name}_DEFAULT"]) for name in ("SMTP", "MSTEAMS", "TELEGRAM", "PAGERDUTY")
+    )
+    content = {"type": "AdaptiveCard", "body": []}
+    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+    text = {"chat_id": "1", "text": "it <b>failed</b>", "parse_mode": "HTML"}
+    payload = {"summary": "it failed", "source": "a test", "severity": "error"}
+    event = {"routing_key": pagerduty["password"], "event_action": "trigger", "payload": payload}
+    with httpx.Client(trust_env=False) as http:
+        assert http.post(teams["password"], json={"type": "message", "attachments": [card]}).status_code == 202
+        assert http.post(f"{telegram['host']}/bot{telegram['password']}/sendMessage", json=text).status_code == 200
+        assert http.post(f"{pagerduty['host']}/v2/enqueue", json=event).status_code == 202
+        with smtplib.SMTP(smtp["host"], smtp["port"]) as session:
+            session.login(smtp["login"], smtp["password"])
+            session.sendmail(smtp["extra"]["from_email"], ["ops@localhost"], "Subject: it failed\r\n\r\nwhy")
+        found = http.get(f"{env['STANDINS_URL']}/messages").json()
+    assert {"mail", "teams", "telegram", "pagerduty"} <= {message["service"] for message in found}
 
 
 def test_killed_services_come_back_with_their_data(env: dict[str, str], lasting: Path) -> None:

@@ -54,6 +54,7 @@ def test_forms_carry_blocks_as_text(slack: httpx.Client) -> None:
         ("chat.postMessage", {"channel": "#x", "text": 40_001 * "x"}, "msg_too_long"),
         ("chat.postMessage", {"channel": "#x", "text": "x", "metadata": {"id": 1}}, "invalid_metadata_format"),
         ("chat.postMessage", {"channel": "#x", "blocks": "[{"}, "invalid_arguments"),
+        ("files.completeUploadExternal", {"files": [1]}, "invalid_arguments"),
         ("chat.invented", {}, "unknown_method"),
         ("conversations.history", {"channel": "#x"}, "channel_not_found"),
         ("files.getUploadURLExternal", {}, "invalid_arguments"),
@@ -84,6 +85,7 @@ def test_what_slack_refuses_is_refused(slack: httpx.Client, method: str, argumen
         ([{"type": "header", "text": MRKDWN}], "must be a valid enum value [json-pointer:/blocks/0/text/type]"),
         ([section("")], "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
         ([{"type": "section"}], "missing required field: text [json-pointer:/blocks/0/text]"),
+        ([{"type": "context", "elements": ["x"]}], "must be an object [json-pointer:/blocks/0/elements/0]"),
         ([{"type": "invented"}], "unsupported type: invented [json-pointer:/blocks/0/type]"),
         ({"type": "divider"}, "must be an array of blocks [json-pointer:/blocks]"),
         (
@@ -157,17 +159,23 @@ def test_the_page_shows_text_as_text() -> None:
     first, second = articles(
         [
             {"channel": "#<x>", "received": "now", "text": "<b>no</b> *yes*"},
-            {"channel": "#y", "received": "now", "blocks": [{"type": "video"}]},
+            {
+                "channel": "#y",
+                "received": "now",
+                "blocks": [{"type": "video"}, "<x>", {"type": "context", "elements": 1}],
+            },
         ]
     )
     assert "&lt;b&gt;no&lt;/b&gt; <b>yes</b>" in first
     assert "#&lt;x&gt;" in first
     assert "video" in second
+    assert "<pre>&lt;x&gt;</pre>" in second
 
 
 def test_marks_become_html() -> None:
     assert mrkdwn("<http://a/b?c=1&d=2|see *this*>") == '<a href="http://a/b?c=1&amp;d=2">see <b>this</b></a>'
     assert mrkdwn("`a<b`") == "<code>a&lt;b</code>"
+    assert mrkdwn("```*a* <http://b>``` _c_d _e_") == "<pre>*a* &lt;http://b&gt;</pre> _c_d <i>e</i>"
     assert mrkdwn("a &lt; b &amp;&amp; c") == "a &lt; b &amp;&amp; c"
 
 

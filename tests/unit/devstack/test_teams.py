@@ -68,16 +68,19 @@ def test_a_card_is_shown_as_teams_shows_it() -> None:
         {"type": "TextBlock", "text": "Failed: **a** [log](https://x/y)", "size": "Large", "color": "Attention"},
         {"type": "FactSet", "facts": [{"title": "DAG", "value": "shop"}]},
         {"type": "Container", "style": "attention", "items": [{"type": "TextBlock", "text": "boom"}]},
-        {"type": "ColumnSet", "columns": [{"type": "Column", "items": [{"type": "TextBlock", "text": "left"}]}]},
-        {"type": "RichTextBlock", "inlines": ["rich", {"type": "TextRun", "text": "er"}]},
+        {
+            "type": "ColumnSet",
+            "columns": [{"type": "Column", "width": 4, "items": [{"type": "TextBlock", "text": "left"}]}],
+        },
+        {"type": "RichTextBlock", "inlines": ["rich", {"type": "TextRun", "text": "*er*", "weight": "Bolder"}]},
         {"type": "CodeBlock", "codeSnippet": "raise"},
         actions=[{"type": "Action.OpenUrl", "title": "Open the log", "url": "https://x/log"}],
     )
-    assert '<div class="text attention"><h3>Failed: <b>a</b> <a href="https://x/y">log</a></h3></div>' in html
+    assert '<div class="text attention large">Failed: <b>a</b> <a href="https://x/y">log</a></div>' in html
     assert "<th>DAG<td>shop" in html
     assert '<div class="box attention"><div class="text">boom</div></div>' in html
-    assert "left" in html
-    assert "richer" in html
+    assert '<div style="flex: 4"><div class="text">left</div></div>' in html
+    assert 'rich<span class="text bolder">*er*</span>' in html
     assert "<pre>raise</pre>" in html
     assert '<a class="button" href="https://x/log" rel="noreferrer">Open the log</a>' in html
 
@@ -89,6 +92,9 @@ def test_what_a_card_says_is_no_html() -> None:
         {"type": "FactSet", "facts": [{"title": nasty, "value": nasty}]},
         {"type": "Container", "style": nasty, "items": [nasty]},
         {"type": nasty},
+        {"type": "FactSet", "facts": [nasty]},
+        {"type": "ColumnSet", "columns": [{"width": nasty, "items": [{"type": "TextBlock", "text": nasty}]}, nasty]},
+        {"type": "RichTextBlock", "inlines": [nasty, {"text": nasty, "color": nasty}, 1]},
         actions=[
             {"type": "Action.OpenUrl", "title": nasty, "url": f"https://x/{nasty}"},
             {"type": "Action.OpenUrl", "title": "x", "url": "javascript:x"},

@@ -45,8 +45,10 @@ def _section(block: Block, at: str) -> Iterator[str]:
         yield from _text(field, f"{at}/fields/{number}", LONGEST_FIELD)
 
 
-def _element(element: Block, at: str) -> Iterator[str]:
-    if element.get("type") == "button":
+def _element(element: Any, at: str) -> Iterator[str]:
+    if not isinstance(element, Mapping):
+        yield f"must be an object [json-pointer:{at}]"
+    elif element.get("type") == "button":
         yield from _text(element.get("text"), f"{at}/text", LONGEST_BUTTON, ("plain_text",))
         if len(str(element.get("url", ""))) > LONGEST_TEXT:
             yield _longer(LONGEST_TEXT, f"{at}/url")

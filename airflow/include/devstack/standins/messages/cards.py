@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from devstack.standins.messages.mailbox import Record
-from devstack.standins.messages.pages import article, link, marked, table, text
+from devstack.standins.messages.pages import article, data, link, marked, shown, table, text
 
 # The part of Markdown that a TextBlock takes, applied to escaped text in this order.
 MARKS = (
@@ -13,8 +13,15 @@ MARKS = (
     (re.compile(r"\*\*([^*\n]+)\*\*"), r"<b>\1</b>"),
     (re.compile(r"(?<![\w/])_([^_\n]+)_(?!\w)"), r"<i>\1</i>"),
 )
-STYLES = {"good", "attention", "warning", "accent", "emphasis"}
 COLOURS = {"good", "attention", "warning", "accent"}
+STYLES = COLOURS | {"emphasis"}
+# What of an element's text can be seen, and which of its values.
+LOOKS = {
+    "color": COLOURS,
+    "weight": {"bolder"},
+    "size": {"small", "medium", "large", "extralarge"},
+    "fontType": {"monospace"},
+}
 
 Element = Mapping[str, Any]
 
@@ -36,29 +43,25 @@ def _closing(card: Element) -> list[Element]:
 
 
 def _element(element: Any) -> str:
-    if not isinstance(element, Mapping):
-        return _unknown({"": element})
-    return WRITERS.get(str(element.get("type")), _unknown)(element)
+    kind = str(element.get("type")) if isinstance(element, Mapping) else ""
+    return shown(WRITERS.get(kind, data), element)
+
+
+def _looks(element: Element) -> str:
+    found = [value for name, known in LOOKS.items() if (value := str(element.get(name, "")).lower()) in known]
+    return " ".join(["text", *found, *(["subtle"] if element.get("isSubtle") else [])])
 
 
 def _text_block(block: Element) -> str:
-    html = marked(str(block.get("text", "")), MARKS)
-    colour = str(block.get("color", "")).lower()
-    styles = [
-        "text",
-        colour if colour in COLOURS else "",
-        "subtle" if block.get("isSubtle") else "",
-        "monospace" if str(block.get("fontType", "")).lower() == "monospace" else "",
-    ]
-    if str(block.get("weight", "")).lower() == "bolder":
-        html = f"<b>{html}</b>"
-    large = str(block.get("size", "")).lower() in ("large", "extralarge") or block.get("style") == "heading"
-    return f'<div class="{" ".join(filter(None, styles))}">{f"<h3>{html}</h3>" if large else html}</div>'
+    return f'<div class="{_looks(block)}">{marked(str(block.get("text", "")), MARKS)}</div>'
 
 
 def _rich_text(block: Element) -> str:
-    runs = (run.get("text", "") if isinstance(run, Mapping) else run for run in block.get("inlines") or [])
-    return f'<div class="text">{"".join(map(text, runs))}</div>'
+    return f'<div class="text">{"".join(map(_run, block.get("inlines") or []))}</div>'
+
+
+def _run(run: Element | str) -> str:
+    return text(run) if isinstance(run, str) else f'<span class="{_looks(run)}">{text(run.get("text", ""))}</span>'
 
 
 def _facts(block: Element) -> str:
@@ -71,7 +74,13 @@ def _container(block: Element) -> str:
 
 
 def _columns(block: Element) -> str:
-    return f'<div class="fields">{"".join(_container(column) for column in block.get("columns") or [])}</div>'
+    return f'<div class="columns">{"".join(map(_column, block.get("columns") or []))}</div>'
+
+
+def _column(column: Element) -> str:
+    width = column.get("width", 1)
+    share = f"{width:g}" if isinstance(width, int | float) else "none" if width == "auto" else "1"
+    return f'<div style="flex: {share}">{_elements(column)}</div>'
 
 
 def _code(block: Element) -> str:
@@ -84,11 +93,7 @@ def _actions(block: Element) -> str:
 
 def _action(action: Element) -> str:
     title = text(action.get("title", ""))
-    return link(action.get("url", ""), title, "button") if action.get("type") == "Action.OpenUrl" else _unknown(action)
-
-
-def _unknown(element: Element) -> str:
-    return f"<pre>{text(dict(element))}</pre>"
+    return link(action.get("url", ""), title, "button") if action.get("type") == "Action.OpenUrl" else data(action)
 
 
 WRITERS: dict[str, Callable[[Element], str]] = {

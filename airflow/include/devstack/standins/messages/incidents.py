@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from devstack.standins.messages.mailbox import Record
-from devstack.standins.messages.pages import article, link, table, text
+from devstack.standins.messages.pages import article, link, table, text, time
 
 COLOURS = {"triggered": "attention", "acknowledged": "warning", "resolved": "good"}
 
@@ -42,7 +42,7 @@ def _article(incident: dict[str, Any]) -> str:
     head = f"<h3>{text(payload['summary'])}</h3>"
     rows = [("Severity", payload["severity"]), ("Source", payload["source"]), ("Key", incident["dedup_key"])]
     body = head + table([*rows, *_details(payload.get("custom_details"))]) + _links(last)
-    happened = "".join(f"<li>{text(event['event_action'])} · {text(event['received'])}" for event in incident["events"])
+    happened = "".join(f"<li>{text(event['event_action'])} · {time(event)}" for event in incident["events"])
     return article(last, incident["state"], f"{body}<ul>{happened}</ul>", COLOURS[incident["state"]])
 
 

@@ -25,13 +25,15 @@ class Mailbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._messages = self.folder / "messages.jsonl"
         self._lock = threading.Lock()
+        self.count = len(self.messages())
 
     def keep(self, message: Record) -> None:
         """Append a message, with its service and the time that it was received at."""
         record = {"service": self.service, "received": now().isoformat(timespec="microseconds"), **message}
         line = json.dumps(record, ensure_ascii=False).encode(errors="replace")
-        with self._lock, self._messages.open("ab") as file:
+        with self._lock, self._messages.open("ab", buffering=0) as file:
             file.write(line + b"\n")
+            self.count += 1
 
     def messages(self) -> list[dict[str, Any]]:
         """Read every message, oldest first."""

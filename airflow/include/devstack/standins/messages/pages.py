@@ -1,8 +1,9 @@
 """What arrived, as pages that a person can read: the frame of all of them, and markup that is safe to show."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from typing import Any
 
 from devstack.standins.messages.mailbox import Record
 from devstack.standins.messages.service import Service
@@ -14,7 +15,7 @@ article { border: 1px solid #ddd; border-left: 4px solid #36c5f0; border-radius:
 article { padding: .6rem 1rem; margin: 1rem 0; overflow-wrap: anywhere }
 article.attention { border-left-color: #c4314b } article.good { border-left-color: #13a10e }
 article.warning { border-left-color: #d29200 }
-small { color: #616061 }
+small { color: #616061; display: block }
 h3 { margin: .2rem 0 }
 .fields { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem 1rem }
 .box { padding: .4rem .7rem; margin: .3rem 0; border-radius: 4px }
@@ -22,11 +23,14 @@ h3 { margin: .2rem 0 }
 .box.attention { background: #fde7e9 } .box.warning { background: #fff4ce }
 .text.good { color: #13a10e } .text.attention { color: #c4314b } .text.warning { color: #a36a00 }
 .text.accent { color: #0067b8 } .text.subtle { color: #616061 } .text.monospace { font-family: monospace }
-.text { white-space: pre-wrap; margin: .2rem 0 }
+div.text { white-space: pre-line; margin: .2rem 0 }
+.bolder { font-weight: 600 } .small { font-size: .85em } .medium { font-size: 1.15em } .large { font-size: 1.35em }
+.extralarge { font-size: 1.7em }
+.columns { display: flex; gap: 1rem }
 th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
 pre, code { background: #f8f8f8 }
 pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
-iframe { width: 100%; height: 26rem; border: 1px solid #eee }
+iframe { width: 100%; height: 20rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
 ADDRESS = re.compile(r"https?://\S+", re.I)
@@ -46,6 +50,19 @@ def marked(source: str, marks: Marks) -> str:
     return html
 
 
+def data(found: object) -> str:
+    """Show what nothing else shows as what it is."""
+    return f"<pre>{text(found)}</pre>"
+
+
+def shown(write: Callable[[Any], str], found: Any) -> str:
+    """Write a part of a message, or its data where it is not made as it should be."""
+    try:
+        return write(found)
+    except (AttributeError, KeyError, TypeError):
+        return data(found)
+
+
 def link(address: object, title: str, style: str = "") -> str:
     """Write a link with an HTML title, which leads nowhere where its address is none of the web."""
     target = str(address) if ADDRESS.fullmatch(str(address)) else "#"
@@ -54,8 +71,13 @@ def link(address: object, title: str, style: str = "") -> str:
 
 def article(record: Record, to: object, body: str, style: str = "") -> str:
     """Write one message: who received it, when, and its body."""
-    head = f"<small><b>{text(to)}</b> · {text(record['received'])}</small>"
+    head = f"<small><b>{text(to)}</b> · {time(record)}</small>"
     return f'<article class="{style}">{head}{body}</article>'
+
+
+def time(record: Record) -> str:
+    """Write when a message was received, to the second."""
+    return text(str(record["received"])[:19].replace("T", " ")) + " UTC"
 
 
 def table(rows: Iterable[tuple[object, object]]) -> str:

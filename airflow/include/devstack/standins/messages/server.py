@@ -63,7 +63,7 @@ def create_app(setup: Setup) -> ASGIApp:
 
     @app.get("/", response_class=HTMLResponse)
     def index() -> str:
-        return pages.index([(service, len(accounts[service.name].box.messages())) for service in SERVICES])
+        return pages.index([(service, accounts[service.name].box.count) for service in SERVICES])
 
     app.get("/health")(lambda: {"ok": True})
     return Failing(app, SERVICES, faults)

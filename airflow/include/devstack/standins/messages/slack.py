@@ -199,7 +199,7 @@ def routes(account: Account) -> APIRouter:
             return {"ok": True, **_call(account, method, arguments)}
         except Refused as refusal:
             return refusal.answer
-        except ValueError:
+        except (AttributeError, TypeError, ValueError):  # arguments that are not what they should be
             return Refused("invalid_arguments").answer
 
     @api.post("/upload/{file}")

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from devstack.standins.messages.mailbox import Record
-from devstack.standins.messages.pages import article, link, marked, text
+from devstack.standins.messages.pages import article, data, link, marked, shown, text
 
-# Slack's mrkdwn, applied to escaped text in this order.
+CODE = re.compile(r"(```.+?```|`[^`\n]+`)", re.S)
+# Slack's mrkdwn outside of code, applied to escaped text in this order.
 MARKS = (
-    (re.compile(r"```(.+?)```", re.S), r"<pre>\1</pre>"),
-    (re.compile(r"`([^`\n]+)`"), r"<code>\1</code>"),
     (re.compile(r"&lt;(https?://[^|&\s]+(?:&amp;[^|&\s]+)*)\|(.+?)&gt;"), r'<a href="\1">\2</a>'),
     (re.compile(r"&lt;(https?://[^|\s]+?)&gt;"), r'<a href="\1">\1</a>'),
     (re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)"), r"<b>\1</b>"),
+    (re.compile(r"(?<![\w/])_([^_\n]+)_(?!\w)"), r"<i>\1</i>"),
 )
 
 Block = Mapping[str, Any]
@@ -28,21 +28,29 @@ def mrkdwn(source: str) -> str:
     """Turn Slack's markup into HTML."""
     # Slack wants these three escaped and nothing else, so they stand for themselves here.
     plain = source.replace("&lt;", "\0lt;").replace("&gt;", "\0gt;").replace("&amp;", "\0amp;")
-    return marked(plain, MARKS).replace("\0", "&")
+    parts = enumerate(CODE.split(plain))
+    return "".join(_code(part) if number % 2 else marked(part, MARKS) for number, part in parts).replace("\0", "&")
+
+
+def _code(part: str) -> str:
+    if part.startswith("```"):
+        return f"<pre>{text(part[3:-3])}</pre>"
+    return f"<code>{text(part[1:-1])}</code>"
 
 
 def _body(message: Record) -> str:
     blocks = [*(message.get("blocks") or []), *_attached(message)]
-    body = "".join(_block(block) for block in blocks) or f"<p>{mrkdwn(str(message.get('text', '')))}</p>"
+    body = "".join(map(_block, blocks)) or f"<p>{mrkdwn(str(message.get('text', '')))}</p>"
     return body + "".join(f"<p>File: {text(file.get('title'))}</p>" for file in message.get("files") or [])
 
 
-def _attached(message: Record) -> list[Block]:
-    return [block for attachment in message.get("attachments") or [] for block in attachment.get("blocks") or []]
+def _attached(message: Record) -> list[Any]:
+    attachments = [one for one in message.get("attachments") or [] if isinstance(one, Mapping)]
+    return [block for attachment in attachments for block in attachment.get("blocks") or []]
 
 
-def _block(block: Block) -> str:
-    return WRITERS.get(str(block.get("type")), _unknown)(block)
+def _block(block: Any) -> str:
+    return shown(WRITERS.get(str(block.get("type")), data) if isinstance(block, Mapping) else data, block)
 
 
 def _text(element: Any) -> str:
@@ -57,8 +65,8 @@ def _header(block: Block) -> str:
 
 
 def _section(block: Block) -> str:
-    fields = "".join(f"<div>{_text(field)}</div>" for field in block.get("fields") or [])
-    words = f"<p>{_text(block['text'])}</p>" if block.get("text") else ""
+    fields = "".join(f'<div class="text">{_text(field)}</div>' for field in block.get("fields") or [])
+    words = f'<div class="text">{_text(block["text"])}</div>' if block.get("text") else ""
     return words + (f'<div class="fields">{fields}</div>' if fields else "")
 
 
@@ -74,10 +82,6 @@ def _actions(block: Block) -> str:
 
 def _divider(_block: Block) -> str:
     return "<hr>"
-
-
-def _unknown(block: Block) -> str:
-    return f"<pre>{text(dict(block))}</pre>"
 
 
 WRITERS: dict[str, Callable[[Block], str]] = {

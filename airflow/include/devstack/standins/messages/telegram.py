@@ -46,7 +46,7 @@ def send_message(account: Account, arguments: Arguments) -> dict[str, Any]:
         raise Refused(400, "Bad Request: message text is empty")
     if len(words.text) > LONGEST:
         raise Refused(400, "Bad Request: message is too long")
-    number, time = len(account.box.messages()) + 1, now()
+    number, time = account.box.count + 1, now()
     message = {"message_id": number, "text": words.text}
     account.box.keep({"received": time.isoformat(), "chat_id": chat, **message, "html": words.html})
     return {**message, "from": get_me(account), "chat": _chat(chat), "date": int(time.timestamp())}
