@@ -34,6 +34,7 @@ iframe { width: 100%; height: 20rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
 ADDRESS = re.compile(r"https?://\S+", re.I)
+MOST = 200
 Marks = Sequence[tuple[re.Pattern[str], str]]
 
 
@@ -86,9 +87,9 @@ def table(rows: Iterable[tuple[object, object]]) -> str:
 
 
 def page(service: Service, services: Iterable[Service], messages: Sequence[Record]) -> str:
-    """Write what a service received, the newest first."""
+    """Write what a service received, the newest first and no more than a browser bears."""
     articles = service.articles(messages)
-    body = "\n".join(reversed(articles)) or "<p>Nothing yet.</p>"
+    body = "\n".join(reversed(articles[-MOST:])) or "<p>Nothing yet.</p>"
     links = "".join(link_to(one) for one in services)
     return _frame(f"{service.title} stand-in", f"<p>{len(messages)} message(s) received.</p>{body}", links)
 
