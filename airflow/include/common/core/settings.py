@@ -17,7 +17,7 @@ OFF = "off"
 PREFIX, DOMAINS_DIR = "WATERSHED_", "WATERSHED_DOMAINS_DIR"
 OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
-L = TypeVar("L", bound="Limits")
+S = TypeVar("S", bound=BaseSettings)
 # The engines, and what the addresses of their tables begin with: scheme, host or account, database.
 ADDRESSES = {
     "postgres": r"^postgres://[^/]+/[^/]+$",
@@ -89,7 +89,18 @@ class Limits(BaseSettings):
         return self
 
 
-class Settings(Limits):
+class Channels(BaseSettings):
+    """How people are told; a DAG that uses nothing else of Watershed needs no other setting."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    slack_conn: str = "slack_default"
+    slack_channel: str = "#data-alerts"
+    mail_conn: str = "smtp_default"
+    telegram_conn: str = "telegram_default"
+
+
+class Settings(Channels, Limits):
     """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
 
     bucket: str = Field(min_length=3)
@@ -98,10 +109,6 @@ class Settings(Limits):
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
-    slack_conn: str = "slack_default"
-    slack_channel: str = "#data-alerts"
-    mail_conn: str = "smtp_default"
-    telegram_conn: str = "telegram_default"
     actor: str = ""
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
@@ -140,6 +147,12 @@ def limits() -> Limits:
 
 
 @per_process
+def channels() -> Channels:
+    """Read how people are told; raises ConfigError as `settings` does."""
+    return _read(Channels)
+
+
+@per_process
 def settings() -> Settings:
     """Read the settings of this process.
 
@@ -148,7 +161,7 @@ def settings() -> Settings:
     return _read(Settings)
 
 
-def _read(kind: type[L]) -> L:
+def _read(kind: type[S]) -> S:
     faults = list(misspelt(os.environ))
     try:
         if not faults:

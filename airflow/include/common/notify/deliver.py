@@ -1,6 +1,6 @@
 """Deliver a message: with retries, and without ever raising into the task that it is about."""
 
-from common.core.settings import settings
+from common.core.settings import channels
 from common.notify.message import Message
 from common.notify.say import send_directly
 
@@ -12,4 +12,4 @@ def deliver(message: Message) -> bool:
 
     A dead channel is logged and changes nobody's outcome.
     """
-    return send_directly(message, "slack", settings().slack_channel, PATIENCE)
+    return send_directly(message, "slack", channels().slack_channel, PATIENCE)

@@ -16,7 +16,7 @@ from common.core.caches import per_process
 from common.core.settings import domains_dir
 from common.notify.forms import FORMS, Form, TooLong
 from common.notify.look import heading, look, small_print
-from common.notify.message import Message, cut
+from common.notify.message import Message, State, cut
 from common.notify.redaction import redacted
 from common.notify.samples import SAMPLES
 from common.observe.log import logger
@@ -96,6 +96,7 @@ def _values(message: Message) -> dict[str, Any]:
         **asdict(look(message)),
         "facts": [*message.facts, *unlinked],
         "link": link,
+        "link_label": "Read more" if message.state is State.REPORT else "Open the log",
         "heading": heading(message),
         "plain": message.plain,
         "small_print": small_print(message),
