@@ -24,7 +24,7 @@ EXTRA = import sys, tomllib; \
 # The longest first, so that the workers end together.
 SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
-# Each has PostgreSQL, an object store and a Slack stand-in of its own; two at a time have a whole Airflow.
+# Each has PostgreSQL, an object store and message stand-ins of its own; two at a time have a whole Airflow.
 WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS)
 

@@ -40,7 +40,7 @@ def fresh_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """PostgreSQL, object store and Slack stand-in of the embedded stack, without Airflow: one for each worker.
+    """PostgreSQL, object store and message stand-ins of the embedded stack, without Airflow: one for each worker.
 
     TEST_STACK names the state folder of a stack that runs already and is to be used instead.
     """

@@ -8,12 +8,12 @@ import psycopg
 
 from devstack.stack import running
 
-SMALL = ("postgres", "s3", "slack")
+SMALL = ("postgres", "s3", "standins")
 
 
 @contextmanager
 def small_stack(state: Path) -> Iterator[dict[str, str]]:
-    """Keep PostgreSQL, object store and Slack stand-in up for the length of a block."""
+    """Keep PostgreSQL, object store and the stand-ins of message services up for the length of a block."""
     with running(state, SMALL) as env:
         hasten(env)
         yield env

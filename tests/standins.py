@@ -1,4 +1,4 @@
-"""Stand-ins of other people's warehouses for tests: started once a worker, when the first test asks."""
+"""Stand-ins of other people's services for tests: warehouses, and what carries messages."""
 
 import socket
 import ssl
@@ -13,7 +13,9 @@ from pathlib import Path
 import uvicorn
 
 from devstack.environment import for_children
+from devstack.keys import Keys
 from devstack.ports import HOST
+from devstack.standins.messages.server import SERVICES, Setup, serve
 
 
 def free_port() -> int:
@@ -31,15 +33,30 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
 
     engine = Engine(f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}")
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(engine), host=HOST, port=port, log_level="warning"))
+    with _served(uvicorn.Server(uvicorn.Config(create_app(engine), host=HOST, port=port, log_level="warning"))):
+        yield f"http://{HOST}:{port}"
+    engine.close()
+
+
+@contextmanager
+def messages(folder: Path, keys: Keys | None = None) -> Iterator[Setup]:
+    """Serve the stand-ins of message services for the length of a block; `devstack.channels` gives Connections."""
+    port, tokens = free_port(), {service.name: getattr(keys or Keys(), service.name) for service in SERVICES}
+    setup = Setup(folder, f"http://{HOST}:{port}", HOST, port, free_port(), tokens)
+    with _served(serve(setup)):
+        yield setup
+
+
+@contextmanager
+def _served(server: uvicorn.Server) -> Iterator[None]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive()
         time.sleep(0.01)
-    yield f"http://{HOST}:{port}"
+    yield
     server.should_exit = True
     thread.join()
-    engine.close()
 
 
 @contextmanager

@@ -158,7 +158,8 @@ class Compose:
 
     def alerts(self) -> list[str]:
         """Read what the Slack stand-in received."""
-        found = httpx.get(f"http://{self.address('standins', 8090)}/messages", timeout=10).raise_for_status()
+        address, slack = f"http://{self.address('standins', 8090)}/messages", {"service": "slack"}
+        found = httpx.get(address, params=slack, timeout=10).raise_for_status()
         return [message.get("text", "") for message in found.json()]
 
 

@@ -36,7 +36,7 @@ def main() -> int:
     tally = Tally(seed, wanted)
     say(f"seed {seed}: at least {wanted} kills")
     state = VAR / "stack"
-    with running(state, services=("postgres", "s3", "slack")) as stack:
+    with running(state, services=("postgres", "s3", "standins")) as stack:
         campaign(tally, stack, state)
     tally.write(REPORT)
     write_section(tally.report())

@@ -82,7 +82,7 @@ def _tested(copy: Path, state: Path, tests: tuple[str, ...], patience: int) -> s
 def main() -> int:
     """Hunt every mutant on a stack of its own, and add what was found to the report of the last campaign."""
     state = VAR / "stack"
-    with running(state, services=("postgres", "s3", "slack")):
+    with running(state, services=("postgres", "s3", "standins")):
         found = hunt(state, lambda line: sys.stdout.write(f"{line}\n") and sys.stdout.flush())
     report = json.loads(REPORT.read_text(encoding="utf-8")) | {"mutants": found}
     REPORT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import smtplib
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-SMALL = ("postgres", "s3", "slack")
+SMALL = ("postgres", "s3", "standins")
 DEV = [sys.executable, "-c", "from devstack.cli import app; app()"]
 
 
@@ -175,6 +177,26 @@ def test_slack_speaks_to_its_own_client(env: dict[str, str]) -> None:
     assert client.files_upload_v2(channel="C012345678", content="why", filename="log.txt")["ok"]
 
 
+def test_each_message_service_takes_what_its_connection_says(env: dict[str, str]) -> None:
+    smtp, teams, telegram, pagerduty = (
+        json.loads(env[f"AIRFLOW_CONN_{name}_DEFAULT"]) for name in ("SMTP", "MSTEAMS", "TELEGRAM", "PAGERDUTY")
+    )
+    content = {"type": "AdaptiveCard", "body": []}
+    card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+    text = {"chat_id": "1", "text": "it <b>failed</b>", "parse_mode": "HTML"}
+    payload = {"summary": "it failed", "source": "a test", "severity": "error"}
+    event = {"routing_key": pagerduty["password"], "event_action": "trigger", "payload": payload}
+    with httpx.Client(trust_env=False) as http:
+        assert http.post(teams["password"], json={"type": "message", "attachments": [card]}).status_code == 202
+        assert http.post(f"{telegram['host']}/bot{telegram['password']}/sendMessage", json=text).status_code == 200
+        assert http.post(f"{pagerduty['host']}/v2/enqueue", json=event).status_code == 202
+        with smtplib.SMTP(smtp["host"], smtp["port"]) as session:
+            session.login(smtp["login"], smtp["password"])
+            session.sendmail(smtp["extra"]["from_email"], ["ops@localhost"], "Subject: it failed\r\n\r\nwhy")
+        found = http.get(f"{env['STANDINS_URL']}/messages").json()
+    assert {"mail", "teams", "telegram", "pagerduty"} <= {message["service"] for message in found}
+
+
 def test_killed_services_come_back_with_their_data(env: dict[str, str], lasting: Path) -> None:
     folder = state_folder(lasting)
     with database(env) as connection:
@@ -230,7 +252,7 @@ def test_an_owned_stack_ends_with_its_owner(tmp_path: Path, domains: Path) -> No
             sys.executable,
             "-c",
             "import sys, time\nfrom pathlib import Path\nfrom devstack.stack import running\n"
-            "with running(Path(sys.argv[1]), ['slack']): print('up', flush=True); time.sleep(60)",
+            "with running(Path(sys.argv[1]), ['standins']): print('up', flush=True); time.sleep(60)",
             str(folder.path),
         ],
         env={**os.environ, "PYTHONPATH": str(INCLUDE)},
@@ -266,7 +288,7 @@ def test_two_stacks_that_start_at_once_share_nothing(tmp_path: Path, domains: Pa
 
 def test_a_warehouse_and_a_slack_that_do_not_answer_let_the_stack_come_up(tmp_path: Path) -> None:
     dead = {"AIRFLOW_CONN_WAREHOUSE": "postgres://u:p@127.0.0.1:1/x", "AIRFLOW_CONN_SLACK_DEFAULT": "slack://:t@"}
-    stack = Stack(tmp_path / "stack", ["apply", "slack"], dead)
+    stack = Stack(tmp_path / "stack", ["apply", "standins"], dead)
     try:
         assert stack.start()
         assert look(stack.folder).healthy
@@ -298,12 +320,12 @@ def test_the_command_line_starts_shows_and_stops(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "is down" in refused.stderr
-    Stack(state, ["slack"]).start()
+    Stack(state, ["standins"]).start()
     assert dev("status").returncode == 0
     assert json.loads(dev("status", "--json").stdout)["healthy"]
     assert "already running" in dev("up").stdout
     assert "export AWS_ENDPOINT_URL=" in dev("env").stdout
-    assert dev("logs", "slack").returncode == 0
+    assert dev("logs", "standins").returncode == 0
     assert "Known: guardian" in dev("logs", "nothing").stderr
     assert "is down" in dev("down").stdout
     assert "was not running" in dev("down").stdout

@@ -10,6 +10,7 @@ from typing import Any
 from dotenv import dotenv_values
 
 from common.core.settings import BESIDE_US, Settings
+from devstack import channels
 from devstack.folder import INCLUDE, KEPT_DEMO, REPOSITORY, StateFolder, read_json, state_folder
 from devstack.keys import Keys
 from devstack.ports import HOST
@@ -43,7 +44,7 @@ def environment(folder: StateFolder, ports: Mapping[str, int], keys: Keys, chose
         **_aws(ports),
         **_postgres(ports, keys),
         **_watershed(ports, keys),
-        "STANDINS_URL": f"http://{HOST}:{ports['slack']}",
+        "STANDINS_URL": f"http://{HOST}:{ports['standins']}",
         **addresses(ports),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "PYTHONPATH": str(INCLUDE),
@@ -186,11 +187,7 @@ def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> d
             "schema": WAREHOUSE,
         },
         "WAREHOUSE_DUCKDB": {"conn_type": "duckdb", "host": str(folder.path / "warehouse.duckdb")},
-        "SLACK_DEFAULT": {
-            "conn_type": "slack",
-            "password": keys.slack,
-            "extra": {"base_url": f"http://{HOST}:{ports['slack']}/api/"},
-        },
+        **channels.connections(ports, keys),
         **warehouse_connections(ports),
     }
     return {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}

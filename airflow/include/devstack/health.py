@@ -62,11 +62,6 @@ def answers_at(url: str) -> bool:
     return _get(url) is not None
 
 
-def slack(probed: Probed) -> bool:
-    """Return whether the Slack stand-in answers."""
-    return _ask(probed, "slack", probed.env["STANDINS_URL"] + "/health") is not None
-
-
 def serves(unit: str, variable: str) -> Probe:
     """Make a probe that wants this stack's unit to listen where the environment says."""
     return lambda probed: listens(family(probed.folder.path, unit), urlsplit(probed.env[variable]).port or 0)

@@ -20,13 +20,17 @@ def _fernet() -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """Each value is hexadecimal or URL-safe, so none needs quoting in an address."""
+    """Each value is made of characters that need no quoting in an address."""
 
     postgres: str = field(default_factory=_token)
     fernet: str = field(default_factory=_fernet)
     jwt: str = field(default_factory=_token)
     api: str = field(default_factory=_token)
     slack: str = field(default_factory=lambda: f"xoxb-{_token()}")
+    mail: str = field(default_factory=_token)
+    teams: str = field(default_factory=_token)
+    telegram: str = field(default_factory=lambda: f"7000000000:{secrets.token_urlsafe(26)}")
+    pagerduty: str = field(default_factory=lambda: secrets.token_hex(16))  # a routing key has 32 characters
 
 
 def keys_of(folder: StateFolder) -> Keys:

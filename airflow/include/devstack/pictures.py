@@ -53,7 +53,7 @@ def take_alert(path: Path) -> None:
     """Take a picture of the newest message of the Slack stand-in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened(900, 600) as page:
-        page.goto(slack())
+        page.goto(f"{slack()}/slack")
         page.locator("article").first.screenshot(path=path)
 
 

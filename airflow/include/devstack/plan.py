@@ -22,7 +22,7 @@ class Plan:
         """Return where a service listens, or nothing for one that does not."""
         if service not in self.ports:
             return ""
-        scheme = "postgresql" if service == "postgres" else "http"
+        scheme = {"postgres": "postgresql", "smtp": "smtp"}.get(service, "http")
         return f"{scheme}://{HOST}:{self.ports[service]}"
 
 

@@ -7,7 +7,15 @@ from typing import Self
 from common.core.errors import ConfigError
 
 HOST = "127.0.0.1"
-PREFERRED = {"api-server": 8080, "postgres": 5433, "s3": 4566, "slack": 8090, "redshift": 8091, "snowflake": 8092}
+PREFERRED = {
+    "api-server": 8080,
+    "postgres": 5433,
+    "s3": 4566,
+    "standins": 8090,
+    "smtp": 2525,  # of the stand-ins, too
+    "redshift": 8091,
+    "snowflake": 8092,
+}
 REACH = 200
 
 

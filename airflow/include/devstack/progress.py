@@ -92,7 +92,7 @@ def welcome(stack: Stack) -> str:
     ]
     rows = {
         "Airflow": f"{plan.address('api-server')}  (no password; assets: /assets)",
-        "Alerts (Slack)": plan.address("slack"),
+        "Alerts": f"{plan.address('standins')}  (Slack, e-mail, MS Teams, Telegram, PagerDuty)",
         "S3 and SQS": plan.address("s3"),
         "Warehouse": f"{psql} {warehouse_address(plan.ports)}",
         "DuckDB": f'{here(sys.executable)} -c "{ask}"',

@@ -127,7 +127,7 @@ def _triggered(http: httpx.Client, run: str) -> bool:
 
 def alerts() -> Sequence[dict[str, Any]]:
     """List the failures that the Slack stand-in has received."""
-    messages = httpx.get(f"{slack()}/messages", timeout=SLOW).raise_for_status().json()
+    messages = httpx.get(f"{slack()}/messages", params={"service": "slack"}, timeout=SLOW).raise_for_status().json()
     return [message for message in messages if "Failed" in message.get("text", "")]
 
 

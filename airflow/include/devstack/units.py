@@ -61,7 +61,13 @@ UNITS = (
         after=("guardian",),
         probe=health.answers("s3", objectstore.ENDPOINT, objectstore.HEALTH),
     ),
-    Unit("slack", "Slack stand-in", ("devstack.standins.slack", "{state}"), after=("guardian",), probe=health.slack),
+    Unit(
+        "standins",
+        "Message stand-ins",
+        ("devstack.standins.messages.server", "{state}"),
+        after=("guardian",),
+        probe=health.answers("standins", "STANDINS_URL", "/health"),
+    ),
     Unit(
         "redshift",
         "Redshift stand-in",
@@ -125,7 +131,7 @@ UNITS = (
         "triggerer",
         "Airflow triggerer",
         ("airflow", "triggerer", "--skip-serve-logs"),
-        after=("api-server", "slack"),
+        after=("api-server", "standins"),
         probe=health.beats("triggerer"),
         patience=SLOW,
         grace=4.0,  # it often hangs at its end, and triggers have nothing to lose

@@ -1,5 +1,6 @@
 """docker-compose.yaml runs the same settings as the embedded stack, and keeps to what it promises."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
+from devstack.channels import FLOW, MAIL_LOGIN
 from devstack.environment import environment
 from devstack.folder import REPOSITORY, state_folder
 from devstack.keys import Keys
 from devstack.ports import PREFERRED
+from devstack.standins.messages.server import of_environment
 
 TEXT = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -40,6 +43,20 @@ def test_airflow_is_set_as_in_the_embedded_stack(tmp_path: Path) -> None:
     assert {k: v.lower() for k, v in found.items()} == {k: v.lower() for k, v in wanted.items()}
     connections = {name for name in embedded if name.startswith("AIRFLOW_CONN_")}
     assert connections <= set(common)
+
+
+def test_the_stand_ins_take_what_the_connections_say() -> None:
+    setup = of_environment(SERVICES["standins"]["environment"])
+    names = {"mail": "SMTP", "teams": "MSTEAMS", "telegram": "TELEGRAM", "pagerduty": "PAGERDUTY"}
+    found = {name: json.loads(DEFAULTS[f"AIRFLOW_CONN_{word}_DEFAULT"] or "") for name, word in names.items()}
+    teams = found.pop("teams")["password"]
+    assert teams == f"{setup.address}{FLOW}?sig={setup.tokens['teams']}"
+    assert {name: connection["password"] for name, connection in found.items()} | {
+        "slack": str(DEFAULTS["AIRFLOW_CONN_SLACK_DEFAULT"]).partition("@")[0].removeprefix("slack://:"),
+        "teams": setup.tokens["teams"],
+    } == setup.tokens
+    assert (found["mail"]["login"], found["mail"]["port"]) == (MAIL_LOGIN, setup.smtp_port)
+    assert found["telegram"]["host"] == found["pagerduty"]["host"] == setup.address
 
 
 def test_every_variable_that_it_reads_is_explained() -> None:

@@ -11,10 +11,11 @@ from airflow.sdk import BaseHook
 from common.core.settings import Settings
 from devstack.environment import chosen_by_user, environment
 from devstack.folder import REPOSITORY, state_folder
-from devstack.health import Probed, slack
+from devstack.health import Probed
 from devstack.keys import Keys
 from devstack.ports import PREFERRED
 from devstack.processes import Identity
+from devstack.units import BY_NAME
 
 LINES = (REPOSITORY / ".env.example").read_text(encoding="utf-8").splitlines()
 EXAMPLES = [line.removeprefix("# ") for line in LINES if re.fullmatch(r"(# )?[A-Z][A-Z_a-z]+=.*", line)]
@@ -50,10 +51,20 @@ def test_a_stack_can_be_started_with_each_example(line: str, tmp_path: Path, mon
         monkeypatch.setenv(variable, value)
     Settings()  # type: ignore[call-arg]  # read from the environment
     # The stand-in is asked at its own address, whatever the connection says; nobody listens there in this test.
-    assert not slack(Probed(state_folder(tmp_path), env, Identity(0, 0.0), 0.0))
+    probe = BY_NAME["standins"].probe
+    assert probe and not probe(Probed(state_folder(tmp_path), env, Identity(0, 0.0), 0.0))
     if name.startswith("AIRFLOW_CONN_"):
         connection = BaseHook.get_connection(name.removeprefix("AIRFLOW_CONN_").lower())
-        assert connection.conn_type in ("slack", "postgres", "aws", "snowflake")
+        assert connection.conn_type in (
+            "slack",
+            "smtp",
+            "msteams",
+            "telegram",
+            "pagerduty",
+            "postgres",
+            "aws",
+            "snowflake",
+        )
     if name.startswith("AIRFLOW__"):
         _, section, option = name.lower().split("__")
         assert conf.has_option(section, option)

@@ -49,7 +49,7 @@ def test_a_service_is_healthy_once_it_answers_itself(tmp_path: Path, port: int) 
 @pytest.mark.parametrize("whose", ["another stack", "another unit"])
 def test_the_answer_of_somebody_else_is_none(tmp_path: Path, port: int, whose: str) -> None:
     other = tmp_path / "other" if whose == "another stack" else tmp_path
-    unit = "s3" if whose == "another stack" else "slack"
+    unit = "s3" if whose == "another stack" else "standins"
     with serve(other, unit, port) as server:
         theirs = answers(unit, "ADDRESS", "/health")
         while not theirs(probed(other, server.pid, port)):

@@ -16,7 +16,7 @@ from devstack.logs import follow, log_of
 def logs(tmp_path: Path) -> Path:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "s3.log").write_text("one\ntwo\n")
-    (tmp_path / "logs" / "slack.log").write_text("three\n")
+    (tmp_path / "logs" / "standins.log").write_text("three\n")
     return tmp_path
 
 
@@ -26,16 +26,16 @@ def test_one_log_is_shown_as_it_is(logs: Path) -> None:
 
 def test_lines_of_several_logs_are_named(logs: Path) -> None:
     shown = list(follow(log_of(state_folder(logs)), wait=False))
-    assert shown == ["s3 | one", "s3 | two", "slack | three"]
+    assert shown == ["s3 | one", "s3 | two", "standins | three"]
 
 
 def test_an_unknown_log_is_answered_with_the_known_ones(logs: Path) -> None:
-    with pytest.raises(ConfigError, match=r"No log named 'x' in .* Known: s3, slack\."):
+    with pytest.raises(ConfigError, match=r"No log named 'x' in .* Known: s3, standins\."):
         log_of(state_folder(logs), "x")
 
 
 def test_new_lines_come_when_they_are_complete(logs: Path) -> None:
-    path = logs / "logs" / "slack.log"
+    path = logs / "logs" / "standins.log"
 
     def write() -> None:
         for part in ("fo", "ur\nfi", "ve\n"):

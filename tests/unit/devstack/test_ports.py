@@ -23,8 +23,8 @@ def test_a_taken_port_gives_the_next_free_one() -> None:
 
 
 def test_two_services_never_share_a_port() -> None:
-    chosen = choose_ports(["api-server", "slack"], {}, lambda port: port >= 8095)
-    assert chosen == {"api-server": 8095, "slack": 8096}
+    chosen = choose_ports(["api-server", "standins"], {}, lambda port: port >= 8095)
+    assert chosen == {"api-server": 8095, "standins": 8096}
 
 
 def test_no_free_port_is_an_error_that_names_the_service() -> None:

@@ -48,7 +48,7 @@ def test_a_terminal_shows_every_unit_but_the_guardian() -> None:
     units = [
         UnitRecord("guardian", "Guardian", True, ""),
         UnitRecord("s3", "Objects", True, "", condition=Condition.STARTING, restarts=1),
-        UnitRecord("slack", "Slack", True, ""),
+        UnitRecord("standins", "Message stand-ins", True, ""),
     ]
     with Progress(Console(file=output, force_terminal=True)) as progress:
         progress.show(record_of(*units))

@@ -30,5 +30,5 @@ def test_tables_come_before_airflow() -> None:
 
 
 def test_an_unknown_service_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"No service named 'redis'. Known: postgres, s3, slack"):
+    with pytest.raises(ConfigError, match=r"No service named 'redis'. Known: postgres, s3, standins"):
         units_for(["redis"])

@@ -1,0 +1,32 @@
+"""Connections of the services that carry messages, as the stand-ins serve them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from devstack.keys import Keys
+from devstack.ports import HOST
+
+MAIL_LOGIN = "watershed"
+FLOW = "/workflows/data-alerts/triggers/manual/paths/invoke"  # of MS Teams; its name is where messages go
+
+
+def connections(ports: Mapping[str, int], keys: Keys) -> dict[str, dict[str, Any]]:
+    """Return the Connections by their names.
+
+    What a service knows its callers by is the password; of MS Teams that is the whole address.
+    """
+    address = f"http://{HOST}:{ports['standins']}"
+    return {
+        "SLACK_DEFAULT": {"conn_type": "slack", "password": keys.slack, "extra": {"base_url": f"{address}/api/"}},
+        "SMTP_DEFAULT": {
+            "conn_type": "smtp",
+            "host": HOST,
+            "port": ports["smtp"],
+            "login": MAIL_LOGIN,
+            "password": keys.mail,
+            "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "watershed@localhost"},
+        },
+        "MSTEAMS_DEFAULT": {"conn_type": "msteams", "password": f"{address}{FLOW}?sig={keys.teams}"},
+        "TELEGRAM_DEFAULT": {"conn_type": "telegram", "host": address, "password": keys.telegram},
+        "PAGERDUTY_DEFAULT": {"conn_type": "pagerduty", "host": address, "password": keys.pagerduty},
+    }
