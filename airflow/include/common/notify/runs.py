@@ -1,6 +1,7 @@
 """What there is to say of a run of anybody's DAG, from what Airflow hands to a callback."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from common.notify.message import Message, Severity, State
@@ -24,11 +25,10 @@ def message_of(context: Mapping[str, Any], base_url: str = "") -> Message:
 def _late(context: Mapping[str, Any], base_url: str) -> Message:
     run = context["dag_run"]
     dag_id, run_id = run["dag_id"], run.get("dag_run_id") or run.get("run_id") or ""
-    due = context["deadline"].get("deadline_time") or ""
     return Message(
         title=f"Late: {dag_id}",
         severity=Severity.WARNING,
-        facts=_facts({"DAG": dag_id, "Run": run_id, "State": run.get("state"), "Due": due}),
+        facts=_facts({"DAG": dag_id, "Run": run_id, "State": run.get("state"), "Due": _due(context)}),
         link=_run_link(base_url, dag_id, run_id),
         key=f"late/{dag_id}/{run_id}",
     )
@@ -50,19 +50,35 @@ def _of_task(context: Mapping[str, Any]) -> Message:
     index = getattr(task, "map_index", None)
     mapped = str(index) if isinstance(index, int) and index >= 0 else ""
     values = {"DAG": dag_id, "Task": getattr(task, "task_id", ""), "Map index": mapped, "Run": run_id}
-    values["Try"] = str(getattr(task, "try_number", ""))
+    values["Try"] = _try(task)
     link, error = getattr(task, "log_url", "") or "", context.get("exception")
     if error is None:
         return Message(f"Done: {name}", State.REPORT, Severity.INFO, _facts(values), link=link)
-    again = str(getattr(task, "state", "")) == "up_for_retry"
     return Message(
-        title=f"{'To be tried again' if again else 'Failed'}: {name}",
-        severity=Severity.WARNING if again else Severity.ERROR,
+        title=f"Failed: {name}",
         facts=_facts(values),
         error=f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error),
         link=link,
         key="/".join(filter(None, ("failed", name, run_id, mapped))),
     )
+
+
+def _due(context: Mapping[str, Any]) -> str:
+    """Return the moment of a deadline, which the triggerer has as a moment and a worker as text."""
+    due = context["deadline"].get("deadline_time")
+    try:
+        moment = due if isinstance(due, datetime) else datetime.fromisoformat(str(due))
+    except ValueError:
+        return str(due or "")
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip()
+
+
+def _try(task: Any) -> str:
+    """Return which try of how many it was: what is tried again has not failed for good."""
+    number, most = getattr(task, "try_number", None), getattr(task, "max_tries", None)
+    if number is None:
+        return ""
+    return f"{number} of {most + 1}" if isinstance(most, int) and most + 1 >= number else str(number)
 
 
 def _dag_id(context: Mapping[str, Any]) -> str:

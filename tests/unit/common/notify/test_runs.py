@@ -1,5 +1,6 @@
 """What is said of a run, whatever of it Airflow hands to a callback."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,10 +32,11 @@ def test_tasks_of_one_run_are_different_matters_and_tries_of_one_are_not() -> No
     assert len({key(), key(task_id="other"), key(map_index=0), key(map_index=1)}) == 4
 
 
-def test_a_task_that_is_tried_again_is_a_warning() -> None:
-    task = SimpleNamespace(**{**vars(TASK), "state": "up_for_retry"})
+@pytest.mark.parametrize("most, said", [(None, "2"), (0, "2"), (1, "2 of 2"), (4, "2 of 5")])
+def test_a_failure_says_whether_there_will_be_another_try(most: int | None, said: str) -> None:
+    task = SimpleNamespace(**{**vars(TASK), "max_tries": most})
     message = message_of({**OF_TASK, "task_instance": task, "exception": ValueError("boom")})
-    assert (message.title, message.severity) == ("To be tried again: shop.load", Severity.WARNING)
+    assert dict(message.facts)["Try"] == said
 
 
 def test_a_task_that_succeeded_is_a_report() -> None:
@@ -56,8 +58,12 @@ def test_a_missed_deadline_says_what_is_late_and_since_when() -> None:
     run = {"dag_id": "shop", "dag_run_id": "r", "state": "running"}
     message = message_of({"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-03-01T06:00:00Z"}}, "http://a")
     assert (message.title, message.severity) == ("Late: shop", Severity.WARNING)
-    assert message.facts == (("DAG", "shop"), ("Run", "r"), ("State", "running"), ("Due", "2026-03-01T06:00:00Z"))
+    due = ("Due", "2026-03-01 06:00:00 UTC")
+    assert message.facts == (("DAG", "shop"), ("Run", "r"), ("State", "running"), due)
     assert message.link == "http://a/dags/shop/runs/r"
+    moment = {"deadline_time": datetime(2026, 3, 1, 6, tzinfo=UTC)}
+    assert message_of({"dag_run": run, "deadline": moment}).facts[-1] == due
+    assert message_of({"dag_run": run, "deadline": {"deadline_time": "soon"}}).facts[-1] == ("Due", "soon")
 
 
 def test_a_context_with_nothing_in_it_still_makes_a_message() -> None:
