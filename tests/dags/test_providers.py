@@ -15,6 +15,7 @@ HOOKS = {
     "google": "airflow.providers.google.suite.hooks.sheets.GSheetsHook",
     "postgres": "airflow.providers.postgres.hooks.postgres.PostgresHook",
     "slack": "airflow.providers.slack.hooks.slack.SlackHook",
+    "smtp": "airflow.providers.smtp.hooks.smtp.SmtpHook",
     "snowflake": "airflow.providers.snowflake.hooks.snowflake.SnowflakeHook",
     "standard": "airflow.providers.standard.operators.trigger_dagrun.TriggerDagRunOperator",
 }

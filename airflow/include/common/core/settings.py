@@ -17,7 +17,7 @@ OFF = "off"
 PREFIX, DOMAINS_DIR = "WATERSHED_", "WATERSHED_DOMAINS_DIR"
 OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$")
 BESIDE_US = Path(__file__).resolve().parents[2] / "domains"
-L = TypeVar("L", bound=BaseSettings)
+S = TypeVar("S", bound=BaseSettings)
 # The engines, and what the addresses of their tables begin with: scheme, host or account, database.
 ADDRESSES = {
     "postgres": r"^postgres://[^/]+/[^/]+$",
@@ -90,7 +90,7 @@ class Limits(BaseSettings):
 
 
 class Channels(BaseSettings):
-    """What messages need, in a DAG that has no ledger, too."""
+    """How people are told; a DAG that uses nothing else of Watershed needs no other setting."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -100,7 +100,7 @@ class Channels(BaseSettings):
     telegram_conn: str = "telegram_default"
 
 
-class Settings(Limits, Channels):
+class Settings(Channels, Limits):
     """What may differ between a laptop and a cloud; `.env.example` lists each with its meaning."""
 
     bucket: str = Field(min_length=3)
@@ -156,8 +156,8 @@ def limits() -> Limits:
 
 
 @per_process
-def channel_settings() -> Channels:
-    """Read what messages need; raises ConfigError as `settings` does."""
+def channels() -> Channels:
+    """Read how people are told; raises ConfigError as `settings` does."""
     return _read(Channels)
 
 
@@ -170,7 +170,7 @@ def settings() -> Settings:
     return _read(Settings)
 
 
-def _read(kind: type[L]) -> L:
+def _read(kind: type[S]) -> S:
     faults = list(misspelt(os.environ))
     try:
         if not faults:

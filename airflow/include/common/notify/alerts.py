@@ -46,9 +46,12 @@ def alert_failure(context: Mapping[str, Any]) -> None:
 
 
 def what_failed(context: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
-    """Return the name of what failed, why, and the facts, from the context of a task's callback or of a DAG's."""
-    task, run = context.get("task_instance"), context["dag_run"]
-    error = context.get("exception") or context.get("reason") or "no exception was handed over"
+    """Return the name of what failed, why, and the facts, from the context of a task's callback or of a DAG's.
+
+    A DAG's has a reason and no exception; the task that it names is the last, and need not be the one that failed.
+    """
+    run, error = context["dag_run"], context.get("exception") or context.get("reason") or "no exception was handed over"
+    task = None if "reason" in context and not context.get("exception") else context.get("task_instance")
     facts = {"DAG": run.dag_id} | ({"Task": task.task_id} if task else {}) | {"Run": run.run_id}
     if task:
         facts |= {"Try": str(task.try_number), "link": getattr(task, "log_url", "") or ""}

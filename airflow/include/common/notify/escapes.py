@@ -1,9 +1,11 @@
 """How values are escaped for a channel's own markup, and for the JSON around it."""
 
 import json
+import re
 
 from markupsafe import Markup, escape
 
+INDENTATION = re.compile(r"^ +", re.MULTILINE)
 MARKS_OF_MARKDOWN = frozenset(r"\`*_{}[]()#+-.!~|<>&")
 
 
@@ -35,3 +37,8 @@ def plain_text(text: str) -> Markup:
 def markdown(text: str) -> Markup:
     """Escape a text for Markdown, which TextBlocks of Adaptive Cards read and TextRuns do not."""
     return plain_text("".join(f"\\{c}" if c in MARKS_OF_MARKDOWN else c for c in text))
+
+
+def indented(text: str) -> Markup:
+    """Escape a text for JSON, and keep the indentation of its lines, which Teams would leave out."""
+    return plain_text(INDENTATION.sub(lambda spaces: "\u00a0" * len(spaces[0]), text))

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from common.notify.escapes import code, html, in_json, markdown, mrkdwn, plain_text
+from common.notify.escapes import code, html, in_json, indented, markdown, mrkdwn, plain_text
 from common.notify.tags import text_of
 
 Filter = Callable[[str], Markup]
@@ -124,7 +124,7 @@ def telegram_text(text: str) -> str:
 SLACK = Form("slack.json.j2", mrkdwn, in_json, slack_message, {"code": code, "plain_text": plain_text})
 MAIL_HTML = Form("mail.html.j2", html, str, str)
 MAIL_TEXT = Form("mail.txt.j2", str, str, str)
-TEAMS = Form("teams.json.j2", str, in_json, teams_message, {"markdown": markdown})
+TEAMS = Form("teams.json.j2", str, in_json, teams_message, {"markdown": markdown, "indented": indented})
 TELEGRAM_HTML = Form("telegram.html.j2", html, str, telegram_text)
 PAGERDUTY = Form("pagerduty.json.j2", str, in_json, pagerduty_event)
 FORMS = {form.file: form for form in (SLACK, MAIL_HTML, MAIL_TEXT, TEAMS, TELEGRAM_HTML, PAGERDUTY)}

@@ -14,10 +14,11 @@ class Look:
     style: str
 
 
+# Signs differ in shape, too: not everybody sees their colours.
 BY_SEVERITY = {
-    Severity.INFO: Look("🔵", "#2563eb", "accent"),
-    Severity.WARNING: Look("🟡", "#d97706", "warning"),
-    Severity.ERROR: Look("🔴", "#dc2626", "attention"),
+    Severity.INFO: Look("ℹ️", "#2563eb", "accent"),  # noqa: RUF001 - the letter is the sign
+    Severity.WARNING: Look("⚠️", "#d97706", "warning"),
+    Severity.ERROR: Look("❌", "#dc2626", "attention"),
     Severity.CRITICAL: Look("🚨", "#991b1b", "attention"),
 }
 RESOLVED = Look("✅", "#16a34a", "good")

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.core.clock import now
 from common.core.ids import short_hash
-from common.core.settings import channel_settings
+from common.core.settings import channels
 from common.notify.attempt import attempt
 from common.notify.channel import Undelivered
 from common.notify.connection import connection
@@ -45,9 +45,7 @@ def _send(hook: Any, mail: EmailMessage, recipients: Sequence[str]) -> None:
         hook.get_conn()
         mail["From"] = sender = hook.from_email or hook.smtp_user
         if "@" not in sender:
-            raise Undelivered(
-                f"'{channel_settings().mail_conn}' names no sender: from_email in its extra", lasting=True
-            )
+            raise Undelivered(f"'{channels().mail_conn}' names no sender: from_email in its extra", lasting=True)
         refused = hook._smtp_client.send_message(mail, sender, recipients)
     except SMTPException as refusal:
         raise _undelivered(refusal) from None
@@ -62,12 +60,17 @@ def _hook(patience: float) -> Any:
     """Return the provider's hook, which by itself would try six times, of 30 seconds each."""
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
+    found = connection(channels().mail_conn)
+
     class OneTry(SmtpHook):
         smtp_retry_limit = property(lambda _: 0)
         timeout = property(lambda _: patience)
 
-    connection(channel_settings().mail_conn)  # the hook does not tell a missing one from others that fail
-    return OneTry(smtp_conn_id=channel_settings().mail_conn)
+        @classmethod
+        def get_connection(cls, _conn_id: str) -> Any:
+            return found
+
+    return OneTry(smtp_conn_id=channels().mail_conn)
 
 
 def _mail(message: Message, recipients: Sequence[str]) -> EmailMessage:

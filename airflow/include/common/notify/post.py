@@ -52,7 +52,7 @@ def _refusal(answer: httpx.Response) -> Undelivered:
     lasting = answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status_code not in FOR_NOW
     wait = _parameters(found).get("retry_after") or answer.headers.get("Retry-After")
     return Undelivered(
-        f"it answers {answer.status_code} {answer.reason_phrase}" + (f": {why[:200]}" if why else ""),
+        f"it answers {answer.status_code} {why[:200] or answer.reason_phrase}",
         retry_after=seconds(wait),
         lasting=lasting,
     )

@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from common.core.caches import per_process
 from common.core.settings import domains_dir
+from common.notify.escapes import html
 from common.notify.forms import FORMS, Form, TooLong
 from common.notify.look import heading, look, small_print
-from common.notify.message import Message, cut
+from common.notify.message import Message, State, cut
 from common.notify.redaction import redacted
 from common.notify.samples import SAMPLES
 from common.observe.log import logger
@@ -25,7 +26,7 @@ log = logger(__name__)
 SHIPPED = Path(__file__).parent / "templates"
 FOLDER = "notifications"  # beside the domains, for the user's
 NOTHING = "-"  # channels refuse empty texts
-LINK = re.compile(r"https?://[^\s<>|\"'\\]{1,1500}")
+LINK, LONGEST_LINK = re.compile(r"https?://[^\s<>|\"'\\]+"), 1_000
 ROOMS = (4000, 3300, 2800, 2200, 1700, 1300, 1000, 700, 500, 350, 250, 150, 100, 60, 30)  # of characters for each text
 
 
@@ -70,10 +71,17 @@ def _faults_of(form: Form, path: Path) -> list[str]:
 
 
 def _sound(message: Message) -> Message:
-    """Return a message without secrets, and with no text that is too long or blank."""
+    """Return a message without secrets, and with no text that is too long or blank; a link is one, or a fact."""
     bounded = message.changed(redacted).bounded.changed(lambda text: text if text.strip() else "")
-    facts = tuple((name or NOTHING, value or NOTHING) for name, value in bounded.facts)
-    return replace(bounded, title=bounded.title or NOTHING, facts=facts, link=bounded.link.strip())
+    link = bounded.link.strip()
+    is_link = bool(LINK.fullmatch(link)) and len(html(link)) <= LONGEST_LINK
+    facts = [(name or NOTHING, value or NOTHING) for name, value in bounded.facts]
+    return replace(
+        bounded,
+        title=bounded.title or NOTHING,
+        facts=(*facts, ("Link", link)) if link and not is_link else tuple(facts),
+        link=link if is_link else "",
+    )
 
 
 def _fitted(form: Form, folder: Path, message: Message) -> Any:
@@ -89,15 +97,13 @@ def _fitted(form: Form, folder: Path, message: Message) -> Any:
 
 def _values(message: Message) -> dict[str, Any]:
     """Return what templates know."""
-    link = message.link if LINK.fullmatch(message.link) else ""
-    unlinked = (("Link", cut(message.link, 250)),) if message.link and not link else ()
     return {
         **message.json,
         **asdict(look(message)),
-        "facts": [*message.facts, *unlinked],
-        "link": link,
+        "facts": message.facts,
+        "link_label": "Read more" if message.state is State.REPORT else "Open the log",
         "heading": heading(message),
-        "plain": message.plain,
+        "plain": replace(message, title=heading(message)).plain,
         "small_print": small_print(message),
     }
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Dataset
-from common.core.settings import channel_settings, domains_dir
+from common.core.settings import channels, domains_dir
 from common.ledger.outbox import Recipient
 from common.notify.channels import CHANNELS
 from common.notify.kinds import KINDS, kind_of
@@ -120,7 +120,7 @@ def routes() -> Routes:
     """Read the routes; raises ConfigError naming what is wrong. Without a file, all goes to one channel of Slack."""
     path = routes_file()
     if not path.exists():
-        return Routes(routes=(Route(to=f"slack:{channel_settings().slack_channel}"),))
+        return Routes(routes=(Route(to=f"slack:{channels().slack_channel}"),))
     try:
         return Routes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except ValidationError as error:
@@ -139,7 +139,7 @@ def safe_routes() -> Routes:
     try:
         return routes()
     except ConfigError:
-        return Routes(routes=(Route(to=f"slack:{channel_settings().slack_channel}"),))
+        return Routes(routes=(Route(to=f"slack:{channels().slack_channel}"),))
 
 
 def route_faults() -> list[str]:

@@ -5,7 +5,7 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from common.core.settings import channel_settings
+from common.core.settings import channels
 from common.notify.attempt import attempt
 from common.notify.channel import Undelivered
 from common.notify.forms import SLACK
@@ -34,7 +34,7 @@ class Slack:
 def _prepare(message: Message, to: str, *, again: bool, patience: float) -> Callable[[], None]:
     from airflow.providers.slack.hooks.slack import SlackHook
 
-    hook = SlackHook(slack_conn_id=channel_settings().slack_conn, timeout=ceil(patience), retry_handlers=[])
+    hook = SlackHook(slack_conn_id=channels().slack_conn, timeout=ceil(patience), retry_handlers=[])
     metadata = {"event_type": EVENT, "event_payload": {"delivery": message.delivery}}
     body = {"unfurl_links": False, "unfurl_media": False, **rendered(SLACK, message)}
     looked_for = message.delivery if again else ""

@@ -6,7 +6,7 @@ A bot cannot read what it has posted, so a repeat shows twice.
 from collections.abc import Callable
 from functools import partial
 
-from common.core.settings import channel_settings
+from common.core.settings import channels
 from common.notify.attempt import attempt
 from common.notify.connection import door
 from common.notify.forms import TELEGRAM_HTML
@@ -26,7 +26,7 @@ class Telegram:
 
 
 def _prepare(message: Message, to: str, patience: float) -> Callable[[], None]:
-    found = door(channel_settings().telegram_conn, SERVER, "the bot's token")
+    found = door(channels().telegram_conn, SERVER, "the bot's token")
     text = rendered(TELEGRAM_HTML, message)
     body = {"chat_id": to, "text": text, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True}}
     return partial(post, f"{found.address}/bot{found.secret}/sendMessage", body, patience=patience)

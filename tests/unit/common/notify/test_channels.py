@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.core.caches import forget
 from common.core.errors import ConfigError
 from common.notify.channel import Undelivered
 from common.notify.channels import CHANNELS, channel_named
@@ -72,6 +73,15 @@ def test_a_message_arrives_once_with_its_delivery(server: Web, word: str) -> Non
     ((path, body),) = server.requests
     assert path == POSTED[word]
     assert "delivery-1" in json.dumps(body) and FULL.title in json.dumps(body)
+
+
+@pytest.mark.parametrize("word", ALL)
+def test_a_channel_needs_no_other_setting_of_watershed(server: Web, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WATERSHED_BUCKET", "WATERSHED_LEDGER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    forget()
+    send(word)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("word", ALL)

@@ -85,7 +85,7 @@ def test_a_mail_has_text_and_html_a_subject_and_its_delivery(box: Box) -> None:
     send(to="a@example.org; Bee <b@example.org>")
     (mail,) = box.mails
     assert box.recipients == [["a@example.org", "b@example.org"]]
-    assert mail["Subject"] == "🔴 Failed: shop_sales_to_silver.sales"
+    assert mail["Subject"] == "❌ Failed: shop_sales_to_silver.sales"
     assert mail["Message-ID"] == "<delivery-1@watershed>"
     assert mail["From"] == "Data <data@example.org>"
     text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))

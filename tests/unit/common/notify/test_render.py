@@ -76,7 +76,8 @@ def shown(form: Form, message: Message) -> str:
         return "".join(Page(found).texts)
     if isinstance(found, str):
         return found
-    return "\n".join(strings(found))
+    text = "\n".join(strings(found))
+    return text.replace("\u00a0", " ") if form is TEAMS else text
 
 
 @pytest.mark.parametrize("form", ALL)
@@ -88,17 +89,21 @@ def test_whatever_a_message_says_is_rendered_and_can_be_read(form: Form, message
         return
     facts = [part for fact in bounded.facts for part in fact]
     for part in (bounded.title, bounded.text, bounded.error, *facts, *bounded.advice.split("`")):
-        assert part.strip() in text or (form is SLACK and part.strip().replace("```", "'''") in text)
+        said = part.strip().replace("\u00a0", " " if form is TEAMS else "\u00a0")
+        assert said in text or (form is SLACK and said.replace("```", "'''") in text)
 
 
 WORST = ("&", "<", '"', "\\", "\n\n", "👩‍🚀", "`", "é", "\u2028", "x")
 
 
+@pytest.mark.parametrize("length", [1, 20, 195, 900, 2_000, 5_000])
 @pytest.mark.parametrize("character", WORST)
 @pytest.mark.parametrize("form", ALL)
-def test_the_longest_message_is_cut_to_what_a_channel_takes_and_says_so(form: Form, character: str) -> None:
-    text = f"begin {character * 5_000} end"
-    message = Message(text, facts=((text, text),) * 30, error=text, advice=text, link=text, text=text, delivery="0f2c")
+def test_the_longest_message_is_cut_to_what_a_channel_takes_and_says_so(
+    form: Form, character: str, length: int
+) -> None:
+    text, link = f"begin {character * 5_000} end", f"https://host/?{character * length}"
+    message = Message(text, facts=((text, text),) * 30, error=text, advice=text, link=link, text=text, delivery="0f2c")
     read = shown(form, message)
     assert "begin" in read and "end" in read
     assert "[...]" in read
@@ -111,6 +116,11 @@ def test_a_traceback_reaches_slack_and_telegram_with_both_of_its_ends() -> None:
         read = shown(form, message)
         assert "Traceback\n" in read and "ValueError: last" in read
         assert len(read) > 2_000
+
+
+def test_a_traceback_keeps_its_indentation_in_teams() -> None:
+    found = json.dumps(rendered(TEAMS, replace(FULL, error="a\n    b  c")), ensure_ascii=False)
+    assert "a\\n\u00a0\u00a0\u00a0\u00a0b  c" in found
 
 
 def test_an_empty_message_is_rendered_without_empty_texts() -> None:
@@ -129,7 +139,7 @@ def test_slack_takes_no_commands_from_a_text() -> None:
 
 def test_slack_shows_title_facts_error_and_log() -> None:
     header, facts, error, advice, link, small = rendered(SLACK, FULL)["blocks"]
-    assert header["text"]["text"] == "🔴 Failed: shop_sales_to_silver.sales"
+    assert header["text"]["text"] == "❌ Failed: shop_sales_to_silver.sales"
     assert [field["text"] for field in facts["fields"][:2]] == ["*DAG*", "shop_sales_to_silver"]
     assert error["text"]["text"].startswith("```\nUnreadableFile: line 7")
     assert "`watershed parked show 5f1c`" in advice["text"]["text"]
@@ -148,8 +158,8 @@ def test_what_is_no_address_is_no_link() -> None:
 def test_a_state_is_seen_at_once() -> None:
     heads = {state: rendered(MAIL_TEXT, replace(FULL, state=state)).splitlines()[0] for state in State}
     assert heads[State.RESOLVED] == "✅ Resolved: Failed: shop_sales_to_silver.sales"
-    assert heads[State.STILL_OPEN] == "🔴 Still open: Failed: shop_sales_to_silver.sales"
-    assert heads[State.OPENED] == heads[State.REPORT] == "🔴 Failed: shop_sales_to_silver.sales"
+    assert heads[State.STILL_OPEN] == "❌ Still open: Failed: shop_sales_to_silver.sales"
+    assert heads[State.OPENED] == heads[State.REPORT] == "❌ Failed: shop_sales_to_silver.sales"
 
 
 def test_facts_of_one_name_all_reach_pagerduty() -> None:
@@ -204,7 +214,7 @@ def test_a_template_with_a_fault_still_sends_and_says_so(templates: Path, templa
     path.write_text(template)
     with structlog.testing.capture_logs() as lines:
         header = rendered(SLACK, FULL)["blocks"][0]
-    assert header["text"]["text"] == "🔴 Failed: shop_sales_to_silver.sales"
+    assert header["text"]["text"] == "❌ Failed: shop_sales_to_silver.sales"
     (line,) = lines
     assert line["log_level"] == "warning" and line["template"] == "slack.json.j2" and line["fault"]
     (found,) = faults()

@@ -1,0 +1,1 @@
+"""Notifiers for the callbacks and deadlines of anybody's DAG."""
