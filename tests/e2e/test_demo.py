@@ -8,7 +8,7 @@ import polars as pl
 
 from common.upkeep.verify import verify
 from common.zones.store import client, storage_options
-from devstack.pictures import assets, take_alert, take_asset_graph
+from devstack.pictures import assets, take_asset_graph, take_message
 from devstack.summary import answers
 from devstack.tour import alerts
 from domains.ecommerce.samples.shop import PURCHASES
@@ -155,7 +155,7 @@ def test_the_asset_graph_shows_the_way_through_the_zones(shop: Shop) -> None:
 
 def test_the_alert_is_to_be_seen(shop: Shop) -> None:
     picture = PICTURES / "alert.png"
-    take_alert(picture)
+    take_message("slack", picture, "No stage")
     assert picture.stat().st_size > 10_000
 
 
