@@ -12,7 +12,7 @@ from common.notify.message import Message, Severity, State
 from common.notify.routes import About, Routes, owner_of
 
 SHOWN = 10  # of the incidents that one message is about
-PLACED = ("owner", "domain", "link")  # facts that have a place of their own in a message
+OF_RUNS = ("DAG", "Task", "Run", "Try")  # facts of a failure in their order, which JSON in the ledger does not keep
 
 
 def about(incident: Any, rules: Routes) -> About:
@@ -55,7 +55,7 @@ def _message(those: Sequence[Any], everyone: Sequence[Any], state: State, rules:
 
 def _facts(those: Sequence[Any], known: About, *, over: bool) -> list[tuple[str, str]]:
     first = those[0]
-    own = [(name, value) for name, value in first.facts.items() if name not in PLACED]
+    own = [(name, first.facts[name]) for name in OF_RUNS if name in first.facts]
     found = own if "DAG" in first.facts else [("Consumer", first.consumer)]
     if first.batch:
         found.append(("Batch", first.batch))
