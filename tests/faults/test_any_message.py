@@ -26,7 +26,7 @@ from common.observe.verbs import Moment, listening
 from tests.faults.people import KINDS, ROUTES, Case, People
 from tests.world import World
 
-N = int(os.environ.get("INTERLEAVINGS", "40"))
+N = int(os.environ.get("INTERLEAVINGS", "60"))
 CONSUMERS, REASONS = ("one.users.silver", "one.events.silver", "two.users.silver"), "xy"
 CHANNELS, FAULTS = ("slack", "mail", "pagerduty", "teams"), ("dead", "refused", "busy", "unsure", "")
 POINTS = ("outbox:send.before", "outbox:send.after", "outbox:record.after")
@@ -162,8 +162,6 @@ class Machine(RuleBasedStateMachine):
                 thread.start()
             for thread in threads:
                 thread.join()
-            if self.people.maybe:  # that it may have arrived, and is over, is found out by the next look
-                tell(60)
         self._compare()
 
     @rule(point=st.sampled_from(POINTS), nth=st.integers(1, 2))
@@ -204,6 +202,9 @@ class Machine(RuleBasedStateMachine):
             yield
 
     def _compare(self) -> None:
+        if self.people.maybe:  # that it may have arrived, and is over, is found out by the next look
+            with self._channels():
+                tell(60)
         dead = {word for word, door in self.doors.items() if door.fault}
         assert self.people.faults + self.people.overdue(dead) == []
 
