@@ -87,7 +87,7 @@ OF_MESSAGES = (
         "ledger/outbox.py",
         "incident.c.closed_at.is_(None), ~_muted())",
         "incident.c.closed_at.is_(None))",
-        (f"{TOLD}::test_what_is_muted_is_told_when_that_ends",),
+        (f"{KEPT}::test_a_notice_that_is_muted_waits_and_is_told",),
     ),
     Mutant(
         "what is muted before it was sent waits",

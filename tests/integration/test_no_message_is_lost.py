@@ -11,7 +11,7 @@ from common.core.nouns import Reason
 from common.ledger.database import transaction
 from common.ledger.decisions import acknowledge, mute
 from common.ledger.heartbeats import clock
-from common.ledger.incidents import PARKED, Incident
+from common.ledger.incidents import PARKED, SUPERSEDED, Incident
 from common.ledger.outbox import Recipient, queue_message
 from common.notify import outbox
 from common.notify.channel import Undelivered
@@ -165,6 +165,17 @@ def test_what_is_muted_or_answered_for_before_it_is_sent_waits(channels: dict[st
     channels["slack"].fault = None
     pass_by("1 hour")
     assert tell() == 0
+
+
+def test_a_notice_that_is_muted_waits_and_is_told(channels: dict[str, Kept]) -> None:
+    with transaction() as connection:
+        mute(connection, "ecommerce.users", "", clock(connection) + timedelta(hours=1), Reason("me", "a migration"))
+    opened(SUPERSEDED, LOAD, "users/1.csv", "a")
+    assert tell() == 0
+    with transaction() as connection:
+        connection.execute(text("UPDATE mute SET until = now()"))
+    assert [tell(), tell()] == [1, 0]
+    assert channels["slack"].titles == [f"Superseded: {LOAD}"]
 
 
 def test_a_row_that_cannot_be_read_holds_up_no_other(channels: dict[str, Kept], world: World) -> None:
