@@ -1,7 +1,7 @@
 """A thousand deaths: random files through the real hops under random faults, compared with an undisturbed world.
 
 Run by `make faults [N=1000] [SEED=...]`. Every point of every kind of hop is struck at least once. Exits non-zero where a
-row is lost or doubled, a promise is broken, or a point was missed; leaves var/faults/report.json.
+row or message is lost or doubled, a promise is broken, or a point was missed; leaves var/faults/report.json.
 """
 
 import os
@@ -17,6 +17,7 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 from devstack.folder import state_folder
 from devstack.stack import running
+from tests.faults import messages
 from tests.faults.evidence import Evidence, judge
 from tests.faults.plan import points
 from tests.faults.proxy import proxy
@@ -42,7 +43,8 @@ def main() -> int:
     write_section(tally.report())
     for line in tally.said:
         say(line)
-    say(f"seed {seed}: {tally.killed} kills, {tally.lost} lost, {tally.doubled} doubled, report in {REPORT}")
+    say(f"seed {seed}: {tally.killed} kills, {tally.lost} rows lost, {tally.doubled} doubled, report in {REPORT}")
+    say(f"{tally.messages} messages told, {tally.repeats} of them shown again under the same delivery id")
     return 1 if tally.failed else 0
 
 
@@ -80,7 +82,7 @@ def one_pair_of_worlds(
             tally.rows, tally.batches = rows + found[0], batches + found[1]
             tally.write(REPORT)  # whoever ends the campaign early still has what was found
             say(
-                f"round {tally.rounds}: {tally.killed} kills, {tally.rows} rows equal, {len(tally.missed)} points to go"
+                f"round {tally.rounds}: {tally.killed} kills, {tally.rows} rows equal, {tally.messages} messages told, {len(tally.missed)} points to go"
             )
             if tally.failed or (tally.killed >= tally.wanted and not tally.missed):
                 return
@@ -96,6 +98,9 @@ def one_round(scene: Scene, calm: World, landed: int) -> int:
     killed, wanted = scene.tally.killed, scene.tally.wanted
     goal = killed + min(KILLS_A_ROUND, max(1, wanted - killed, len(scene.tally.missed)))
     while scene.tally.killed < goal:
+        if scene.chance.random() < messages.SHARE:
+            messages.strike(scene)
+            continue
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:
             landed += 1
@@ -124,6 +129,7 @@ def verdict(scene: Scene, calm: World) -> tuple[int, int]:
         rested = forks.run(flow, scene.world.env)
         if rested.code == 0 and not rested.result["given_way"] and not scene.busy():
             break
+    tally.said += [f"round {tally.rounds + 1}: {line}" for line in messages.judge(scene)]
     ask = {"do": "gather", "domain": "ecommerce"}
     expected, found = forks.run(ask, calm.env), forks.run(ask, scene.world.env)
     tally.rounds += 1

@@ -17,6 +17,7 @@ from typing import Any
 
 LOOK = 0.005
 PR_SET_PDEATHSIG = 1
+TELLING = 60.0  # seconds
 answers = sys.stdout
 HELD = ExitStack()
 
@@ -24,6 +25,7 @@ HELD = ExitStack()
 def preload() -> None:
     """Import what a hop needs, and read what does not change: contracts, models, the SDK's descriptions of S3."""
     import airflow.providers.postgres.hooks.postgres
+    import airflow.providers.slack.hooks.slack
     import airflow.sdk  # noqa: F401
 
     import common.notify.outbox
@@ -142,7 +144,8 @@ def shift_clock(seconds: float) -> None:
 
 
 def do(job: dict[str, Any]) -> Any:
-    """Do a hop, a look, or every hop that is due."""
+    """Do a hop, a look, or every hop that is due, or tell people."""
+    from common.notify.outbox import tell
     from common.pipelines.kinds import consumer_named
     from common.pipelines.look import look
     from common.pipelines.work import rung, work
@@ -151,6 +154,8 @@ def do(job: dict[str, Any]) -> Any:
         return {"waiting": look(job["domain"])}
     if job["do"] == "flow":
         return flow(job["domain"], job["owner"])
+    if job["do"] == "tell":
+        return {"told": tell(TELLING)}
     if job["do"] == "gather":
         return gathered(job["domain"])
     done, ring = work(consumer_named(job["consumer"]), job["owner"], "fault-run")

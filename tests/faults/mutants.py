@@ -17,12 +17,13 @@ from devstack.stack import running
 from tests.faults.mutant import Mutant
 from tests.faults.mutants_of_hops import OF_HOPS
 from tests.faults.mutants_of_meaning import OF_MEANING
+from tests.faults.mutants_of_messages import OF_MESSAGES
 from tests.faults.mutants_of_the_whole import OF_THE_WHOLE
 from tests.faults.tally import REPORT, ROOT, VAR, write_section
 
 COMMON = Path("airflow/include/common")
 PATIENCE = 300
-MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE)
+MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES)
 
 
 def mutated(mutant: Mutant, root: Path = ROOT) -> str:

@@ -49,6 +49,7 @@ STEPS = (
     "rung.before",
     "rung.after",
 )
+OF_MESSAGES = ("outbox:send.before", "outbox:send.after", "outbox:record.after")
 
 
 def inside(kind: str) -> tuple[str, ...]:
@@ -57,8 +58,8 @@ def inside(kind: str) -> tuple[str, ...]:
 
 
 def points() -> list[str]:
-    """Return every moment at which a plan may let a hop fail."""
-    return [f"{kind}:{step}" for kind in KINDS for step in (*STEPS, *inside(kind))]
+    """Return every moment at which a plan may let a hop fail, or whoever tells people of it."""
+    return [*(f"{kind}:{step}" for kind in KINDS for step in (*STEPS, *inside(kind))), *OF_MESSAGES]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Scene:
     open_points: list[str]
     world: World
     deaths: dict[str, int] = field(default_factory=dict)
+    deliveries: set[str] = field(default_factory=set)  # messages that were counted
     last_service: float = field(default_factory=time.monotonic)
 
     def busy(self) -> list[Consumer]:

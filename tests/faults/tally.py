@@ -29,6 +29,8 @@ class Tally:
     rows: int = 0
     lost: int = 0
     doubled: int = 0
+    messages: int = 0
+    repeats: int = 0  # of messages, each with the delivery id of the first
     seconds: float = 0.0
     mutants: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
@@ -85,6 +87,7 @@ def section(report: dict[str, Any]) -> str:
         f"| other faults | {others or 'none'} |",
         f"| batches in the ledger | {report['batches']:,} |",
         f"| rows compared with the undisturbed world | {report['rows']:,} |",
+        f"| messages that people were to be shown, and repeats of one delivery | {report['messages']:,}, {report['repeats']:,} |",
         f"| **rows lost** | **{report['lost']}** |",
         f"| **rows doubled** | **{report['doubled']}** |",
         f"| rules taken away (mutants), and noticed by a test | {len(report['mutants'])}, {dead} |",

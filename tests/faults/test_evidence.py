@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
+from tests.faults.messages import Row, faults
 from tests.faults.tally import Tally, section
 from tests.world import World
 
@@ -45,6 +46,14 @@ def test_a_world_that_was_tampered_with_is_found_out(world: World) -> None:
         connection.execute("UPDATE watershed.load_token SET hop = 7 WHERE consumer LIKE '%fact_transactions@warehouse'")
     assert judge(before, gather(world)).lost == 1
     assert "target says Head(hop=7" in str(broken_promises(world))
+
+
+def test_messages_that_were_lost_or_shown_too_often_are_found_out() -> None:
+    fine = [Row("a", "opened", "sent", 1), Row("b", "opened", "sent", 2), Row("c", "opened", "unneeded", 1)]
+    assert faults(fine, Counter({"a": 1, "b": 2})) == []
+    for outcome, times in (("sent", 0), ("sent", 2), ("unneeded", 1), ("", 0), ("given up", 0)):
+        (said,) = faults([*fine, Row("d", "opened", outcome, 1)], Counter({"a": 1, "b": 2, "d": times}))
+        assert "'d'" in said
 
 
 def test_a_tally_is_told_to_machines_and_to_people(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def all_told() -> int:
     found = 0
     for _ in range(4):
         with transaction() as connection:
-            connection.execute(text("UPDATE outbox SET due_at = now(), lease_until = NULL"))
+            connection.execute(text("UPDATE outbox SET due_at = now(), lease_until = lease_until - interval '2 days'"))
         found += tell(60)
     return found
 
@@ -132,6 +132,19 @@ def test_what_arrived_although_the_answer_did_not_is_not_shown_twice_where_the_c
         first, second = (json.dumps(message) for message in found[service])
         assert deliveries(world)[service] in first, "a person sees the repeat as one"
         assert deliveries(world)[service] in second
+
+
+def test_the_end_is_told_of_what_arrived_although_the_answer_did_not(world: World, address: str) -> None:
+    for service in RECIPIENTS:
+        httpx.post(f"{address}/faults", json={"channel": service, "fault": "gone", "times": 1, "after": True})
+    name = opened(world)
+    assert tell(60) == 0
+    with transaction() as connection:
+        close_incidents(connection, STOPPED, name)
+    all_told()
+    assert [len(received(address, service, name)) for service in RECIPIENTS] == [2] * 5
+    first, last = received(address, "pagerduty", name)
+    assert (first["event_action"], last["event_action"]) == ("trigger", "resolve")
 
 
 def test_a_message_of_a_megabyte_of_markup_arrives_everywhere(world: World, address: str) -> None:

@@ -1,7 +1,7 @@
 """The outbox: of each episode of incidents, and of each report, who is to be told of what, and whether they were.
 
-A row is due, then leased while it is sent, then ended as `sent`, `unneeded` or `given up`. Its id is the delivery's,
-the same at each try.
+A row is due, then leased while it is sent, then ended as `sent`, `unneeded`, `unknown` or `given up`. Its id is the
+delivery's, the same at each try. A lease that nobody ended says that the message may have arrived.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.ledger.incidents import CHANGED, TOLD
 from common.ledger.tables import incident, mute, outbox
 
 SENT, UNNEEDED, GIVEN_UP = "sent", "unneeded", "given up"
+UNKNOWN = "unknown"  # over before anybody knew whether it had arrived
 OPENED, STILL_OPEN, RESOLVED, REPORT = "opened", "still open", "resolved", "report"
 LEASE = timedelta(seconds=60)  # far longer than one try takes
 TELLING_LOCK = 0x57A7E2544
@@ -93,13 +94,16 @@ def resolved(connection: Connection) -> Sequence[Row[Any]]:
     member = incident.c.episode == outbox.c.episode
     still = exists().where(member, incident.c.closed_at.is_(None) | _muted())
     real = exists().where(member, incident.c.resolution.not_in((CHANGED, TOLD)))
-    told = outbox.c.event.in_((OPENED, STILL_OPEN)) & (outbox.c.outcome == SENT)
+    told = outbox.c.event.in_((OPENED, STILL_OPEN)) & outbox.c.outcome.in_((SENT, UNKNOWN))
     columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient, outbox.c.fallback)
     return connection.execute(select(*columns).where(told, ~over, ~still, real).distinct()).all()
 
 
 def due_again(connection: Connection, after: timedelta) -> Sequence[Row[Any]]:
-    """List whom to tell again of an episode that is open, since long, and acknowledged by nobody."""
+    """List whom to tell again of an episode that is open, since long, and acknowledged by nobody.
+
+    A recipient that was given up is tried again then.
+    """
     last = (
         select(
             outbox.c.episode,
@@ -110,7 +114,9 @@ def due_again(connection: Connection, after: timedelta) -> Sequence[Row[Any]]:
         )
         .where(outbox.c.event.in_((OPENED, STILL_OPEN)))
         .group_by(outbox.c.episode, outbox.c.channel, outbox.c.recipient)
-        .having(func.bool_and(outbox.c.outcome == SENT), func.max(outbox.c.ended_at) < func.clock_timestamp() - after)
+        .having(
+            func.bool_and(outbox.c.ended_at.is_not(None)), func.max(outbox.c.ended_at) < func.clock_timestamp() - after
+        )
         .subquery()
     )
     nobody = incident.c.closed_at.is_(None) & incident.c.acknowledged.is_(None) & ~_muted()
@@ -123,11 +129,20 @@ def members(connection: Connection, episode: int, *, still_open: bool) -> Sequen
     return connection.execute(query.where(incident.c.closed_at.is_(None)) if still_open else query).all()
 
 
+def _silent() -> Any:
+    """Say of a row that nobody is to hear of its episode now: what is open of it is muted, or answered for."""
+    member = incident.c.episode == outbox.c.episode
+    still = member & incident.c.closed_at.is_(None)
+    answered = (outbox.c.event == STILL_OPEN) & incident.c.acknowledged.is_not(None)
+    audible = exists().where(still, ~_muted(), ~answered)
+    return case((outbox.c.event == RESOLVED, exists().where(member, _muted())), else_=exists().where(still) & ~audible)
+
+
 def lease(connection: Connection, without: Collection[tuple[str, str]]) -> Row[Any] | None:
     """Lease the next row that is due, but for those of some channels and recipients; None where there is none."""
     now = func.clock_timestamp()
     free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now)
-    query = select(outbox).where(outbox.c.ended_at.is_(None), outbox.c.due_at <= now, free)
+    query = select(outbox).where(outbox.c.ended_at.is_(None), outbox.c.due_at <= now, free, ~_silent())
     if without:
         query = query.where(tuple_(outbox.c.channel, outbox.c.recipient).not_in(without))
     found = connection.execute(query.order_by(outbox.c.due_at).limit(1).with_for_update(skip_locked=True)).first()
@@ -144,11 +159,17 @@ def end(connection: Connection, delivery: UUID, outcome: str, error: str = "") -
     connection.execute(update(outbox).where(which).values(**values))
 
 
-def postpone(connection: Connection, delivery: UUID, seconds: float, error: str) -> None:
-    """Let a row be due later, and keep why."""
-    which = and_(outbox.c.id == delivery, outbox.c.ended_at.is_(None))
+def postpone(connection: Connection, leased: Row[Any], seconds: float, error: str, *, unknown: bool) -> None:
+    """Let a row be due later, and keep why and whether it may have arrived, unless another has leased it since."""
+    mine = and_(outbox.c.id == leased.id, outbox.c.tries == leased.tries + 1, outbox.c.ended_at.is_(None))
     later = func.clock_timestamp() + timedelta(seconds=seconds)
-    connection.execute(update(outbox).where(which).values(due_at=later, lease_until=None, error=error))
+    values = {"due_at": later, "lease_until": later if unknown else None, "error": error}
+    connection.execute(update(outbox).where(mine).values(**values))
+
+
+def is_older(connection: Connection, leased: Row[Any], than: timedelta) -> bool:
+    """Return whether a row was queued so long ago, by the ledger's clock."""
+    return bool(connection.scalar(select(func.clock_timestamp() - leased.queued_at > than)))
 
 
 def undelivered(connection: Connection, beginning: str = "") -> Sequence[Row[Any]]:

@@ -204,7 +204,7 @@ outbox = Table(
     Column("tries", Integer, nullable=False, server_default=text("0")),
     _moment("lease_until"),
     _moment("ended_at"),
-    Column("outcome", Text, nullable=False, server_default="", comment="sent, unneeded, given up"),
+    Column("outcome", Text, nullable=False, server_default="", comment="sent, unneeded, unknown, given up"),
     Column("error", Text, nullable=False, server_default=""),
     CheckConstraint("(episode IS NULL) = (message IS NOT NULL)", name="subject"),
     Index("uq_outbox_event", "episode", "channel", "recipient", "event", "nth", unique=True),

@@ -33,7 +33,9 @@ def _failure_within(send: Send, patience: float) -> Undelivered | None:
     thread = threading.Thread(target=lambda: outcome.append(_failure(lambda: context.run(send))), daemon=True)
     thread.start()
     thread.join(max(patience, 0.0))
-    return outcome[0] if outcome else Undelivered(f"no answer within {patience:g} seconds; it may have arrived")
+    if outcome:
+        return outcome[0]
+    return Undelivered(f"no answer within {patience:g} seconds; it may have arrived", unknown=True)
 
 
 def _failure(step: Send) -> Undelivered | None:
@@ -43,7 +45,10 @@ def _failure(step: Send) -> Undelivered | None:
     except Undelivered as failure:
         return failure.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - a channel fails in one way only
-        return Undelivered(redacted(f"{type(error).__name__}: {error}"), lasting=_is_configuration(error))
+        cut_off = isinstance(error, (TimeoutError, ConnectionResetError, BrokenPipeError))
+        return Undelivered(
+            redacted(f"{type(error).__name__}: {error}"), lasting=_is_configuration(error), unknown=cut_off
+        )
     return None
 
 

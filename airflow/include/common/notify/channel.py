@@ -10,12 +10,14 @@ class Undelivered(WatershedError):
     """A message did not arrive, as far as the channel says.
 
     `retry_after` is how many seconds the channel asks to be left alone; `lasting` says that somebody must act before it
-    can succeed (a refused token, an unknown recipient).
+    can succeed (a refused token, an unknown recipient). `unknown` says that there was no answer: it may have arrived.
     """
 
-    def __init__(self, why: str, *, retry_after: float | None = None, lasting: bool = False) -> None:
+    def __init__(
+        self, why: str, *, retry_after: float | None = None, lasting: bool = False, unknown: bool = False
+    ) -> None:
         super().__init__(why)
-        self.retry_after, self.lasting = retry_after, lasting
+        self.retry_after, self.lasting, self.unknown = retry_after, lasting, unknown
 
 
 class Channel(Protocol):

@@ -101,4 +101,4 @@ def _undelivered(refusal: SMTPException) -> Undelivered:
         lasting = refusal.smtp_code >= REFUSED_FOR_GOOD
         what = "login" if isinstance(refusal, SMTPAuthenticationError) else "mail"
         return Undelivered(f"the mail server refuses the {what}: {refusal.smtp_code}", lasting=lasting)
-    return Undelivered(f"the mail server does not answer as expected: {type(refusal).__name__}")
+    return Undelivered(f"the mail server does not answer as expected: {type(refusal).__name__}", unknown=True)

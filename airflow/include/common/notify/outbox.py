@@ -8,11 +8,10 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import uuid5
 
 from sqlalchemy import Connection, Row
 
-from common.core.clock import now
 from common.core.errors import WatershedError
 from common.ledger import outbox
 from common.ledger.database import transaction
@@ -96,11 +95,7 @@ def send_due(patience: float) -> int:
         if message is None:
             continue
         try:
-            passed("outbox", "send.before")
-            CHANNELS[row.channel].send(
-                message.bounded, row.recipient, again=row.tries > 0, patience=min(ONE_TRY, max(left, 1.0))
-            )
-            passed("outbox", "send.after")
+            _send(row, message, min(ONE_TRY, max(left, 1.0)))
         except Undelivered as error:
             failed.add((row.channel, row.recipient))
             _postpone(row, error)
@@ -113,40 +108,63 @@ def send_due(patience: float) -> int:
 
 
 def _next(failed: set[tuple[str, str]]) -> tuple[Row[Any] | None, Message | None]:
-    """Lease the next row, with its message; without one where it needs none any more."""
+    """Lease the next row, with its message; without one where it needs none any more, or none can be made."""
     rules = safe_routes()
     with transaction() as connection:
         outbox.hold(connection)
         row = outbox.lease(connection, failed)
         if row is None:
             return None, None
-        message = message_of(connection, row, rules)
+        try:
+            message = message_of(connection, row, rules)
+        except (KeyError, TypeError, ValueError) as error:  # of another version, maybe: the others do not wait for it
+            _later(connection, row, Undelivered(f"no message can be made: {error}"))
+            return row, None
         if message is None:
-            outbox.end(connection, row.id, outbox.UNNEEDED)
-        elif row.channel not in CHANNELS:
-            outbox.end(connection, row.id, outbox.GIVEN_UP, f"this version knows no channel '{row.channel}'")
-            message = None
+            outbox.end(connection, row.id, outbox.UNKNOWN if row.lease_until else outbox.UNNEEDED)
         return row, message
 
 
+def _send(row: Row[Any], message: Message, patience: float) -> None:
+    """Send a message; raises Undelivered and nothing else."""
+    if row.channel not in CHANNELS:
+        raise Undelivered(f"this version knows no channel '{row.channel}'", lasting=True)
+    passed("outbox", "send.before")
+    try:
+        CHANNELS[row.channel].send(message.bounded, row.recipient, again=row.tries > 0, patience=patience)
+    except Undelivered:
+        raise
+    except Exception as error:
+        log.exception("a fault of ours")
+        raise Undelivered(f"a fault of ours: {type(error).__name__}", unknown=True) from error
+    passed("outbox", "send.after")
+
+
 def _postpone(row: Row[Any], error: Undelivered) -> None:
-    tries, wait = row.tries + 1, error.retry_after
-    log.warning("message not delivered", channel=row.channel, recipient=row.recipient, tries=tries, error=str(error))
+    with transaction() as connection:
+        if row.fallback and (error.lasting or row.tries + 1 >= FALL_BACK_AFTER):
+            _fall_back(connection, row)
+        _later(connection, row, error)
+
+
+def _later(connection: Connection, row: Row[Any], error: Undelivered) -> None:
+    """Let a row be due later, or give it up."""
+    who = {"channel": row.channel, "recipient": row.recipient}
+    log.warning("message not delivered", **who, tries=row.tries + 1, error=str(error))
+    wait = error.retry_after
     if wait is None:
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.tries, 10)) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-    with transaction() as connection:
-        if row.fallback and (tries == FALL_BACK_AFTER or (error.lasting and row.tries == 0)):
-            _fall_back(connection, row)
-        if now() - row.queued_at > GIVE_UP_AFTER:
-            outbox.end(connection, row.id, outbox.GIVEN_UP, str(error))
-        else:
-            outbox.postpone(connection, row.id, min(wait, OBEYED), str(error))
+    if outbox.is_older(connection, row, GIVE_UP_AFTER):
+        outbox.end(connection, row.id, outbox.GIVEN_UP, str(error))
+    else:
+        unknown = error.unknown or row.lease_until is not None
+        outbox.postpone(connection, row, min(wait, OBEYED), str(error), unknown=unknown)
 
 
 def _fall_back(connection: Connection, row: Row[Any]) -> None:
     to = [outbox.Recipient(*recipient_of(row.fallback))]
     if row.episode is None:
-        outbox.queue_message(connection, row.message, to[0], uuid4())
+        outbox.queue_message(connection, row.message, to[0], uuid5(row.id, row.fallback))
     else:
         outbox.queue(connection, row.episode, row.event, to, row.nth)
 

@@ -34,12 +34,15 @@ def post(address: str, body: Any, *, patience: float) -> None:
     token = _secret_address.set(True)
     try:
         answer = httpx.post(address, json=body, timeout=patience, follow_redirects=False)
+    except httpx.ConnectTimeout:
+        raise Undelivered(f"nobody answers within {patience:g} seconds") from None
     except httpx.TimeoutException:
-        raise Undelivered(f"no answer within {patience:g} seconds; it may have arrived") from None
+        raise Undelivered(f"no answer within {patience:g} seconds; it may have arrived", unknown=True) from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise Undelivered("the address in its Connection is none", lasting=True) from None
     except httpx.HTTPError as error:
-        raise Undelivered(f"{type(error).__name__}: nobody answers as expected") from None
+        cut_off = not isinstance(error, httpx.ConnectError)
+        raise Undelivered(f"{type(error).__name__}: nobody answers as expected", unknown=cut_off) from None
     finally:
         _secret_address.reset(token)
     if not answer.is_success:
@@ -49,12 +52,14 @@ def post(address: str, body: Any, *, patience: float) -> None:
 def _refusal(answer: httpx.Response) -> Undelivered:
     found = _object(answer)
     why = str(found.get("description") or found.get("message") or "")
-    lasting = answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status_code not in FOR_NOW
+    broken = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR  # at which step, nobody knows
+    lasting = not broken and answer.status_code not in FOR_NOW
     wait = _parameters(found).get("retry_after") or answer.headers.get("Retry-After")
     return Undelivered(
         f"it answers {answer.status_code} {why[:200] or answer.reason_phrase}",
         retry_after=seconds(wait),
         lasting=lasting,
+        unknown=broken,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -15,7 +16,8 @@ from common.notify.render import rendered
 
 EVENT = "watershed_alert"
 LOOKED_AT = 200  # newest messages of a channel, of which one may be the delivery that is looked for
-FOR_NOW = ("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
+BUSY = ("ratelimited", "rate_limited")
+BROKEN = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")  # some of it may have been done
 Call = Callable[..., Any]
 
 
@@ -56,8 +58,10 @@ def _undelivered(response: Any) -> Undelivered:
     """Say why Slack did not take a message, from its answer."""
     word = str(response.get("error") or response.status_code)
     headers = {name.lower(): value for name, value in response.headers.items()}
-    transient = word in FOR_NOW or response.status_code != 200
-    return Undelivered(f"Slack says {word}", retry_after=seconds(headers.get("retry-after")), lasting=not transient)
+    broken = word in BROKEN or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    transient = broken or word in BUSY or response.status_code != HTTPStatus.OK
+    wait = seconds(headers.get("retry-after"))
+    return Undelivered(f"Slack says {word}", retry_after=wait, lasting=not transient, unknown=broken)
 
 
 def _has_arrived(call: Call, delivery: str, to: str) -> bool:

@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("outcome", sa.Text(), server_default="", nullable=False, comment="sent, unneeded, given up"),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False, comment="sent, unneeded, unknown, given up"),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["episode"], ["incident.id"], name=op.f("fk_outbox_episode_incident")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
