@@ -64,10 +64,12 @@ def test_the_demo_ends_with_the_exact_numbers(compose: Compose) -> None:
     compose.account()
 
 
-def test_the_alert_of_the_failed_dag_reached_slack(compose: Compose) -> None:
-    failed = [text for text in compose.alerts() if "Failed" in text]
+def test_the_alert_of_the_failed_dag_reached_slack_and_so_did_its_end(compose: Compose) -> None:
+    why = "ConfigError: No stage 'platinum' in ecommerce. Known: bronze, silver, gold, load."
+    failed = [text for text in compose.alerts() if "ecommerce_master.check" in text]
     assert failed == 2 * [
-        "Failed: ecommerce_master.check: ConfigError: No stage 'platinum' in ecommerce. Known: bronze, silver, gold, load."
+        f"🔴 Failed: ecommerce_master.check: {why}",
+        "✅ Resolved: Failed: ecommerce_master.check",
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.mill import Mill, grinding
 
 SWEEP = "mill_sweep"
-SETTINGS = {"WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */5"}
+SETTINGS = {"WATERSHED_BELLS": "false", "WATERSHED_SWEEP_CRON": "* * * * * */5", "WATERSHED_WATCH_CRON": "off"}
 
 
 @pytest.fixture

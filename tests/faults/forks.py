@@ -26,7 +26,7 @@ def preload() -> None:
     import airflow.providers.postgres.hooks.postgres
     import airflow.sdk  # noqa: F401
 
-    import common.notify.deliver
+    import common.notify.outbox
     import common.pipelines.work  # noqa: F401
     from common.zones.store import client
 

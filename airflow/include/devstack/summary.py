@@ -95,6 +95,7 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
         f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
         f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
         f"Slack received: {found['alert']}\n"
+        f"{'and then: ' + found['resolved'] + chr(10) if found['resolved'] else ''}"
         f"{_took(seconds['put_to_warehouse'])}",
         highlight=False,
     )

@@ -18,7 +18,8 @@ DOMAIN = "ecommerce"
 PATIENCE = 1200.0
 SLOW = 30.0  # seconds for an answer
 LOOK = 0.5
-BAD_STAGE = "platinum"
+BAD_STAGE, GOOD_STAGE = "platinum", "bronze"
+FAILED, RESOLVED = "Failed: ", "Resolved: "
 API = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
 LOG_WIDTH = 140
 Found = TypeVar("Found")
@@ -34,18 +35,20 @@ def tour(console: Console, purchases: Path | None = None) -> dict[str, Any]:
     Raises TourFailed where patience ends.
     """
     began, stand_in = time.monotonic(), slack()
-    known = len(alerts()) if stand_in else 0
-    fail_on_purpose(api())
+    known, solved = (len(alerts(resolved=over)) if stand_in else 0 for over in (False, True))
+    start_master(api(), [BAD_STAGE])  # so that a run really fails and an alert really goes out
     files = drop(purchases)
     last_put = time.time()
     with Following(console, DOMAIN, files) as following:
         wait_for(lambda: settled(DOMAIN), following.show, "the files to arrive in the warehouse", why)
-    alert = "what it was sent: this stack's alerts go to Slack itself"
+    alert, over = "what it was sent: this stack's alerts go to Slack itself", ""
     if stand_in:
-        console.print("Waiting for the alert of a DAG that was made to fail.", style="dim")
-        alert = wait_for(lambda: alerts()[known:], lambda: None, "the alert to reach Slack")[0].get("text", "")
+        console.print("Waiting for the alert of a DAG that was made to fail, and for its end.", style="dim")
+        alert = wait_for(lambda: alerts()[known:], lambda: None, "the alert to reach Slack")[0]["text"]
+        start_master(api(), [GOOD_STAGE])
+        over = wait_for(lambda: alerts(resolved=True)[solved:], lambda: None, "its end to reach Slack")[0]["text"]
     seconds = {"pipelines": time.monotonic() - began}
-    return summarise(DOMAIN, last_put, seconds) | {"alert": alert}
+    return summarise(DOMAIN, last_put, seconds) | {"alert": alert, "resolved": over}
 
 
 def api() -> str:
@@ -97,21 +100,21 @@ def health() -> dict[str, str]:
     return {name: str(part.get("status")) for name, part in found.items()}
 
 
-def fail_on_purpose(address: str) -> None:
-    """Start the master with a stage that does not exist, so that a run really fails and an alert really goes out."""
+def start_master(address: str, stages: Sequence[str]) -> None:
+    """Start the master with some stages."""
     run = f"demo__{time.time():.3f}"  # named, so that a request which is sent again starts no second run
     with httpx.Client(base_url=address, timeout=SLOW) as http:
-        wait_for(partial(_triggered, http, run), lambda: None, f"{DOMAIN}_master to be read and started")
+        wait_for(partial(_triggered, http, run, stages), lambda: None, f"{DOMAIN}_master to be read and started")
 
 
-def _triggered(http: httpx.Client, run: str) -> bool:
+def _triggered(http: httpx.Client, run: str, stages: Sequence[str]) -> bool:
     """Start the run; False where the DAG is not known yet or the API takes too long to answer."""
     try:
         token = http.get("/auth/token").raise_for_status().json()["access_token"]
         answer = http.post(
             f"/api/v2/dags/{DOMAIN}_master/dagRuns",
             headers={"Authorization": f"Bearer {token}"},
-            json={"dag_run_id": run, "logical_date": None, "conf": {"stages": [BAD_STAGE]}},
+            json={"dag_run_id": run, "logical_date": None, "conf": {"stages": list(stages)}},
         )
         if answer.status_code == httpx.codes.CONFLICT:
             return True
@@ -125,10 +128,11 @@ def _triggered(http: httpx.Client, run: str) -> bool:
     return True
 
 
-def alerts() -> Sequence[dict[str, Any]]:
-    """List the failures that the Slack stand-in has received."""
+def alerts(*, resolved: bool = False) -> Sequence[dict[str, Any]]:
+    """List the failures that the Slack stand-in was told of, or those of which it was told that they are over."""
     messages = httpx.get(f"{slack()}/messages", params={"service": "slack"}, timeout=SLOW).raise_for_status().json()
-    return [message for message in messages if "Failed" in message.get("text", "")]
+    failures = [message for message in messages if FAILED in message.get("text", "")]
+    return [message for message in failures if (RESOLVED in message["text"]) == resolved]
 
 
 def slack() -> str:

@@ -6,10 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack import tour
 from devstack.channels import FLOW, connections
 from devstack.folder import state_folder, write_json
 from devstack.keys import Keys, keys_of
 from devstack.ports import PREFERRED
+from devstack.standins.messages import pages
 from devstack.standins.messages.mailbox import Mailbox
 from devstack.standins.messages.server import SERVICES, of_environment, of_stack
 from devstack.standins.messages.teams import CARD
@@ -139,6 +141,25 @@ def test_messages_of_all_services_come_in_their_order(http: httpx.Client) -> Non
     services = [message["service"] for message in http.get("/messages").json()]
     assert services == ["teams", "slack", "pagerduty", "telegram", "slack"]
     assert http.get("/messages", params={"service": "pigeon"}).status_code == 422
+
+
+def test_the_demo_sees_slacks_alerts_alone(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tour, "slack", lambda: str(server.base_url).rstrip("/"))
+    for channel, said in (("telegram", "Failed"), ("slack", "fine"), ("slack", "Failed: this")):
+        path, content = CALLS[channel]
+        assert server.post(path, json={**content, "text": said}).is_success
+    assert [alert["text"] for alert in tour.alerts()] == ["Failed: this"]
+
+
+def test_a_page_shows_the_newest(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST", 2)
+    for number in range(3):
+        path, content = CALLS["slack"]
+        http.post(path, json={**content, "text": f"number {number}"})
+    page = http.get("/slack").text
+    assert "3 message(s)" in page
+    assert page.index("number 2") < page.index("number 1")
+    assert "number 0" not in page
 
 
 def test_each_service_has_a_page_and_the_first_page_counts(http: httpx.Client) -> None:

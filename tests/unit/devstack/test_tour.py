@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from devstack import tour
-from devstack.tour import TourFailed, fail_on_purpose, wait_for
+from devstack.tour import TourFailed, start_master, wait_for
 
 ADDRESS = "http://airflow"
 
@@ -39,7 +39,7 @@ def test_an_api_that_is_slow_or_not_ready_is_asked_again_for_the_same_run(
     answers: Callable[..., list[str]],
 ) -> None:
     posted = answers(404, httpx.ReadTimeout("slow"), httpx.ConnectError("away"), 503, 409)
-    fail_on_purpose(ADDRESS)
+    start_master(ADDRESS, ["bronze"])
     assert len(posted) == 5
     assert len(set(posted)) == 1, "a request whose answer was lost may have started the run"
 
@@ -47,7 +47,7 @@ def test_an_api_that_is_slow_or_not_ready_is_asked_again_for_the_same_run(
 def test_what_the_api_refuses_is_not_asked_again(answers: Callable[..., list[str]]) -> None:
     posted = answers(403, 200)
     with pytest.raises(httpx.HTTPStatusError):
-        fail_on_purpose(ADDRESS)
+        start_master(ADDRESS, ["bronze"])
     assert len(posted) == 1
 
 

@@ -41,9 +41,17 @@ def apply(as_json: Json = False) -> None:
 
 def status(
     consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="For a monitor: exit code 1 at an open incident, 3 where nobody watches.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show each consumer: what it has taken, what waits and why, what is parked."""
+    if check:
+        from common.cli.incidents import check_up
+
+        check_up(consumer, as_json)
+        return
     from common.cli.known import require_consumer
     from common.ledger.database import transaction
     from common.ledger.queries import consumers, incidents
@@ -71,7 +79,7 @@ def status(
     if waiting:
         show(waiting, ["consumer", "partition", "batches", "word", "since", "why"], as_json=False, empty="")
     if open_ones:
-        show(open_ones, ["kind", "consumer", "batch", "opened", "told", "detail"], as_json=False, empty="")
+        show(open_ones, ["id", "kind", "consumer", "batch", "opened", "told", "detail"], as_json=False, empty="")
 
 
 def _in_raw(domain: str) -> int | None:

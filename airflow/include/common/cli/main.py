@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from common.cli import again, catalogue, contract, inspect_file, ledger, lineage, parked, quarantine
+from common.cli import again, catalogue, contract, incidents, inspect_file, ledger, lineage, parked, quarantine
 from common.core.errors import WatershedError
 from common.observe.log import log_as_json
 
@@ -26,6 +26,7 @@ GROUPS = {
     "lineage": (lineage.app, "Where a row, table or file came from, or went to."),
     "quarantine": (quarantine.app, "What was refused and why; mend, send again, discard."),
     "parked": (parked.app, "Batches set aside: look, release or refuse."),
+    "incidents": (incidents.app, "What is wrong: look, answer for it, end it, mute it."),
     "plan": (again.plan, "What would be done; writes nothing."),
     "backfill": (again.backfill, "Do partitions of a table, or all of it, again."),
     "ledger": (ledger.ledger, "Verify the ledger, or rebuild a lost one."),

@@ -109,6 +109,10 @@ class Settings(Channels, Limits):
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
     bells: bool = True
+    watch_cron: str = "*/5 * * * *"
+    wait_minutes: Annotated[int, Field(gt=0)] = 60
+    run_deadline_minutes: Annotated[int, Field(gt=0)] = 120
+    heartbeat_url: str = ""
     actor: str = ""
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
@@ -120,6 +124,11 @@ class Settings(Channels, Limits):
     def sweeps(self) -> bool:
         """Whether the scheduled wake-ups are on."""
         return self.sweep_cron.lower() != OFF
+
+    @property
+    def watches(self) -> bool:
+        """Whether what did not happen is looked for."""
+        return self.watch_cron.lower() != OFF
 
     @property
     def watches_queue(self) -> bool:

@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from common.core.nouns import Consumer
+from common.core.settings import settings
 from common.dags.assets import output_asset
-from common.utils import task_failure_alert
+from common.utils import run_overdue_alert, task_failure_alert, task_recovered
 
 TERMINAL = RetryRule(
     exception="common.core.errors.TerminalError", action=RetryAction.FAIL, reason="a retry cannot help"
@@ -27,6 +30,8 @@ def defaults(owner: str) -> dict[str, Any]:
         "max_retry_delay": timedelta(minutes=2),
         "retry_policy": ExceptionRetryPolicy(rules=[TERMINAL]),
         "on_failure_callback": task_failure_alert,
+        "on_success_callback": task_recovered,
+        "on_skipped_callback": task_recovered,
         "execution_timeout": timedelta(hours=2),
     }
 
@@ -39,6 +44,11 @@ def policy(domain: str, stage: str, owner: str, doc: str) -> dict[str, Any]:
         "max_active_runs": 1,
         "tags": ["watershed", domain, stage],
         "on_failure_callback": task_failure_alert,
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=timedelta(minutes=settings().run_deadline_minutes),
+            callback=SyncCallback(run_overdue_alert),
+        ),
         "doc_md": doc,
         "render_template_as_native_obj": True,
     }
@@ -56,7 +66,7 @@ def hop_task(consumer: Consumer) -> Callable[[], Any]:
     @task(
         task_id=consumer.task_id,
         outlets=[output_asset(consumer)],
-        on_success_callback=ring_is_stored,
+        on_success_callback=[ring_is_stored, task_recovered],
         trigger_rule="none_failed",
         doc_md=f"Works for consumer `{consumer.name}`; rings `{output_asset(consumer).name}`.",
     )

@@ -136,6 +136,48 @@ def upkeep(name: str, cron: str, what: str) -> DAG:
     return build()
 
 
+def watch() -> DAG:
+    """Tell people what did not happen, and what nobody could be told of before.
+
+    **What**: finds work that waits too long, data that is later than its contract promises, silent sources, partitions
+    that stay incomplete, sweeps and queues that stand still; sends the messages that are due; closes what is over.
+
+    **When**: by the cron schedule in `WATERSHED_WATCH_CRON`.
+
+    **When it fails**: the next run does the same. `watershed status --check` says from outside that it is silent, and
+    `WATERSHED_HEARTBEAT_URL`, where it is set, is not asked any more.
+    """
+    arguments = policy("platform", "upkeep", "data-platform", _doc(watch, "watershed_watch"))
+    schedule = CronTriggerTimetable(settings().watch_cron, timezone="UTC")
+
+    @dag(dag_id="watershed_watch", schedule=schedule, **arguments)
+    def build() -> None:
+        @task(task_id="watch")
+        def look(ti: Any = None) -> dict[str, int]:
+            from common.upkeep.watch import watch as look_once
+
+            return look_once(_Runs(ti))
+
+        look()
+
+    return build()
+
+
+class _Runs:
+    """What Airflow tells a task about runs."""
+
+    def __init__(self, ti: Any) -> None:
+        self.ti = ti
+
+    def ended(self, dag_id: str, run_id: str) -> bool:
+        """Return whether a run has ended."""
+        return self.ti.get_dagrun_state(dag_id, run_id) in ("success", "failed")
+
+    def successes(self, dag_id: str) -> int:
+        """Count the runs of a DAG that succeeded."""
+        return int(self.ti.get_dr_count(dag_id=dag_id, states=["success"]))
+
+
 def _check(domain: str) -> Any:
     @task(task_id="check")
     def check(params: dict[str, Any] | None = None) -> dict[str, object]:

@@ -5,6 +5,7 @@ Every effect can be done again: a rebuilt ledger does them anew from the journal
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, cast, func, or_, select
@@ -14,11 +15,20 @@ from common.core.errors import ConfigError
 from common.core.nouns import Batch, Reason
 from common.ledger.batches import record_batches
 from common.ledger.consumers import lock
-from common.ledger.incidents import PARKED, REFUSED, RELEASED, close_incidents
+from common.ledger.incidents import (
+    PARKED,
+    REFUSED,
+    RELEASED,
+    RESOLVED,
+    Incident,
+    change_incident,
+    close_incidents,
+)
 from common.ledger.journal import Entry, adopt, decide
 from common.ledger.refusals import DISCARDED, OPEN, REDRIVEN, end_refusals
 from common.ledger.tables import audit_log, batch, incident, refusal, waiver
 from common.ledger.tables import consumer as consumers
+from common.ledger.tables import mute as mutes
 from common.ledger.untaken import parked, unpark
 
 NAMED = ("$.refusals[*]", "$.carriers[*].refusals[*]")  # where a decision names refusals
@@ -55,6 +65,22 @@ def end_parked(connection: Connection, consumer: str, batch_id: str, resolution:
 def discard(connection: Connection, refusals: Sequence[str], by: Reason) -> Entry:
     """End open refusals for good."""
     return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": by.why}, by.who, EFFECTS)
+
+
+def acknowledge(connection: Connection, those: Sequence[Incident], by: Reason) -> Entry:
+    """Let somebody answer for open incidents: nobody is told of them again until they are over."""
+    return decide(connection, "incident.ack", {"incidents": list(map(list, those)), "why": by.why}, by.who, EFFECTS)
+
+
+def resolve(connection: Connection, those: Sequence[Incident], by: Reason) -> Entry:
+    """End open incidents by a person's word; what is still wrong opens new ones."""
+    return decide(connection, "incident.resolve", {"incidents": list(map(list, those)), "why": by.why}, by.who, EFFECTS)
+
+
+def mute(connection: Connection, beginning: str, kind: str, until: datetime, by: Reason) -> Entry:
+    """Tell nobody of incidents of a kind, or of all, of consumers whose name begins so, until then."""
+    detail = {"consumer": beginning, "kind": kind, "until": until.isoformat(), "why": by.why}
+    return decide(connection, "incident.mute", detail, by.who, EFFECTS)
 
 
 def send_again(connection: Connection, what: str, derived: Sequence[DerivedBatch], by: Reason) -> Entry:
@@ -111,8 +137,25 @@ def _end_parked(connection: Connection, entry: Entry) -> None:
 def _remember(connection: Connection, consumer: str, batch_id: str, resolution: str, entry: Entry) -> None:
     """Keep the decision in a rebuilt ledger, which does not know that the batch was parked."""
     values = {"kind": PARKED, "consumer": consumer, "batch": batch_id, "detail": entry.detail["why"]}
-    closed = {"resolution": resolution, "closed_at": entry.at, "opened_at": entry.at, "notified": True}
+    closed = {"resolution": resolution, "closed_at": entry.at, "opened_at": entry.at}
     connection.execute(insert(incident).values(**values, **closed))
+
+
+def _acknowledge(connection: Connection, entry: Entry) -> None:
+    for one in entry.detail["incidents"]:
+        change_incident(connection, Incident(*one), acknowledged=entry.n)
+
+
+def _resolve(connection: Connection, entry: Entry) -> None:
+    for one in entry.detail["incidents"]:
+        ended = {"closed_at": func.clock_timestamp(), "resolution": RESOLVED, "acknowledged": entry.n}
+        change_incident(connection, Incident(*one), **ended)
+
+
+def _mute(connection: Connection, entry: Entry) -> None:
+    about = {name: entry.detail[name] for name in ("consumer", "kind")}
+    until = datetime.fromisoformat(entry.detail["until"])
+    connection.execute(insert(mutes).values(decision=entry.n, until=until, **about).on_conflict_do_nothing())
 
 
 def _discard(connection: Connection, entry: Entry) -> None:
@@ -136,6 +179,9 @@ def _waive(connection: Connection, entry: Entry) -> None:
 EFFECTS = {
     "parked.release": _end_parked,
     "parked.refuse": _end_parked,
+    "incident.ack": _acknowledge,
+    "incident.resolve": _resolve,
+    "incident.mute": _mute,
     "quarantine.discard": _discard,
     "quarantine.redrive": _send_again,
     "replay": _send_again,

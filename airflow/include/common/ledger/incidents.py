@@ -1,24 +1,51 @@
-"""Incidents: what a person must look at; one open per kind, consumer and batch."""
+"""Incidents: what a person must look at; one open per kind, consumer and batch.
 
-from collections.abc import Sequence
-from typing import Any
+Those with one cause that are open at a time are an episode, known by the first of them: people are told of it once.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.ledger.tables import incident
 
-PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD, FAILED = "parked", "superseded", "stopped", "ledger_ahead", "failed"
+# What a hop finds.
+PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD = "parked", "superseded", "stopped", "ledger_ahead"
 UNFORESEEN = "unforeseen"  # an error that nobody has classified
 STALE = "stale"  # rows were withdrawn, and those that they had replaced are not kept
+# What Airflow reports: of a task, `dag.task`, or of a DAG.
+FAILED, OVERDUE = "failed", "overdue"
+# What the watch finds: things that did not happen.
+LATE, SILENT, WAITING, INCOMPLETE = "late", "silent", "waiting", "incomplete"
+UNSWEPT, UNDRAINED = "unswept", "undrained"
 RELEASED, REFUSED = "released", "refused"  # how a person ends a parked batch
+RESOLVED = "resolved"  # how a person ends another incident
+# It fails for another reason now; another incident tells of it; it was a notice, and is told.
+CHANGED, ELSEWHERE, TOLD = "changed", "elsewhere", "told"
 
 
-def open_incident(connection: Connection, kind: str, consumer: str, detail: str, batch: str = "") -> None:
+class Incident(NamedTuple):
+    """What an open incident is known by, in any ledger."""
+
+    kind: str
+    consumer: str
+    batch: str = ""
+
+
+def open_incident(
+    connection: Connection,
+    kind: str,
+    consumer: str,
+    detail: str,
+    batch: str = "",
+    facts: Mapping[str, str] | None = None,
+) -> None:
     """Open an incident; one that is open already is left as it is."""
     connection.execute(
         insert(incident)
-        .values(kind=kind, consumer=consumer, batch=batch, detail=detail)
+        .values(kind=kind, consumer=consumer, batch=batch, detail=detail, facts=dict(facts or {}))
         .on_conflict_do_nothing(index_elements=["kind", "consumer", "batch"], index_where=text("closed_at IS NULL"))
     )
 
@@ -32,6 +59,12 @@ def close_incidents(
         which &= incident.c.batch.in_(batches)
     ended = update(incident).where(which).values(closed_at=func.clock_timestamp(), resolution=resolution)
     return connection.execute(ended).rowcount
+
+
+def change_incident(connection: Connection, which: Incident, **values: Any) -> None:
+    """Change an open incident; one that is over stays as it is."""
+    same = (incident.c.kind == which.kind) & (incident.c.consumer == which.consumer) & (incident.c.batch == which.batch)
+    connection.execute(update(incident).where(same, incident.c.closed_at.is_(None)).values(**values))
 
 
 def resolutions(connection: Connection, consumer: str, batches: Sequence[str]) -> dict[str, str]:
@@ -49,31 +82,46 @@ def resolutions(connection: Connection, consumer: str, batches: Sequence[str]) -
     return {row.batch: row.resolution for row in rows}
 
 
-def unannounced(connection: Connection, consumer: str) -> Sequence[Row[Any]]:
-    """List the incidents of a consumer that nobody was told of."""
-    query = select(incident).where(incident.c.consumer == consumer, ~incident.c.notified)
-    return connection.execute(query.order_by(incident.c.id)).all()
+def open_of(connection: Connection, kinds: Sequence[str], beginning: str = "") -> Sequence[Row[Any]]:
+    """List the open incidents of some kinds, of consumers whose name begins so."""
+    which = incident.c.kind.in_(kinds) & incident.c.closed_at.is_(None)
+    named = incident.c.consumer.startswith(beginning, autoescape=True)
+    return connection.execute(select(incident).where(which, named).order_by(incident.c.id)).all()
 
 
-def mark_announced(connection: Connection, ids: Sequence[int]) -> None:
-    """Remember that somebody was told."""
-    connection.execute(update(incident).where(incident.c.id.in_(ids)).values(notified=True))
+def told_elsewhere(connection: Connection, detail: str, beginning: str) -> bool:
+    """Return whether an open incident has this detail, or one that begins so: a failure that it tells of is none."""
+    same = incident.c.detail == detail
+    if beginning:
+        same |= incident.c.detail.startswith(beginning, autoescape=True)
+    query = select(incident.c.id).where(same, incident.c.closed_at.is_(None), incident.c.kind != FAILED)
+    return connection.execute(query.limit(1)).first() is not None
 
 
-def announced_before(connection: Connection, dag_id: str, run_id: str, task: str = "") -> bool:
-    """Remember that a failure is being announced, and tell whether it was before.
+def change_failure(connection: Connection, name: str, detail: str) -> None:
+    """Close the open failure of a task or DAG where it fails for another reason now."""
+    which = (incident.c.kind == FAILED) & (incident.c.consumer == name) & incident.c.closed_at.is_(None)
+    ended = {"closed_at": func.clock_timestamp(), "resolution": CHANGED}
+    connection.execute(update(incident).where(which, incident.c.detail != detail).values(**ended))
 
-    `task` names a task and its try; without it the run as a whole is meant, which counts as announced when any of
-    its tasks is.
-    """
-    same = (incident.c.kind == FAILED) & (incident.c.consumer == dag_id)
-    about = f"{run_id}/{task}"
-    known = incident.c.batch == about if task else incident.c.batch.startswith(about, autoescape=True)
-    if connection.execute(select(incident.c.id).where(same, known)).first():
-        return True
-    connection.execute(
-        insert(incident).values(
-            kind=FAILED, consumer=dag_id, batch=about, detail="announced", notified=True, closed_at=func.now()
-        )
+
+def task_reported(connection: Connection, dag_id: str, run_id: str) -> bool:
+    """Return whether a task of a DAG has reported the failure of this run, or one of its failures is open."""
+    of_tasks = (incident.c.kind == FAILED) & incident.c.consumer.startswith(f"{dag_id}.", autoescape=True)
+    query = select(incident.c.id).where(
+        of_tasks, incident.c.closed_at.is_(None) | (incident.c.facts["Run"].astext == run_id)
     )
-    return False
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def close_told(connection: Connection, ids: Sequence[int]) -> None:
+    """Close notices that somebody is told of."""
+    ended = {"closed_at": func.clock_timestamp(), "resolution": TOLD}
+    connection.execute(update(incident).where(incident.c.id.in_(ids)).values(**ended))
+
+
+def remember_failure(connection: Connection, name: str, detail: str, facts: Mapping[str, str]) -> None:
+    """Remember a failure that another incident tells of, for the callback of its run."""
+    values = {"kind": FAILED, "consumer": name, "detail": detail, "facts": dict(facts)}
+    closed = {"resolution": ELSEWHERE, "closed_at": func.clock_timestamp()}
+    connection.execute(insert(incident).values(**values, **closed))

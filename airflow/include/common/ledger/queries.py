@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, select
 
 from common.core.ids import batch_id
-from common.ledger.incidents import FAILED, PARKED
+from common.ledger.incidents import PARKED
+from common.ledger.outbox import SENT
 from common.ledger.places import (
     IS_WHOLE,
     ORIGIN,
@@ -15,7 +16,7 @@ from common.ledger.places import (
     UNKNOWN,
     touches,
 )
-from common.ledger.tables import batch, consumer, hop, incident, receipt
+from common.ledger.tables import batch, consumer, hop, incident, outbox, receipt
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
@@ -55,22 +56,30 @@ def _consumer(connection: Connection, name: str, kind: str) -> dict[str, Any]:
 
 
 def incidents(connection: Connection, beginning: str = "") -> Rows:
-    """List the open incidents of consumers whose name begins so."""
+    """List the open incidents of consumers whose name begins so, and whether anybody was told of them."""
+    arrived = exists().where(outbox.c.episode == incident.c.episode, outbox.c.outcome == SENT)
+    columns = (incident.c.id, incident.c.kind, incident.c.consumer, incident.c.batch, incident.c.detail)
     rows = connection.execute(
         select(
-            incident.c.kind,
-            incident.c.consumer,
-            incident.c.batch,
+            *columns,
             incident.c.opened_at.label("opened"),
-            incident.c.notified.label("told"),
-            incident.c.detail,
+            arrived.label("told"),
+            incident.c.acknowledged.is_not(None).label("acknowledged"),
+            incident.c.episode,
         )
-        .where(
-            incident.c.closed_at.is_(None),
-            incident.c.kind != FAILED,
-            incident.c.consumer.startswith(beginning, autoescape=True),
-        )
+        .where(incident.c.closed_at.is_(None), incident.c.consumer.startswith(beginning, autoescape=True))
         .order_by(incident.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def incident_messages(connection: Connection, episode: int | None) -> Rows:
+    """List the messages of an episode: who was told of what and when, or why not yet."""
+    columns = (outbox.c.event, outbox.c.channel, outbox.c.recipient, outbox.c.tries, outbox.c.outcome, outbox.c.error)
+    rows = connection.execute(
+        select(*columns, outbox.c.queued_at.label("queued"), outbox.c.ended_at.label("ended"), outbox.c.id)
+        .where(outbox.c.episode == episode)
+        .order_by(outbox.c.queued_at)
     )
     return [dict(row) for row in rows.mappings()]
 

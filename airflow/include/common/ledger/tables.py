@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    Uuid,
     func,
     text,
 )
@@ -163,19 +164,18 @@ incident = Table(
     "incident",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column(
-        "kind",
-        Text,
-        nullable=False,
-        comment="parked, superseded, stopped, stale, unforeseen, ledger_ahead, failed",
-    ),
+    Column("kind", Text, nullable=False, comment="what is wrong: see common.ledger.incidents"),
     Column("consumer", Text, nullable=False),
     Column("batch", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False),
     _moment("opened_at", default=True),
     _moment("closed_at"),
     Column("resolution", Text, nullable=False, server_default="", comment="released or refused, where a person did it"),
-    Column("notified", Boolean, nullable=False, server_default=text("false")),
+    Column("facts", JSONB, nullable=False, server_default="{}", comment="what messages say beside the detail"),
+    Column("cause", Text, nullable=False, server_default="", comment="what is broken, and why"),
+    Column("episode", BigInteger, index=True, comment="first incident of those told of as one"),
+    Column("acknowledged", BigInteger, ForeignKey("audit_log.n")),
+    Index("ix_incident_unseen", "id", postgresql_where=text("episode IS NULL AND closed_at IS NULL")),
     Index("uq_incident_open", "kind", "consumer", "batch", unique=True, postgresql_where=text("closed_at IS NULL")),
 )
 
@@ -186,6 +186,46 @@ failure = Table(
     Column("kind", Text, nullable=False, comment="class of the error"),
     Column("detail", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid(), comment="the delivery's"),
+    Column("episode", BigInteger, ForeignKey("incident.id")),
+    Column("event", Text, nullable=False, comment="opened, still open, resolved, report"),
+    Column("nth", Integer, nullable=False, server_default=text("0")),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("fallback", Text, nullable=False, server_default="", comment="channel:recipient, where this one fails"),
+    Column("message", JSONB, comment="of what is no incident"),
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    _moment("lease_until"),
+    _moment("ended_at"),
+    Column("outcome", Text, nullable=False, server_default="", comment="sent, unneeded, given up"),
+    Column("error", Text, nullable=False, server_default=""),
+    CheckConstraint("(episode IS NULL) = (message IS NOT NULL)", name="subject"),
+    Index("uq_outbox_event", "episode", "channel", "recipient", "event", "nth", unique=True),
+    Index("ix_outbox_due", "due_at", postgresql_where=text("ended_at IS NULL")),
+)
+
+mute = Table(
+    "mute",
+    metadata,
+    Column("decision", BigInteger, ForeignKey("audit_log.n"), primary_key=True),
+    Column("consumer", Text, nullable=False, comment="beginning of a name"),
+    Column("kind", Text, nullable=False, server_default="", comment="all without one"),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("value", JSONB, nullable=False, server_default="{}"),
 )
 
 audit_log = Table(

@@ -1,92 +1,119 @@
-"""What the platform alerts about: failed tasks and runs, each once, and the ledger's incidents."""
+"""Failures of tasks and DAG runs as incidents: opened by their callbacks, over when the task does its work again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from common.core.errors import WatershedError
+from common.core.masks import without_values
 from common.ledger.database import transaction
 from common.ledger.incidents import (
-    LEDGER_AHEAD,
-    PARKED,
-    STOPPED,
-    SUPERSEDED,
-    announced_before,
-    mark_announced,
-    unannounced,
+    FAILED,
+    OVERDUE,
+    change_failure,
+    close_incidents,
+    open_incident,
+    remember_failure,
+    task_reported,
+    told_elsewhere,
 )
-from common.notify.deliver import deliver
-from common.notify.message import Message
+from common.notify.direct import tell_without_ledger
+from common.notify.outbox import tell
 from common.observe.log import logger
 
 log = logger(__name__)
-ADVICE = {
-    PARKED: "`watershed parked show {batch}`, then release or refuse it; its neighbours have arrived",
-    STOPPED: "mend the model, its contract or the warehouse; the next run goes on from there, nothing was published",
-    SUPERSEDED: "nothing: the newer version of the file is a batch of its own",
-    LEDGER_AHEAD: "restore the target, or see 'The ledger is lost, or old' in docs/operations.md",
-}
-
-
-def failure_message(context: Mapping[str, Any]) -> Message:
-    """Return what failed, from the context of a task callback or of a DAG callback (which has no task)."""
-    task, run = context.get("task_instance"), context["dag_run"]
-    facts = [("DAG", run.dag_id)]
-    if task:
-        facts.append(("Task", task.task_id))
-    facts.append(("Run", run.run_id))
-    if task:
-        facts.append(("Try", str(task.try_number)))
-    error = context.get("exception") or context.get("reason") or "no exception was handed over"
-    name = f"{run.dag_id}.{task.task_id}" if task else run.dag_id
-    return Message(
-        title=f"Failed: {name}",
-        facts=tuple(facts),
-        error=f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error),
-        link=getattr(task, "log_url", "") or "",
-    )
 
 
 def alert_failure(context: Mapping[str, Any]) -> None:
-    """Send one message for a failure, whoever reports it first: the task, or the DAG when the task was killed.
+    """Open an incident for a failure, whoever reports it first: the task, or the DAG when the task was killed.
 
-    Never raises. Where the ledger cannot say whether it was sent already, it is sent.
+    Never raises. One that an open incident tells of already opens none. Where the ledger cannot be written, people are
+    told without it.
     """
     try:
-        message, task, run = failure_message(context), context.get("task_instance"), context["dag_run"]
-        about = f"{task.task_id}/{task.try_number}" if task else ""
-        if _already_sent(run.dag_id, run.run_id, about):
-            return
-        deliver(message)
+        name, detail, facts = what_failed(context)
     except Exception:
         log.exception("alert could not be made")
+        return
+    try:
+        _open(name, detail, facts, context.get("exception"))
+    except WatershedError as error:
+        log.warning("the ledger cannot be written; people are told without it", error=str(error))
+        tell_without_ledger(FAILED, name, detail, facts)
+    except Exception:
+        log.exception("alert could not be made")
+    else:
+        tell()
 
 
-def _already_sent(dag_id: str, run_id: str, task: str) -> bool:
+def what_failed(context: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    """Return the name of what failed, why, and the facts, from the context of a task's callback or of a DAG's.
+
+    A DAG's has a reason and no exception; the task that it names is the last, and need not be the one that failed.
+    """
+    run, error = context["dag_run"], context.get("exception") or context.get("reason") or "no exception was handed over"
+    task = None if "reason" in context and not context.get("exception") else context.get("task_instance")
+    facts = {"DAG": run.dag_id} | ({"Task": task.task_id} if task else {}) | {"Run": run.run_id}
+    if task:
+        facts |= {"Try": str(task.try_number), "link": getattr(task, "log_url", "") or ""}
+    facts |= _whose(context)
+    name = f"{run.dag_id}.{task.task_id}" if task else run.dag_id
+    return name, said(error) if isinstance(error, BaseException) else str(error), facts
+
+
+def said(error: BaseException) -> str:
+    """Return what an error says; of one that is not the platform's or Airflow's, without the values that it quotes."""
+    known = isinstance(error, WatershedError) or type(error).__module__.startswith("airflow.")
+    return f"{type(error).__name__}: {error if known else without_values(error)}"
+
+
+def _whose(context: Mapping[str, Any]) -> dict[str, str]:
+    """Return the owner that the task names and the domain that the DAG's tags name, where there are any."""
+    from common.contracts.catalogue import domains
+
+    owner = getattr(context.get("task"), "owner", "") or ""
+    tags = set(getattr(context.get("dag"), "tags", None) or ())
+    domain = next((name for name in domains() if name in tags), "")
+    return {name: value for name, value in (("owner", owner), ("domain", domain)) if value}
+
+
+def _open(name: str, detail: str, facts: dict[str, str], error: object) -> None:
+    with transaction() as connection:
+        if "Task" not in facts:
+            if task_reported(connection, facts["DAG"], facts["Run"]):
+                return
+        elif _told(connection, error):
+            remember_failure(connection, name, detail, facts)
+            return
+        change_failure(connection, name, detail)
+        open_incident(connection, FAILED, name, detail, facts=facts)
+
+
+def _told(connection: Any, error: object) -> bool:
+    if not isinstance(error, Exception):
+        return False
+    known = isinstance(error, WatershedError)
+    unknown = "" if known else f"{type(error).__module__}.{type(error).__name__}: {without_values(error)}"
+    return told_elsewhere(connection, str(error), unknown)
+
+
+def recovered(dag_id: str, task_id: str) -> None:
+    """Close the failure of a task that has done its work, and tell what is to be told; never raises."""
     try:
         with transaction() as connection:
-            return announced_before(connection, dag_id, run_id, task)
+            close_incidents(connection, FAILED, f"{dag_id}.{task_id}")
+    except WatershedError as error:
+        log.warning("the ledger does not know that the task did its work", error=str(error))
+        return
+    tell()
+
+
+def overdue(dag_id: str, run_id: str, detail: str) -> None:
+    """Open an incident for a run that is not done by its deadline; never raises."""
+    facts = {"DAG": dag_id, "Run": run_id}
+    try:
+        with transaction() as connection:
+            open_incident(connection, OVERDUE, dag_id, detail, run_id, facts)
     except WatershedError:
-        return False
-
-
-def announce_incidents(consumer: str) -> None:
-    """Tell of the incidents of a consumer that nobody was told of; those not delivered stay for the next run."""
-    with transaction() as connection:
-        waiting = unannounced(connection, consumer)
-    delivered = [
-        item.id
-        for item in waiting
-        if deliver(
-            Message(
-                title=f"Incident: {item.kind} in {item.consumer}",
-                facts=(
-                    ("Consumer", item.consumer),
-                    ("Batch", item.batch or "-"),
-                    ("What to do", ADVICE.get(item.kind, "`watershed status`").format(batch=item.batch)),
-                ),
-                error=item.detail,
-            )
-        )
-    ]
-    with transaction() as connection:
-        mark_announced(connection, delivered)
+        tell_without_ledger(OVERDUE, dag_id, detail, facts)
+    else:
+        tell()

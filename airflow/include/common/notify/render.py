@@ -103,7 +103,7 @@ def _values(message: Message) -> dict[str, Any]:
         "facts": message.facts,
         "link_label": "Read more" if message.state is State.REPORT else "Open the log",
         "heading": heading(message),
-        "plain": message.plain,
+        "plain": replace(message, title=heading(message)).plain,
         "small_print": small_print(message),
     }
 

@@ -2,13 +2,18 @@
 
 import time
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
+from common.core.errors import WatershedError
+from common.core.settings import settings
+from common.ledger.database import transaction
+from common.ledger.outbox import Recipient, queue_message
 from common.notify.channel import Undelivered
 from common.notify.channels import channel_named
 from common.notify.message import Message
+from common.notify.outbox import tell
 from common.observe.log import logger
 
 log = logger(__name__)
@@ -17,8 +22,16 @@ BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
 
 
 def say(message: Message, channel: str, to: str) -> None:
-    """Tell somebody something; never raises."""
-    send_directly(message, channel, to)
+    """Tell somebody something: by the outbox where there is a ledger, else now; never raises."""
+    whole = message if message.delivery else replace(message, delivery=str(uuid4()))
+    try:
+        settings()
+        with transaction() as connection:
+            queue_message(connection, whole.json, Recipient(channel, to), UUID(whole.delivery))
+    except WatershedError:  # a DAG without a ledger, or an outage of it
+        send_directly(whole, channel, to)
+    else:
+        tell()
 
 
 def send_directly(message: Message, channel: str, to: str, patience: float = 60.0) -> bool:
@@ -38,7 +51,7 @@ def send_now(message: Message, channel: str, to: str, patience: float = 60.0, *,
     where that leaves time; with `again` the message may have arrived before.
     """
     by, ends = channel_named(channel), time.monotonic() + patience
-    whole = message if message.delivery else replace(message, delivery=uuid4().hex)
+    whole = message if message.delivery else replace(message, delivery=str(uuid4()))
     retrying = Retrying(stop=stop_before_delay(patience), wait=_wait, retry=retry_if_exception(_may_pass), reraise=True)
     for attempt in retrying:
         with attempt:

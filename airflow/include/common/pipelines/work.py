@@ -13,8 +13,9 @@ from common.core.settings import settings
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.failures import keep_failure
+from common.ledger.heartbeats import SWEEP, beat
 from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ring
-from common.notify.alerts import announce_incidents
+from common.notify.outbox import tell
 from common.observe.verbs import passed, verb
 from common.pipelines.hop import Drained, drain
 from common.pipelines.kinds import consumers, stages, stages_of, step_of
@@ -22,13 +23,10 @@ from common.pipelines.look import look
 
 
 def work(consumer: Consumer, owner: str, run_id: str) -> tuple[Drained, Ring | None]:
-    """Drain one consumer, tell of its incidents, and give what is to be rung."""
-    try:
-        with _remembered(consumer.name):
-            step = step_of(consumer)
-            done = drain(step, owner, run_id)
-    finally:
-        announce_incidents(consumer.name)
+    """Drain one consumer, and give what is to be rung."""
+    with _remembered(consumer.name):
+        step = step_of(consumer)
+        done = drain(step, owner, run_id)
     with verb(step.consumer.kind, "ring"), transaction() as connection:
         ring = to_ring(connection, consumer.name)
     return done, ring
@@ -60,12 +58,14 @@ def rung(name: str, numbers: list[int]) -> None:
 def due_of(domain: str, stage: str = "") -> list[Consumer]:
     """Record what lies in raw, if that is asked about, then return the consumers that have something to do.
 
-    Without a stage all of the domain are meant.
+    Without a stage all of the domain are meant, as by a sweep, whose coming is noted.
     """
     if stage in ("", "bronze"):
         look(domain)
     known = {consumer.name: consumer for consumer in consumers(domain, stage)}
     with transaction() as connection:
+        if not stage:
+            beat(connection, SWEEP.format(domain=domain))
         return [known[name] for name in due(connection, known)]
 
 
@@ -81,6 +81,7 @@ def sweep(domain: str, owner: str) -> tuple[list[Drained], list[WatershedError]]
                 done.append(work(consumer, owner, owner)[0])
             except WatershedError as error:
                 failed.append(error)
+    tell()
     return done, failed
 
 

@@ -60,3 +60,11 @@ def _queue(sqs: "SQSClient", name: str, bucket: str) -> str:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
         return sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+
+
+def messages_waiting(url: str) -> int:
+    """Count the messages that lie in a queue, about; raises StoreUnavailable where it does not answer."""
+    with translated(f"look at the queue {url.rpartition('/')[2]}"):
+        sqs = aws_client("sqs")
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])

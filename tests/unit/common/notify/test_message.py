@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from common.notify.alerts import failure_message
+from common.notify.alerts import what_failed
 from common.notify.message import Message
 
 
@@ -14,10 +14,7 @@ def test_one_line_stands_for_the_whole() -> None:
 
 def test_a_dag_callback_has_neither_task_nor_exception() -> None:
     run = SimpleNamespace(dag_id="d", run_id="r")
-    message = failure_message({"dag_run": run, "reason": "task_failure"})
-    assert message.title == "Failed: d"
-    assert message.error == "task_failure"
-    assert [name for name, _ in message.facts] == ["DAG", "Run"]
+    assert what_failed({"dag_run": run, "reason": "task_failure"}) == ("d", "task_failure", {"DAG": "d", "Run": "r"})
 
 
 def test_a_bounded_message_says_that_it_was_cut_and_what_was_left_out() -> None:

@@ -30,10 +30,11 @@ div.text { white-space: pre-line; margin: .2rem 0 }
 th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
 pre, code { background: #f8f8f8 }
 pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
-iframe { width: 100%; height: 20rem; border: 1px solid #eee; resize: vertical }
+iframe { width: 100%; height: 34rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
 ADDRESS = re.compile(r"https?://\S+", re.I)
+MOST = 200
 Marks = Sequence[tuple[re.Pattern[str], str]]
 
 
@@ -86,9 +87,9 @@ def table(rows: Iterable[tuple[object, object]]) -> str:
 
 
 def page(service: Service, services: Iterable[Service], messages: Sequence[Record]) -> str:
-    """Write what a service received, the newest first."""
+    """Write what a service received, the newest first and no more than a browser bears."""
     articles = service.articles(messages)
-    body = "\n".join(reversed(articles)) or "<p>Nothing yet.</p>"
+    body = "\n".join(reversed(articles[-MOST:])) or "<p>Nothing yet.</p>"
     links = "".join(link_to(one) for one in services)
     return _frame(f"{service.title} stand-in", f"<p>{len(messages)} message(s) received.</p>{body}", links)
 
