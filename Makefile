@@ -103,7 +103,7 @@ faults: $(TOOLS)
 bench: $(PEERS)
 	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done
 
-# One test looks at the asset graph as a person would.
+# Tests look at the asset graph and at messages as a person would.
 browser:
 	@command -v chromium >/dev/null 2>&1 || { \
 	  if [ "$$(id -u)" = 0 ]; then as_root=; \
@@ -111,7 +111,8 @@ browser:
 	  else echo 'make test needs Chromium: install the package chromium as root, then try again.' >&2; exit 1; fi; \
 	  command -v apt-get >/dev/null 2>&1 || { \
 	    echo 'make test needs Chromium: put a program called chromium on PATH, then try again.' >&2; exit 1; }; \
-	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends chromium; }
+	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends \
+	    chromium fonts-noto-color-emoji; }
 
 clean-state: $(STAMP)
 	@$(BIN)/watershed dev down

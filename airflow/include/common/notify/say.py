@@ -30,6 +30,9 @@ def say(message: Message, channel: str, to: str) -> None:
             queue_message(connection, whole.json, Recipient(channel, to), UUID(whole.delivery))
     except WatershedError:  # a DAG without a ledger, or an outage of it
         send_directly(whole, channel, to)
+    except Exception:
+        log.exception("not queued, so sent now", title=whole.title)
+        send_directly(whole, channel, to)
     else:
         tell()
 
