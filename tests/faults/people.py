@@ -133,7 +133,7 @@ class People:
         self.maybe.add(told)
 
     def _episode(self, message: Message) -> int:
-        case = next(case for case in self.cases if str(case.n) == dict(message.facts)["N"])
+        case = next(case for case in self.cases if str(case.n) == dict(message.facts)["Run"])
         assert case.episode is not None
         if self.keys.setdefault(message.key, case.episode) != case.episode:
             self.faults.append(f"one key for two episodes: {message}")

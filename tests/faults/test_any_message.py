@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
             n = len(self.people.cases) + 1
             with transaction() as connection:
                 batch = "" if kind == FAILED else str(n)
-                open_incident(connection, kind, consumer, f"{reason} {n}", batch, {"DAG": "a_dag", "N": str(n)})
+                open_incident(connection, kind, consumer, f"{reason} {n}", batch, {"DAG": "a_dag", "Run": str(n)})
             self.people.cases.append(Case(n, kind, consumer, reason))
 
     def _open(self, *of: str) -> list[Case]:
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         """Take note of what the dead sender had at hand."""
         self.people.death = self.people.at
         left = self.world.rows(
-            "SELECT channel, recipient, outbox.id::text, facts->>'N' FROM outbox JOIN incident ON incident.id = "
+            "SELECT channel, recipient, outbox.id::text, facts->>'Run' FROM outbox JOIN incident ON incident.id = "
             "outbox.episode WHERE lease_until > clock_timestamp() AND ended_at IS NULL",
             "ledger",
         )

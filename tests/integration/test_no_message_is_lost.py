@@ -1,5 +1,6 @@
 """What may go wrong on the way to people loses no message, and repeats none that could be told apart from a new one."""
 
+import time
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from uuid import uuid4
@@ -197,6 +198,16 @@ def test_a_fault_of_a_channel_holds_up_no_other(channels: dict[str, Kept]) -> No
     opened("stopped", LOAD, "why")
     assert tell() == 1
     assert channels["pagerduty"].titles == [f"Stopped: {LOAD}"]
+
+
+def test_a_sender_that_is_frozen_holds_up_nobody(channels: dict[str, Kept]) -> None:
+    opened(PARKED, LOAD, "why", "a")
+    with transaction() as connection:
+        outbox.outbox.hold(connection)
+        began = time.monotonic()
+        assert tell() == 0
+        assert time.monotonic() - began < 30
+    assert tell() == 1
 
 
 def test_a_sender_that_wakes_late_takes_the_lease_of_nobody(channels: dict[str, Kept], world: World) -> None:

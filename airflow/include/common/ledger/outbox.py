@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.ledger.incidents import CHANGED, TOLD
@@ -21,6 +21,7 @@ UNKNOWN = "unknown"  # over before anybody knew whether it had arrived
 OPENED, STILL_OPEN, RESOLVED, REPORT = "opened", "still open", "resolved", "report"
 LEASE = timedelta(seconds=60)  # far longer than one try takes
 TELLING_LOCK = 0x57A7E2544
+WAITED_FOR = "3s"
 MOST = 10_000  # incidents looked at in one transaction
 
 
@@ -34,7 +35,11 @@ class Recipient:
 
 
 def hold(connection: Connection) -> None:
-    """Let one process at a time find out what is to be told, until the transaction ends."""
+    """Let one process at a time find out what is to be told, until the transaction ends.
+
+    A process that is frozen meanwhile holds up no hop for longer than it gives to messages.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = '{WAITED_FOR}'"))
     connection.execute(select(func.pg_advisory_xact_lock(TELLING_LOCK)))
 
 
