@@ -76,32 +76,37 @@ def join(connection: Connection, found: Sequence[tuple[int, str, int]]) -> None:
 
 def queue(connection: Connection, episode: int, event: str, to: Iterable[Recipient], nth: int = 0) -> None:
     """Queue an event of an episode for some recipients; one that was queued for one of them is not again."""
-    rows = [{"episode": episode, "event": event, "nth": nth, **asdict(one)} for one in to]
+    rows = [{"episode": episode, "event": event, "nth": nth, "settled": event == RESOLVED, **asdict(one)} for one in to]
     if rows:
         connection.execute(insert(outbox).on_conflict_do_nothing(), rows)
 
 
 def queue_message(connection: Connection, message: Mapping[str, Any], to: Recipient, delivery: UUID) -> None:
     """Queue a message that is about no incident, once for each delivery."""
-    row = {"id": delivery, "event": REPORT, "message": dict(message), **asdict(to)}
+    row = {"id": delivery, "event": REPORT, "message": dict(message), "settled": True, **asdict(to)}
     connection.execute(insert(outbox).values(**row).on_conflict_do_nothing())
 
 
-def resolved(connection: Connection) -> Sequence[Row[Any]]:
-    """List whom to tell that an episode is over: who was told that it began, and not that it ended."""
-    ended = outbox.alias()
-    over = exists().where(
-        ended.c.episode == outbox.c.episode,
-        ended.c.channel == outbox.c.channel,
-        ended.c.recipient == outbox.c.recipient,
-        ended.c.event == RESOLVED,
-    )
+def ended(connection: Connection) -> Sequence[Row[Any]]:
+    """List whose episodes are over, and whether they are to be told so: those who may have been told that they began.
+
+    Nobody is told the end of what merely changed, or was a notice.
+    """
     member = incident.c.episode == outbox.c.episode
     still = exists().where(member, incident.c.closed_at.is_(None) | _muted())
     real = exists().where(member, incident.c.resolution.not_in((CHANGED, TOLD)))
-    told = outbox.c.event.in_((OPENED, STILL_OPEN)) & outbox.c.outcome.in_((SENT, UNKNOWN))
-    columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient, outbox.c.fallback)
-    return connection.execute(select(*columns).where(told, ~over, ~still, real).distinct()).all()
+    seen = func.bool_or(outbox.c.outcome.in_((SENT, UNKNOWN)))
+    columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient)
+    query = select(*columns, func.max(outbox.c.fallback).label("fallback"), (seen & real).label("told"))
+    unsettled = query.where(~outbox.c.settled, ~still).group_by(*columns)
+    return connection.execute(unsettled.having(func.bool_and(outbox.c.ended_at.is_not(None)))).all()
+
+
+def settle(connection: Connection, row: Row[Any]) -> None:
+    """Look no more at what a recipient was told of an episode."""
+    which = (outbox.c.episode == row.episode) & (outbox.c.channel == row.channel)
+    which &= (outbox.c.recipient == row.recipient) & ~outbox.c.settled
+    connection.execute(update(outbox).where(which).values(settled=True))
 
 
 def due_again(connection: Connection, after: timedelta) -> Sequence[Row[Any]]:
@@ -117,7 +122,7 @@ def due_again(connection: Connection, after: timedelta) -> Sequence[Row[Any]]:
             func.max(outbox.c.fallback).label("fallback"),
             func.max(outbox.c.nth).label("nth"),
         )
-        .where(outbox.c.event.in_((OPENED, STILL_OPEN)))
+        .where(~outbox.c.settled)
         .group_by(outbox.c.episode, outbox.c.channel, outbox.c.recipient)
         .having(
             func.bool_and(outbox.c.ended_at.is_not(None)), func.max(outbox.c.ended_at) < func.clock_timestamp() - after

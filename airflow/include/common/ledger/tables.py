@@ -206,8 +206,10 @@ outbox = Table(
     _moment("ended_at"),
     Column("outcome", Text, nullable=False, server_default="", comment="sent, unneeded, unknown, given up"),
     Column("error", Text, nullable=False, server_default=""),
+    Column("settled", Boolean, nullable=False, comment="nothing will follow: its end is queued, or needs no message"),
     CheckConstraint("(episode IS NULL) = (message IS NOT NULL)", name="subject"),
     Index("uq_outbox_event", "episode", "channel", "recipient", "event", "nth", unique=True),
+    Index("ix_outbox_unsettled", "episode", postgresql_where=text("NOT settled")),
     Index("ix_outbox_due", "due_at", postgresql_where=text("ended_at IS NULL")),
 )
 

@@ -54,8 +54,9 @@ def find_out() -> None:
     with transaction() as connection:
         outbox.hold(connection)
         _begun(connection, rules)
-        for row in outbox.resolved(connection):
-            outbox.queue(connection, row.episode, outbox.RESOLVED, [_to(row)])
+        for row in outbox.ended(connection):
+            outbox.queue(connection, row.episode, outbox.RESOLVED, [_to(row)] if row.told else [])
+            outbox.settle(connection, row)
         for row in outbox.due_again(connection, rules.repeat_after):
             outbox.queue(connection, row.episode, outbox.STILL_OPEN, [_to(row)], row.nth + 1)
 

@@ -57,11 +57,18 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), server_default="", nullable=False, comment="sent, unneeded, unknown, given up"),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "settled",
+            sa.Boolean(),
+            nullable=False,
+            comment="nothing will follow: its end is queued, or needs no message",
+        ),
         sa.ForeignKeyConstraint(["episode"], ["incident.id"], name=op.f("fk_outbox_episode_incident")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.CheckConstraint("(episode IS NULL) = (message IS NOT NULL)", name=op.f("ck_outbox_subject")),
     )
     op.create_index("uq_outbox_event", "outbox", ["episode", "channel", "recipient", "event", "nth"], unique=True)
+    op.create_index("ix_outbox_unsettled", "outbox", ["episode"], postgresql_where=sa.text("NOT settled"))
     op.create_index("ix_outbox_due", "outbox", ["due_at"], postgresql_where=sa.text("ended_at IS NULL"))
     op.create_table(
         "mute",
