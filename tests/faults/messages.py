@@ -22,7 +22,7 @@ MADE_UP = "made_up"  # the domain of consumers that do not exist
 FAULTS = ("broken", "gone", "busy")
 SHOWN = 3
 LOOKS = 8  # until nothing is due any more
-SHARE = 0.1  # of all strikes
+SHARE = 0.15  # of the strikes that hops suffer
 EARLIER = (
     "UPDATE outbox SET due_at = due_at - interval '1 day', lease_until = lease_until - interval '1 day' "
     "WHERE ended_at IS NULL"
@@ -51,7 +51,8 @@ def strike(scene: Scene) -> None:
     """Let incidents begin and end, and kill who tells of them; in some cases Slack fails, too."""
     chance = scene.chance
     with transaction() as connection:
-        open_incident(connection, PARKED, f"{MADE_UP}.{uuid4().hex}", "made up", "batch")
+        for _ in range(chance.randrange(2, 6)):
+            open_incident(connection, PARKED, f"{MADE_UP}.{uuid4().hex}", "made up", "batch")
     if chance.random() < 0.5:
         _close(scene, chance.randrange(1, 4))
     if chance.random() < 0.4:
