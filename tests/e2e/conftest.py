@@ -21,6 +21,8 @@ from devstack.tour import wait_for
 from tests.stacks import hasten
 from tests.world import World, forget
 
+LATE = "watershed_compact"  # whose run is held up until its deadline
+
 
 @dataclass
 class Shop(World):
@@ -51,6 +53,21 @@ class Shop(World):
             wait_for(lambda: state().json()["state"] in ("success", "failed"), lambda: None, f"the run of {dag_id}")
             return str(state().json()["state"])
 
+    def hold_up(self, dag_id: str) -> None:
+        """Start a run of a DAG that is paused, so that it waits."""
+        with self._api() as http:
+            http.patch(f"/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
+            http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None}).raise_for_status()
+
+    def active(self, dag_id: str) -> int:
+        """Count the runs of a DAG that have not ended."""
+        return int(self.ask(f"/dags/{dag_id}/dagRuns?state=running&state=queued")["total_entries"])
+
+    def let_go(self, dag_id: str) -> None:
+        """Let a DAG run again."""
+        with self._api() as http:
+            http.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+
     def settle(self) -> None:
         """Wait until everything that landed has arrived."""
         wait_for(lambda: settled(self.domain), lambda: None, "the files to arrive")
@@ -62,7 +79,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
     stack = Stack(folder / "stack")
     command = [sys.executable, "-m", "common.cli", "dev", "demo", "--keep", "--json", "--state", str(folder)]
-    own = {"WATERSHED_SWEEP_CRON": "off", "PYTHONPATH": str(INCLUDE)}
+    quiet = {"WATERSHED_SWEEP_CRON": "off", "WATERSHED_WATCH_CRON": "17 3 * * *"}
+    own = {**quiet, "WATERSHED_RUN_DEADLINE_MINUTES": "1", "PYTHONPATH": str(INCLUDE)}
     with pytest.MonkeyPatch.context() as patch:
         try:
             done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, check=False)
@@ -73,7 +91,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             forget()
             with psycopg.connect(dbname="warehouse") as connection:
                 url = connection.info.dsn
-            yield Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout), stack)
+            made = Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout), stack)
+            made.hold_up(LATE)
+            yield made
         finally:
             forget()
             stack.stop()

@@ -4,20 +4,28 @@ import json
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import httpx
 import polars as pl
+from typer.testing import CliRunner
 
+from common.cli.main import app
 from common.upkeep.verify import verify
 from common.zones.store import client, storage_options
-from devstack.pictures import assets, take_alert, take_asset_graph
+from devstack.pictures import assets, take_asset_graph, take_message
 from devstack.summary import answers
-from devstack.tour import alerts
+from devstack.tour import alerts, slack, wait_for
 from domains.ecommerce.samples.shop import PURCHASES
-from tests.e2e.conftest import Shop
+from tests.e2e.conftest import LATE, Shop
 from tests.recount import recount
 
 PICTURES = Path(__file__).parents[2] / "var" / "test"
 WANTED = ("ecommerce.transactions.bronze", "ecommerce_transactions_to_silver", "ecommerce.transactions.silver")
 SPOILED_FILES = {"binary": 1, "corrupt": 1, "empty": 1, "schema": 1, "truncated": 1, "unrouted": 1}
+
+
+def said(words: str) -> list[str]:
+    """List the messages of Slack that hold some words."""
+    return [text for m in httpx.get(f"{slack()}/messages").json() if words in (text := m.get("text", ""))]
 
 
 def test_the_answers_are_exact(shop: Shop) -> None:
@@ -88,7 +96,7 @@ def test_spoiled_files_are_kept_as_they_came(shop: Shop) -> None:
 
 
 def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
-    (message,) = alerts()
+    (message,), (over,) = alerts(), alerts(resolved=True)
     text = json.dumps(message["blocks"])
     for part in (
         "ecommerce_master",
@@ -99,6 +107,8 @@ def test_the_alert_says_what_where_and_why(shop: Shop) -> None:
         "|Open the log>",
     ):
         assert part in text
+    assert over["text"] == "✅ Resolved: Failed: ecommerce_master.check"
+    assert shop.summary["resolved"] == over["text"]
 
 
 def test_the_events_of_assets_carry_the_counts_of_their_hops(shop: Shop) -> None:
@@ -137,6 +147,21 @@ def test_task_logs_are_json_and_say_what_they_are_about(shop: Shop) -> None:
     assert all(line["hop"] >= 1 and line["run_id"] and line["dag_id"] for line in lines)
 
 
+def test_a_run_that_misses_its_deadline_is_told_and_so_is_its_end(shop: Shop) -> None:
+    """The watch closes what Airflow says has ended."""
+    about = f"Overdue: {LATE}"
+    wait_for(lambda: said(about), lambda: None, "the deadline of a run that waits")
+    shop.let_go(LATE)
+    wait_for(lambda: not shop.active(LATE), lambda: None, "the run to end")
+    assert shop.run_to_its_end("watershed_watch") == "success"
+    wait_for(lambda: said(f"Resolved: {about}"), lambda: None, "the end of it to be told")
+
+
+def test_a_monitor_outside_sees_that_all_is_well(shop: Shop) -> None:
+    asked = CliRunner().invoke(app, ["status", "--check"])
+    assert (asked.exit_code, asked.output) == (0, "All is well.\n")
+
+
 def test_upkeep_runs_beside_everything_and_changes_nothing(shop: Shop) -> None:
     before = answers()
     for dag_id in ("watershed_compact", "watershed_retention"):
@@ -155,7 +180,7 @@ def test_the_asset_graph_shows_the_way_through_the_zones(shop: Shop) -> None:
 
 def test_the_alert_is_to_be_seen(shop: Shop) -> None:
     picture = PICTURES / "alert.png"
-    take_alert(picture)
+    take_message("slack", picture, "No stage")
     assert picture.stat().st_size > 10_000
 
 

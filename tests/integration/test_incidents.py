@@ -19,9 +19,10 @@ from common.notify import direct, outbox
 from common.notify.alerts import alert_failure, recovered
 from common.notify.channel import Undelivered
 from common.notify.direct import adopt_alerts
-from common.notify.message import Message
+from common.notify.message import Message, Severity, State
 from common.notify.outbox import tell
 from common.notify.routes import FILE, FOLDER
+from common.notify.say import say
 from tests.channels import Kept, dead, kept_channels, refused
 from tests.world import World, forget
 
@@ -373,3 +374,21 @@ def test_an_alert_of_an_outage_that_reaches_nobody_is_told_by_the_ledger_later(
     assert [adopt_alerts(), adopt_alerts()] == [1, 0]
     assert tell() == 1
     assert channels["slack"].titles == ["Failed: a_dag.load"]
+
+
+def test_a_message_that_is_no_incident_goes_by_the_outbox_once(channels: dict[str, Kept]) -> None:
+    report = Message("Done: a_dag", State.REPORT, Severity.INFO, delivery="7b1c1f5e-1111-4222-8333-444455556666")
+    for _ in range(2):  # a task that is tried again
+        say(report, "mail", "me@example.org")
+    ((to, message, _),) = channels["mail"].kept
+    assert (to, message.title, message.delivery) == ("me@example.org", "Done: a_dag", report.delivery)
+
+
+def test_without_a_ledger_it_is_said_directly(channels: dict[str, Kept], away: pytest.MonkeyPatch) -> None:
+    say(Message("Done: a_dag"), "mail", "me@example.org")
+    assert channels["mail"].titles == ["Done: a_dag"]
+    for name in ("WATERSHED_LEDGER_URL", "WATERSHED_BUCKET"):
+        away.delenv(name)
+    forget()
+    say(Message("Done: a_dag"), "mail", "me@example.org")
+    assert channels["mail"].titles == ["Done: a_dag"] * 2, "a plain DAG has no settings at all"

@@ -1,5 +1,6 @@
 """The README's pictures, taken of a stack on which the demo has run: the asset graph and an alert."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import httpx
 from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 from rich.console import Console
 
+from common.core.settings import BESIDE_US
 from devstack.folder import REPOSITORY
 from devstack.progress import Progress
 from devstack.stack import Stack
@@ -24,6 +26,13 @@ ASSET = "ecommerce.transactions.silver"
 NODE = ".react-flow__node"
 PATIENCE = 60_000  # milliseconds
 MARGIN = 20
+CHANNELS = {
+    "slack": "#data-alerts",
+    "mail": "duty@example.org",
+    "teams": "msteams_default",
+    "telegram": "-1001234567890",
+    "pagerduty": "pagerduty_default",
+}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -49,12 +58,14 @@ def take_asset_graph(path: Path, names: Sequence[str]) -> list[str]:
         return [node.inner_text() for node in nodes]
 
 
-def take_alert(path: Path) -> None:
-    """Take a picture of the newest message of the Slack stand-in."""
+def take_message(service: str, path: Path, words: str = "") -> None:
+    """Take a picture of the newest message of a service, or of the newest that says some words, once there is one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened(900, 600) as page:
-        page.goto(f"{slack()}/slack")
-        page.locator("article").first.screenshot(path=path)
+        page.goto(f"{slack()}/{service}")
+        message = page.locator("article", has_text=words).first
+        message.wait_for(timeout=PATIENCE)
+        message.screenshot(path=path)
 
 
 def _around(elements: Sequence[Locator]) -> FloatRect:
@@ -74,9 +85,19 @@ def assets() -> dict[str, int]:
     return {asset["name"]: asset["id"] for asset in found}
 
 
+def _told_by_all() -> Path:
+    """Copy the domains, with routes to every channel."""
+    domains = STATE.parent / "domains"
+    shutil.copytree(BESIDE_US, domains, dirs_exist_ok=True)
+    (domains / "notifications").mkdir(exist_ok=True)
+    routes = {"routes": [{"to": f"{channel}:{recipient}"} for channel, recipient in CHANNELS.items()]}
+    (domains / "notifications" / "routes.yaml").write_text(json.dumps(routes), encoding="utf-8")
+    return domains
+
+
 def main() -> None:
     """Run the demo on a stack and take the pictures."""
-    console, stack = Console(), Stack(STATE)
+    console, stack = Console(), Stack(STATE, overrides={"WATERSHED_DOMAINS_DIR": str(_told_by_all())})
     shown = Console(record=True, file=StringIO(), width=110)
     try:
         with Progress(console) as progress:
@@ -86,7 +107,9 @@ def main() -> None:
         own_fonts = re.sub(r"@font-face {.*?}", "", shown.export_svg(title="make demo"), flags=re.DOTALL)
         (PICTURES / "demo.svg").write_text(own_fonts, encoding="utf-8")
         take_asset_graph(PICTURES / "asset-graph.png", (ASSET, "ecommerce_gold"))
-        take_alert(PICTURES / "alert.png")
+        take_message("slack", PICTURES / "alert.png", "No stage")
+        for service in CHANNELS:
+            take_message(service, PICTURES / f"message-{service}.png", "No stage")
     finally:
         stack.stop()
 

@@ -98,3 +98,12 @@ def test_the_page_shows_incidents_with_what_happened_to_them_as_text() -> None:
     assert 'href="https://x/log"' in html
     assert "resolved" in html
     assert "<li>resolve · then" in html
+
+
+def test_a_change_is_kept_and_is_no_incident(http: httpx.Client) -> None:
+    change = {"routing_key": KEY, "payload": {"summary": "<b>1,000 rows</b>", "source": "watershed"}}
+    assert http.post("/v2/change/enqueue", json=change).status_code == 202
+    refused = http.post("/v2/change/enqueue", json={**change, "payload": {}})
+    assert (refused.status_code, refused.json()["errors"]) == (400, ["'payload.summary' is missing or blank"])
+    assert states(http) == []
+    assert "&lt;b&gt;1,000 rows" in http.get("/pagerduty").text

@@ -25,6 +25,7 @@ from common.core.errors import ContractError, ModelError
 from common.core.nouns import Dataset
 from common.core.settings import domains_dir
 from common.models.model import Model, model_files, placed_model
+from common.notify.render import faults as template_faults
 from common.notify.routes import route_faults
 from common.pipelines.kinds import equal_names
 
@@ -42,14 +43,14 @@ def lint(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files; all contracts and models without any.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check contracts and models' headers; without paths routes of messages, too, and that no two load one table.
+    """Check contracts and models' headers; without paths also that no two load one table, and how people are told.
 
     Exit code 1 at a fault.
     """
     found = paths or [*contract_files(), *(path for domain in domains() for path in model_files(domain))]
     read = read_contract if paths else placed_contract
     judged = [_judged(path, placed_model if path.suffix == ".sql" else read) for path in found]
-    clashes = [] if paths else [*equal_names().values(), *route_faults()]
+    clashes = [] if paths else [*equal_names().values(), *route_faults(), *template_faults()]
     if as_json:
         print_json({"files": judged, "faults": clashes})
     else:

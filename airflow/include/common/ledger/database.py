@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -13,6 +12,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 from common.core.caches import per_process
 from common.core.errors import NotApplied, TargetUnavailable
 from common.core.settings import settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # A process that is frozen while it holds a lock must not hold up the others for ever.
 OPTIONS = "-c timezone=UTC -c lock_timeout=60s -c idle_in_transaction_session_timeout=15min"
@@ -51,10 +53,13 @@ def transaction() -> Iterator[Connection]:
         raise
 
 
-def alembic_config() -> Config:
-    """Point Alembic to the migrations beside this file."""
+def alembic_config(connection: Connection | None = None) -> "Config":
+    """Point Alembic to the migrations beside this file, and to a connection that is to be used."""
+    from alembic.config import Config  # tasks migrate nothing, and it takes long to load
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
     return config
 
 
@@ -75,9 +80,9 @@ def migrate(revision: str = "head") -> None:
     """Bring the ledger's tables to a revision, one process at a time."""
     with transaction() as connection:
         _hold(connection, MIGRATE_LOCK)
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        from alembic import command
+
+        command.upgrade(alembic_config(connection), revision)
 
 
 @retry(
@@ -91,6 +96,6 @@ def drop_tables() -> None:
     with transaction() as connection:
         _hold(connection, MIGRATE_LOCK)
         connection.execute(text("LOCK TABLE consumer IN ACCESS EXCLUSIVE MODE"))
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        from alembic import command
+
+        command.downgrade(alembic_config(connection), "base")

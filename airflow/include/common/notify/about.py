@@ -1,6 +1,6 @@
 """What a message says of incidents: made when it is sent, of what is true then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -12,6 +12,7 @@ from common.notify.message import Message, Severity, State
 from common.notify.routes import About, Routes, owner_of
 
 SHOWN = 10  # of the incidents that one message is about
+OF_RUNS = ("DAG", "Task", "Run", "Try")  # facts of a failure in their order, which JSON in the ledger does not keep
 PLACED = ("owner", "domain", "link")  # facts that have a place of their own in a message
 
 
@@ -53,10 +54,16 @@ def _message(those: Sequence[Any], everyone: Sequence[Any], state: State, rules:
     )
 
 
+def listed_facts(facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the facts of an incident that a message lists, in their order."""
+    names = [*(name for name in OF_RUNS if name in facts), *sorted(facts.keys() - {*OF_RUNS, *PLACED})]
+    return [(name, facts[name]) for name in names]
+
+
 def _facts(those: Sequence[Any], known: About, *, over: bool) -> list[tuple[str, str]]:
     first = those[0]
-    own = [(name, value) for name, value in first.facts.items() if name not in PLACED]
-    found = own if "DAG" in first.facts else [("Consumer", first.consumer)]
+    own = listed_facts(first.facts)
+    found = own if "DAG" in first.facts else [("Consumer", first.consumer), *own]
     if first.batch:
         found.append(("Batch", first.batch))
     if len(those) > 1:

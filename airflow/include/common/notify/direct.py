@@ -16,7 +16,7 @@ from common.core.clock import now
 from common.core.errors import WatershedError
 from common.ledger.database import transaction
 from common.ledger.outbox import Recipient, queue_message
-from common.notify.about import PLACED, about
+from common.notify.about import about, listed_facts
 from common.notify.kinds import cause_of, kind_of
 from common.notify.message import Message, Severity
 from common.notify.routes import safe_routes
@@ -64,7 +64,7 @@ def _message(found: Unwritten, severity: Severity) -> Message:
     return Message(
         title=f"{kind.title}: {found.consumer}",
         severity=severity,
-        facts=tuple((name, value) for name, value in found.facts.items() if name not in PLACED),
+        facts=tuple(listed_facts(found.facts)),
         error=found.detail,
         advice=f"The ledger cannot be written. {kind.advice.format(batch='', consumer=found.consumer)}",
         link=found.facts.get("link", ""),

@@ -10,7 +10,7 @@ from common.ledger import incidents
 from common.notify.message import Severity
 
 # What differs between two failures for one reason: quoted values, ids, moments, numbers.
-QUOTED, HEX = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`"), re.compile(r"\b[0-9a-fA-F-]{8,}\b")
+QUOTED, HEX = re.compile(r"(?<!\w)'(?:[^']|'')*'(?!\w)|\"[^\"]*\"|`[^`]*`"), re.compile(r"\b[0-9a-fA-F-]{8,}\b")
 NUMBER, BLANKS = re.compile(r"\d+(?:[.,:]\d+)*"), re.compile(r"\s+")
 TELLING = 500  # characters of a text that make its cause
 

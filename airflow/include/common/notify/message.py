@@ -75,7 +75,10 @@ class Message:
     @property
     def bounded(self) -> "Message":
         """Return the message as every channel can bear it: texts cut in their middle, no password of an address."""
-        return self.changed(_sound).within(LONGEST_TEXT)
+        facts = self.facts
+        if (left_out := len(facts) - MOST_FACTS + 1) > 1:
+            facts = (*facts[: MOST_FACTS - 1], ("Left out", f"{left_out} more facts"))
+        return replace(self, facts=facts).changed(_sound).within(LONGEST_TEXT)
 
     def changed(self, change: Callable[[str], str]) -> "Message":
         """Return the message with each of its texts changed."""
@@ -92,14 +95,10 @@ class Message:
     def within(self, most: int) -> "Message":
         """Return the message with no text longer than `most` characters, and none longer than its kind may be."""
         title, fact, text = (min(most, longest) for longest in (LONGEST_TITLE, LONGEST_FACT, LONGEST_TEXT))
-        facts = tuple((_one_line(name, title), cut(value, fact)) for name, value in self.facts)
-        if len(facts) > MOST_FACTS:
-            left_out = len(facts) - MOST_FACTS + 1
-            facts = (*facts[: MOST_FACTS - 1], ("Left out", f"{left_out} more facts"))
         return replace(
             self,
             title=_one_line(self.title, title),
-            facts=facts,
+            facts=tuple((_one_line(name, title), cut(value, fact)) for name, value in self.facts),
             error=cut(self.error, text),
             advice=cut(self.advice, fact),
             text=cut(self.text, text),

@@ -5,7 +5,6 @@ Nothing here raises into the work that it is about, and no channel waits for ano
 
 import random
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid5
@@ -167,8 +166,3 @@ def _fall_back(connection: Connection, row: Row[Any]) -> None:
         outbox.queue_message(connection, row.message, to[0], uuid5(row.id, row.fallback))
     else:
         outbox.queue(connection, row.episode, row.event, to, row.nth)
-
-
-def told(rows: Sequence[Row[Any]]) -> bool:
-    """Return whether some message of these rows has arrived."""
-    return any(row.outcome == outbox.SENT for row in rows)

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
@@ -23,13 +23,16 @@ BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
 
 def say(message: Message, channel: str, to: str) -> None:
     """Tell somebody something: by the outbox where there is a ledger, else now; never raises."""
-    delivery = uuid4()
+    whole = message if message.delivery else replace(message, delivery=str(uuid4()))
     try:
         settings()
         with transaction() as connection:
-            queue_message(connection, message.json, Recipient(channel, to), delivery)
+            queue_message(connection, whole.json, Recipient(channel, to), UUID(whole.delivery))
     except WatershedError:  # a DAG without a ledger, or an outage of it
-        send_directly(replace(message, delivery=delivery.hex), channel, to)
+        send_directly(whole, channel, to)
+    except Exception:
+        log.exception("not queued, so sent now", title=whole.title)
+        send_directly(whole, channel, to)
     else:
         tell()
 
@@ -51,7 +54,7 @@ def send_now(message: Message, channel: str, to: str, patience: float = 60.0, *,
     where that leaves time; with `again` the message may have arrived before.
     """
     by, ends = channel_named(channel), time.monotonic() + patience
-    whole = message if message.delivery else replace(message, delivery=uuid4().hex)
+    whole = message if message.delivery else replace(message, delivery=str(uuid4()))
     retrying = Retrying(stop=stop_before_delay(patience), wait=_wait, retry=retry_if_exception(_may_pass), reraise=True)
     for attempt in retrying:
         with attempt:

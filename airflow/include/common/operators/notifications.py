@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -52,7 +53,7 @@ class NotificationOperator(BaseOperator):
         from common.notify.say import say, send_now  # loads the ledger, which a DAG file need not
 
         ti = context["ti"]
-        message = self.message(batch_id(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        message = self.message(str(UUID(batch_id(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))))
         if self.deliver == QUEUED:
             say(message, self.channel, str(self.to))
             return message.delivery

@@ -1,8 +1,11 @@
 """Mails as a server gets them."""
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -158,3 +161,18 @@ def test_a_missing_connection_lasts_and_a_dead_port_does_not(monkeypatch: pytest
     connect(monkeypatch, 1)
     failure = refused()
     assert not failure.lasting
+
+
+def test_a_server_that_hangs_up_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(6):
+                with suppress(OSError):
+                    calls.append(server.accept()[0].close())
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        connect(monkeypatch, server.getsockname()[1])
+        assert not refused().lasting
+    assert len(calls) == 1

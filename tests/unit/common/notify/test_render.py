@@ -104,7 +104,11 @@ def test_the_longest_message_is_cut_to_what_a_channel_takes_and_says_so(
 ) -> None:
     text, link = f"begin {character * 5_000} end", f"https://host/?{character * length}"
     message = Message(text, facts=((text, text),) * 30, error=text, advice=text, link=link, text=text, delivery="0f2c")
-    read = shown(form, message)
+    read, found = shown(form, message), rendered(form, message)
+    size = len(json.dumps(found, ensure_ascii=False).encode())
+    assert size <= {TEAMS.file: 28_000, PAGERDUTY.file: 512_000}.get(form.file, 1_000_000)
+    assert form is not TELEGRAM_HTML or len(read.encode("utf-16-le")) // 2 <= 4_096
+    assert form is not SLACK or len(json.dumps(found["blocks"], ensure_ascii=False).encode("utf-16-le")) // 2 <= 13_200
     assert "begin" in read and "end" in read
     assert "[...]" in read
     assert "0f2c" in read
@@ -174,7 +178,7 @@ def test_what_airflow_knows_to_be_secret_is_in_no_message() -> None:
 
     mask_secret("correct-horse-battery")
     message = replace(
-        FULL, error="denied: correct-horse-battery", facts=(("a", "x" * 495 + "correct-horse-battery" + "y" * 600),)
+        FULL, error="denied: correct-horse-battery", facts=(("a", "x" * 486 + "correct-horse-battery" + "y" * 600),)
     )
     for form in FORMS.values():
         read = shown(form, message)

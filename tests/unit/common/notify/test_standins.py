@@ -75,6 +75,15 @@ def test_a_service_in_trouble_gets_the_message_once_it_is_well(services: httpx.C
 
 
 @pytest.mark.parametrize("word", TO)
+def test_one_try_is_one(services: httpx.Client, word: str) -> None:
+    services.post("/faults", json={"channel": word, "fault": "gone", "times": 1})
+    with pytest.raises(Undelivered) as caught:
+        send(word, replace(FULL, delivery=f"one-{word}", key=f"one-{word}"))
+    assert not caught.value.lasting
+    assert received(services, word, f"one-{word}") == []
+
+
+@pytest.mark.parametrize("word", TO)
 def test_a_refused_secret_lasts(services: httpx.Client, word: str) -> None:
     services.post("/faults", json={"channel": word, "fault": "refused"})
     with pytest.raises(Undelivered) as caught:

@@ -7,6 +7,7 @@ from typing import Any
 from devstack.standins.messages.mailbox import Record
 from devstack.standins.messages.pages import article, link, table, text, time
 
+CHANGE = "change"  # an event that is no incident, and wakes nobody
 COLOURS = {"triggered": "attention", "acknowledged": "warning", "resolved": "good"}
 
 
@@ -32,8 +33,15 @@ def incidents(events: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def articles(events: Sequence[Record]) -> list[str]:
-    """Write each incident as its last trigger describes it, with its state and all that happened to it."""
-    return [_article(incident) for incident in incidents(events)]
+    """Write changes, then each incident as its last trigger describes it, with its state and what happened to it."""
+    changes = [_change(event) for event in events if event["event_action"] == CHANGE]
+    return [*changes, *(_article(incident) for incident in incidents(events))]
+
+
+def _change(event: Record) -> str:
+    payload = event["payload"]
+    rows = [("Source", payload.get("source") or ""), *_details(payload.get("custom_details"))]
+    return article(event, CHANGE, f"<h3>{text(payload['summary'])}</h3>{table(rows)}{_links(event)}")
 
 
 def _article(incident: dict[str, Any]) -> str:

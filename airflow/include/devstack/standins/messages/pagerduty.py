@@ -1,14 +1,14 @@
 """PagerDuty's Events API v2: events of one key are one incident, until it is resolved."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from devstack.standins.messages.faults import Fault, Kind
-from devstack.standins.messages.incidents import articles, incidents
+from devstack.standins.messages.incidents import CHANGE, articles, incidents
 from devstack.standins.messages.mailbox import parsed
 from devstack.standins.messages.service import Account, Service
 
@@ -27,14 +27,22 @@ def complaints(event: Any) -> list[str]:
 
 
 def _envelope(event: dict[str, Any]) -> Iterator[str]:
+    yield from _routing(event)
+    yield from _action(event)
+    if len(str(event.get("dedup_key") or "")) > LONGEST_KEY:
+        yield f"'dedup_key' is too long (maximum is {LONGEST_KEY} characters)"
+    yield from _links(event)
+
+
+def _routing(event: dict[str, Any]) -> Iterator[str]:
     key = event.get("routing_key")
     if not key:
         yield "'routing_key' is missing or blank"
     elif len(str(key)) != KEY_LENGTH:
         yield f"Length of 'routing_key' is incorrect (should be {KEY_LENGTH} characters)"
-    yield from _action(event)
-    if len(str(event.get("dedup_key") or "")) > LONGEST_KEY:
-        yield f"'dedup_key' is too long (maximum is {LONGEST_KEY} characters)"
+
+
+def _links(event: dict[str, Any]) -> Iterator[str]:
     for number, link in enumerate(event.get("links") or []):
         if not (isinstance(link, dict) and link.get("href")):
             yield f"'links[{number}].href' is missing or blank"
@@ -70,17 +78,31 @@ def _invalid(errors: list[str]) -> Response:
     return JSONResponse({"status": "invalid event", "message": "Event object is invalid", "errors": errors}, 400)
 
 
-def _answer(account: Account, body: bytes) -> Response:
+def change_complaints(event: Any) -> list[str]:
+    """List what is wrong with a change event, which has neither action nor key nor severity."""
+    if not isinstance(event, dict):
+        return ["Event object is not a JSON object"]
+    payload = event.get("payload")
+    missing = not (isinstance(payload, dict) and payload.get("summary"))
+    return [*_routing(event), *_links(event), *(["'payload.summary' is missing or blank"] if missing else [])]
+
+
+def _answer(account: Account, body: bytes, judge: Callable[[Any], list[str]]) -> Response:
     if len(body) > LARGEST:
         return PlainTextResponse("Request Entity Too Large", 413)
     try:
         event = parsed(body)
     except ValueError:
         return _invalid(["Event object is not a JSON object"])
-    if errors := complaints(event):
+    if errors := judge(event):
         return _invalid(errors)
     if not account.admits(str(event["routing_key"])):
         return _refused()
+    if judge is change_complaints:
+        account.box.keep(
+            {"event_action": CHANGE, "dedup_key": "", "payload": event["payload"], "links": event.get("links")}
+        )
+        return JSONResponse({"status": "success", "message": "Change event processed"}, 202)
     key = str(event.get("dedup_key") or secrets.token_hex(16))
     account.box.keep({name: event[name] for name in KEPT if name in event} | {"dedup_key": key})
     return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
@@ -92,7 +114,11 @@ def routes(account: Account) -> APIRouter:
 
     @api.post("/v2/enqueue")
     async def enqueue(request: Request) -> Response:
-        return _answer(account, await request.body())
+        return _answer(account, await request.body(), complaints)
+
+    @api.post("/v2/change/enqueue")
+    async def change(request: Request) -> Response:
+        return _answer(account, await request.body(), change_complaints)
 
     @api.get("/pagerduty/incidents")
     def listed() -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ div.text { white-space: pre-line; margin: .2rem 0 }
 th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
 pre, code { background: #f8f8f8 }
 pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
-iframe { width: 100%; height: 20rem; border: 1px solid #eee; resize: vertical }
+iframe { width: 100%; height: 34rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
 ADDRESS = re.compile(r"https?://\S+", re.I)

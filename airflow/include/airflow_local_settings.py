@@ -1,0 +1,43 @@
+"""What Airflow's services load once, before they fork: a process for each task, and for each reading of a DAG file.
+
+Airflow looks for a module of this name. The first `Asset` of a process makes it import every provider that knows a kind
+of asset, with the clients of their clouds, and the trigger of the landing queues another: 0.7 CPU-seconds in each of
+those processes, more than the rest of a task. Nothing of this project's own is loaded, so that a change of its code
+is seen by the next task; no engine either, since polars does not outlive a fork. `import` it from your own
+`airflow_local_settings`, if you have one.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from importlib import import_module
+
+__all__: list[str] = []  # no setting of Airflow is changed
+
+FORKING = {"scheduler", "dag-processor", "celery", "standalone"}
+MODULES = (
+    "airflow.providers.amazon.aws.triggers.sqs",
+    "airflow.providers.standard.sensors.python",
+    "open_data_contract_standard.model",
+    "psycopg",
+    "pydantic_settings",
+    "sqlalchemy.dialects.postgresql",
+)
+_loaded = False
+
+
+def _load() -> None:
+    """Load what forked processes need; at the first fork, when Airflow itself is complete."""
+    global _loaded
+    if not _loaded:
+        _loaded = True
+        with suppress(ImportError):
+            for name in MODULES:
+                import_module(name)
+            from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+            _ = ProvidersManagerTaskRuntime().asset_uri_handlers  # type: ignore[no-untyped-call]
+
+
+if FORKING & set(sys.argv):
+    os.register_at_fork(before=_load)
