@@ -19,7 +19,7 @@ from tests.faults.workers import Outcome, Plan
 from tests.world import World
 
 MADE_UP = "made_up"  # the domain of consumers that do not exist
-FAULTS = ("broken", "gone", "busy")
+FAULTS = (("busy", False), ("broken", False), ("broken", True), ("gone", False), ("gone", True))  # after it was kept?
 SHOWN = 3
 LOOKS = 8  # until nothing is due any more
 SHARE = 0.15  # of the strikes that hops suffer
@@ -56,8 +56,9 @@ def strike(scene: Scene) -> None:
     if chance.random() < 0.5:
         _close(scene, chance.randrange(1, 4))
     if chance.random() < 0.4:
-        fault = {"channel": "slack", "fault": chance.choice(FAULTS), "times": 1, "after": chance.random() < 0.5}
-        httpx.post(_address(scene.world, "faults"), json=fault).raise_for_status()
+        fault, after = chance.choice(FAULTS)
+        asked = {"channel": "slack", "fault": fault, "times": 1, "after": after}
+        httpx.post(_address(scene.world, "faults"), json=asked).raise_for_status()
         scene.tally.faults["fault of Slack"] += 1
     point = chance.choice([point for point in OF_MESSAGES if point in scene.open_points] or OF_MESSAGES)
     scene.count(_tell(scene, [{"at": point, "do": "kill", "nth": chance.randrange(1, 3)}]), point)
