@@ -100,7 +100,6 @@ def one_round(scene: Scene, calm: World, landed: int) -> int:
     while scene.tally.killed < goal:
         if scene.chance.random() < messages.SHARE:
             messages.strike(scene)
-            continue
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:
             landed += 1

@@ -19,10 +19,10 @@ from tests.faults.workers import Outcome, Plan
 from tests.world import World
 
 MADE_UP = "made_up"  # the domain of consumers that do not exist
-FAULTS = ("broken", "gone", "busy")
+FAULTS = (("busy", False), ("broken", False), ("broken", True), ("gone", False), ("gone", True))  # after it was kept?
 SHOWN = 3
 LOOKS = 8  # until nothing is due any more
-SHARE = 0.1  # of all strikes
+SHARE = 0.15  # of the strikes that hops suffer
 EARLIER = (
     "UPDATE outbox SET due_at = due_at - interval '1 day', lease_until = lease_until - interval '1 day' "
     "WHERE ended_at IS NULL"
@@ -51,12 +51,14 @@ def strike(scene: Scene) -> None:
     """Let incidents begin and end, and kill who tells of them; in some cases Slack fails, too."""
     chance = scene.chance
     with transaction() as connection:
-        open_incident(connection, PARKED, f"{MADE_UP}.{uuid4().hex}", "made up", "batch")
+        for _ in range(chance.randrange(2, 6)):
+            open_incident(connection, PARKED, f"{MADE_UP}.{uuid4().hex}", "made up", "batch")
     if chance.random() < 0.5:
         _close(scene, chance.randrange(1, 4))
     if chance.random() < 0.4:
-        fault = {"channel": "slack", "fault": chance.choice(FAULTS), "times": 1, "after": chance.random() < 0.5}
-        httpx.post(_address(scene.world, "faults"), json=fault).raise_for_status()
+        fault, after = chance.choice(FAULTS)
+        asked = {"channel": "slack", "fault": fault, "times": 1, "after": after}
+        httpx.post(_address(scene.world, "faults"), json=asked).raise_for_status()
         scene.tally.faults["fault of Slack"] += 1
     point = chance.choice([point for point in OF_MESSAGES if point in scene.open_points] or OF_MESSAGES)
     scene.count(_tell(scene, [{"at": point, "do": "kill", "nth": chance.randrange(1, 3)}]), point)
