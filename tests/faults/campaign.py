@@ -99,7 +99,9 @@ def one_round(scene: Scene, calm: World, landed: int) -> int:
     goal = killed + min(KILLS_A_ROUND, max(1, wanted - killed, len(scene.tally.missed)))
     while scene.tally.killed < goal:
         if scene.chance.random() < messages.SHARE:
+            before = scene.tally.killed
             messages.strike(scene)
+            goal += scene.tally.killed - before  # a round has its deaths of hops beside
         busy = scene.busy()
         if not busy or scene.chance.random() < 0.05:
             landed += 1
