@@ -85,7 +85,7 @@ OF_MESSAGES = (
     Mutant(
         "what is muted is not told",
         "ledger/outbox.py",
-        "incident.c.closed_at.is_(None), ~_muted())",
+        "incident.c.closed_at.is_(None), ~is_muted())",
         "incident.c.closed_at.is_(None))",
         (f"{KEPT}::test_a_notice_that_is_muted_waits_and_is_told",),
     ),

@@ -81,7 +81,7 @@ def test_answering_for_one_answers_for_all_of_its_cause(slack: Kept) -> None:
     opened(STALE, USERS, "a", "b")
     opened(STALE, EVENTS, "a")
     tell()
-    assert ask("ack", str(listed(USERS)[0]["id"]), "--why", "on it") == "Acknowledged: 2.\n"
+    assert ask("ack", str(listed(USERS)[0]["id"]), "--why", "on it").startswith("You answer for 2 incident(s)")
     assert [row["acknowledged"] for row in listed()] == [True, True, False]
     assert audited() == [("incident.ack", "on it")]
 
@@ -106,6 +106,10 @@ def test_what_is_muted_is_not_told(slack: Kept) -> None:
     opened(PARKED, USERS, "a")
     tell()
     assert slack.titles == [f"Parked: {USERS}"]
+    assert [row["muted"] for row in listed(USERS)] == [True, False]
+    assert "Nobody was told yet." in ask("show", str(listed(USERS)[0]["id"]))
+    assert "Not muted any more" in ask("mute", "ecommerce.users", "--hours", "0", "--kind", "stale", "--why", "done")
+    assert tell() == 1
     with pytest.raises(ConfigError, match="stopped"):
         RUN.invoke(
             app, ["incidents", "mute", "x", "--hours", "1", "--kind", "bogus", "--why", "x"], catch_exceptions=False

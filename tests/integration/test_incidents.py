@@ -23,6 +23,7 @@ from common.notify.message import Message, Severity, State
 from common.notify.outbox import tell
 from common.notify.routes import FILE, FOLDER
 from common.notify.say import say
+from common.utils import run_overdue_alert
 from tests.channels import Kept, dead, kept_channels, refused
 from tests.world import World, forget
 
@@ -295,12 +296,33 @@ def test_fifty_tasks_that_fail_for_one_reason_make_one_message(channels: dict[st
     assert channels["slack"].titles[1:] == ["Resolved: Failed: a_dag.t0 and 49 more"]
 
 
-def test_a_task_that_fails_for_another_reason_is_told_anew(channels: dict[str, Kept]) -> None:
-    alert_failure(failure("load", ValueError("boom")))
+def test_a_task_that_fails_for_another_reason_is_told_again_as_the_same_incident(channels: dict[str, Kept]) -> None:
+    alert_failure(failure("load", ValueError("boom after 3 s")))
+    alert_failure(failure("load", ValueError("boom after 17 s")))
     alert_failure(failure("load", KeyError("gone")))
-    assert [m.error for _, m, _ in channels["slack"].kept] == ["ValueError: boom", "KeyError: •••"]
+    assert [m.error for _, m, _ in channels["slack"].kept] == ["ValueError: boom after 3 s", "KeyError: •••"]
     recovered("a_dag", "load")
-    assert channels["slack"].titles[2:] == ["Resolved: Failed: a_dag.load"], "the first reason was not resolved"
+    assert channels["slack"].titles[2:] == ["Resolved: Failed: a_dag.load"]
+    assert len({m.key for _, m, _ in channels["slack"].kept}) == 1, "so that PagerDuty ends what it began"
+
+
+def test_one_of_several_that_fails_for_another_reason_leaves_them(channels: dict[str, Kept]) -> None:
+    for name in ("one", "two"):
+        alert_failure(failure(name, ValueError("boom")))
+    alert_failure(failure("two", KeyError("gone")))
+    assert channels["slack"].titles == ["Failed: a_dag.one", "Failed: a_dag.two"]
+    recovered("a_dag", "one")
+    recovered("a_dag", "two")
+    assert len(channels["slack"].titles) == 4
+
+
+def test_a_run_that_has_ended_is_not_overdue(channels: dict[str, Kept]) -> None:
+    for state in ("failed", "success", "running"):
+        run = {"dag_id": "a_dag", "dag_run_id": state, "state": state}
+        run_overdue_alert({"dag_run": run, "deadline": {"deadline_time": "2026-11-26T07:36:24.315298+00:00"}})
+    ((_, message, _),) = channels["slack"].kept
+    assert message.error == "The run should have been done by 2026-11-26 07:36:24 UTC."
+    assert ("Run", "running") in message.facts
 
 
 def test_a_failure_that_an_incident_tells_of_is_not_told_twice(channels: dict[str, Kept]) -> None:

@@ -29,5 +29,6 @@ def run_overdue_alert(context: Mapping[str, Any]) -> None:
     """
     from common.notify.alerts import overdue
 
-    run, due = context["dag_run"], context["deadline"]["deadline_time"]
-    overdue(run["dag_id"], run["dag_run_id"], f"The run should have been done by {due}.")
+    run, due = context["dag_run"], str(context["deadline"]["deadline_time"])[:19].replace("T", " ")
+    if run.get("state") not in ("success", "failed"):  # Airflow keeps the deadline of a run that has failed
+        overdue(run["dag_id"], run["dag_run_id"], f"The run should have been done by {due} UTC.")

@@ -38,7 +38,7 @@ def list_incidents(consumer: Beginning = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"incidents": rows, "undelivered": late})
         return
-    columns = ["id", "kind", "consumer", "batch", "opened", "told", "acknowledged", "detail"]
+    columns = ["id", "kind", "consumer", "batch", "opened", "told", "acknowledged", "muted", "detail"]
     show(rows, columns, as_json=False, empty="Nothing is wrong.")
     if late:
         console.print("Not delivered:")
@@ -73,7 +73,9 @@ def ack(number: Id, why: Why) -> None:
     those = _of_cause(number)
     with transaction() as connection:
         acknowledge(connection, [_key(row) for row in those], because(why))
-    console.print(f"Acknowledged: {len(those)}.")
+    console.print(
+        f"You answer for {len(those)} incident(s) of this cause; nobody is told of them again until their end."
+    )
 
 
 @app.command()
@@ -98,7 +100,7 @@ def resolve(number: Id, why: Why) -> None:
 @app.command()
 def mute(
     consumer: Annotated[str, typer.Argument(help="Beginning of a consumer's name.")],
-    hours: Annotated[float, typer.Option(min=0.01, max=24 * 90, help="For how long.")],
+    hours: Annotated[float, typer.Option(min=0, max=24 * 90, help="For how long; 0 ends it.")],
     why: Why,
     kind: Annotated[str, typer.Option(help="Only incidents of a kind, as in `stopped`.")] = "",
 ) -> None:
@@ -112,7 +114,8 @@ def mute(
     until = now() + timedelta(hours=hours)
     with transaction() as connection:
         keep_quiet(connection, consumer, kind, until, because(why))
-    console.print(f"Muted until {until:%Y-%m-%d %H:%M} UTC: {kind or 'all'} of {consumer}*.")
+    when = f"Muted until {until:%Y-%m-%d %H:%M} UTC" if hours else "Not muted any more"
+    console.print(f"{when}: {kind or 'all'} of {consumer}*.")
 
 
 def check_up(beginning: str, as_json: bool) -> None:

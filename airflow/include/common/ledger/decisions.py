@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Text, cast, func, or_, select
+from sqlalchemy import ARRAY, Connection, Text, cast, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 
 from common.core.errors import ConfigError
@@ -155,6 +155,7 @@ def _resolve(connection: Connection, entry: Entry) -> None:
 def _mute(connection: Connection, entry: Entry) -> None:
     about = {name: entry.detail[name] for name in ("consumer", "kind")}
     until = datetime.fromisoformat(entry.detail["until"])
+    connection.execute(delete(mutes).filter_by(**about))  # the last word counts
     connection.execute(insert(mutes).values(decision=entry.n, until=until, **about).on_conflict_do_nothing())
 
 

@@ -98,13 +98,6 @@ def told_elsewhere(connection: Connection, detail: str, beginning: str) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def change_failure(connection: Connection, name: str, detail: str) -> None:
-    """Close the open failure of a task or DAG where it fails for another reason now."""
-    which = (incident.c.kind == FAILED) & (incident.c.consumer == name) & incident.c.closed_at.is_(None)
-    ended = {"closed_at": func.clock_timestamp(), "resolution": CHANGED}
-    connection.execute(update(incident).where(which, incident.c.detail != detail).values(**ended))
-
-
 def task_reported(connection: Connection, dag_id: str, run_id: str) -> bool:
     """Return whether a task of a DAG has reported the failure of this run, or one of its failures is open."""
     of_tasks = (incident.c.kind == FAILED) & incident.c.consumer.startswith(f"{dag_id}.", autoescape=True)

@@ -43,7 +43,8 @@ def hold(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(TELLING_LOCK)))
 
 
-def _muted() -> Any:
+def is_muted() -> Any:
+    """Say of an incident that nobody is to hear of it now."""
     about = func.starts_with(incident.c.consumer, mute.c.consumer) & or_(
         mute.c.kind == "", mute.c.kind == incident.c.kind
     )
@@ -52,7 +53,7 @@ def _muted() -> Any:
 
 def unseen(connection: Connection) -> Sequence[Row[Any]]:
     """List the open incidents that belong to no episode yet and are not muted, the oldest first."""
-    query = select(incident).where(incident.c.episode.is_(None), incident.c.closed_at.is_(None), ~_muted())
+    query = select(incident).where(incident.c.episode.is_(None), incident.c.closed_at.is_(None), ~is_muted())
     return connection.execute(query.order_by(incident.c.id).limit(MOST)).all()
 
 
@@ -93,7 +94,7 @@ def ended(connection: Connection) -> Sequence[Row[Any]]:
     Nobody is told the end of what merely changed, or was a notice.
     """
     member = incident.c.episode == outbox.c.episode
-    still = exists().where(member, incident.c.closed_at.is_(None) | _muted())
+    still = exists().where(member, incident.c.closed_at.is_(None) | is_muted())
     real = exists().where(member, incident.c.resolution.not_in((CHANGED, TOLD)))
     seen = func.bool_or(outbox.c.outcome.in_((SENT, UNKNOWN)))
     columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient)
@@ -129,8 +130,17 @@ def due_again(connection: Connection, after: timedelta) -> Sequence[Row[Any]]:
         )
         .subquery()
     )
-    nobody = incident.c.closed_at.is_(None) & incident.c.acknowledged.is_(None) & ~_muted()
+    nobody = incident.c.closed_at.is_(None) & incident.c.acknowledged.is_(None) & ~is_muted()
     return connection.execute(select(last).where(exists().where(incident.c.episode == last.c.episode, nobody))).all()
+
+
+def say_again(connection: Connection, episode: int | None) -> None:
+    """Queue for whoever was told of an episode that it goes on, and how it is now."""
+    columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient)
+    last = select(*columns, func.max(outbox.c.fallback).label("fallback"), func.max(outbox.c.nth).label("nth"))
+    seen = last.where(outbox.c.episode == episode, ~outbox.c.settled).group_by(*columns)
+    for row in connection.execute(seen.having(func.bool_and(outbox.c.ended_at.is_not(None)))).all():
+        queue(connection, row.episode, STILL_OPEN, [Recipient(row.channel, row.recipient, row.fallback)], row.nth + 1)
 
 
 def members(connection: Connection, episode: int, *, still_open: bool) -> Sequence[Row[Any]]:
@@ -144,8 +154,10 @@ def _silent() -> Any:
     member = incident.c.episode == outbox.c.episode
     still = member & incident.c.closed_at.is_(None)
     answered = (outbox.c.event == STILL_OPEN) & incident.c.acknowledged.is_not(None)
-    audible = exists().where(still, ~_muted(), ~answered)
-    return case((outbox.c.event == RESOLVED, exists().where(member, _muted())), else_=exists().where(still) & ~audible)
+    audible = exists().where(still, ~is_muted(), ~answered)
+    return case(
+        (outbox.c.event == RESOLVED, exists().where(member, is_muted())), else_=exists().where(still) & ~audible
+    )
 
 
 def lease(connection: Connection, without: Collection[tuple[str, str]]) -> Row[Any] | None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, exists, func, select
 
 from common.core.ids import batch_id
 from common.ledger.incidents import PARKED
-from common.ledger.outbox import SENT
+from common.ledger.outbox import SENT, is_muted
 from common.ledger.places import (
     IS_WHOLE,
     ORIGIN,
@@ -65,6 +65,7 @@ def incidents(connection: Connection, beginning: str = "") -> Rows:
             incident.c.opened_at.label("opened"),
             arrived.label("told"),
             incident.c.acknowledged.is_not(None).label("acknowledged"),
+            is_muted().label("muted"),
             incident.c.episode,
         )
         .where(incident.c.closed_at.is_(None), incident.c.consumer.startswith(beginning, autoescape=True))
@@ -74,7 +75,9 @@ def incidents(connection: Connection, beginning: str = "") -> Rows:
 
 
 def incident_messages(connection: Connection, episode: int | None) -> Rows:
-    """List the messages of an episode: who was told of what and when, or why not yet."""
+    """List the messages of an episode: who was told of what and when, or why not yet; none of what is in none."""
+    if episode is None:
+        return []
     columns = (outbox.c.event, outbox.c.channel, outbox.c.recipient, outbox.c.tries, outbox.c.outcome, outbox.c.error)
     rows = connection.execute(
         select(*columns, outbox.c.queued_at.label("queued"), outbox.c.ended_at.label("ended"), outbox.c.id)

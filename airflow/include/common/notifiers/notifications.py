@@ -40,6 +40,13 @@ class MessageNotifier(BaseNotifier):
         self.severity = Severity(severity) if severity else None
         super().__init__(context)
 
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Render the texts; where a template has an error they are sent as they are: no message is lost."""
+        try:
+            super().render_template_fields(context, jinja_env)
+        except Exception:
+            self.log.exception("A template has an error; its text is sent as it is.")
+
     def message(self, context: Mapping[str, Any]) -> Message:
         """Return what is to be said."""
         found = message_of(context, conf.get("api", "base_url", fallback=""))

@@ -64,11 +64,15 @@ def _facts(those: Sequence[Any], known: About, *, over: bool) -> list[tuple[str,
     first = those[0]
     own = listed_facts(first.facts)
     found = own if "DAG" in first.facts else [("Consumer", first.consumer), *own]
-    if first.batch:
+    if first.batch and "DAG" not in first.facts:
         found.append(("Batch", first.batch))
     if len(those) > 1:
         found.append((f"All {len(those)}", _listed(those)))
-    found += [("Owner", known.owner), ("Since", f"{first.opened_at:%Y-%m-%d %H:%M:%S} UTC")]
+    found += [
+        ("Incident", str(first.id)),
+        ("Owner", known.owner),
+        ("Since", f"{first.opened_at:%Y-%m-%d %H:%M:%S} UTC"),
+    ]
     if over:
         ended = max(one.closed_at for one in those)
         how = ", ".join(sorted({one.resolution for one in those if one.resolution}))

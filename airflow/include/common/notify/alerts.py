@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.core.errors import WatershedError
-from common.core.masks import without_values
+from common.core.masks import said, without_values
 from common.ledger.database import transaction
 from common.ledger.incidents import (
+    CHANGED,
     FAILED,
     OVERDUE,
-    change_failure,
+    Incident,
+    change_incident,
     close_incidents,
     open_incident,
+    open_of,
     remember_failure,
     task_reported,
     told_elsewhere,
 )
-from common.notify.direct import tell_without_ledger
+from common.ledger.outbox import hold, members, say_again
+from common.notify.direct import Unwritten, tell_without_ledger
+from common.notify.kinds import cause_of
 from common.notify.outbox import tell
 from common.observe.log import logger
 
@@ -60,12 +65,6 @@ def what_failed(context: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
     return name, said(error) if isinstance(error, BaseException) else str(error), facts
 
 
-def said(error: BaseException) -> str:
-    """Return what an error says; of one that is not the platform's or Airflow's, without the values that it quotes."""
-    known = isinstance(error, WatershedError) or type(error).__module__.startswith("airflow.")
-    return f"{type(error).__name__}: {error if known else without_values(error)}"
-
-
 def _whose(context: Mapping[str, Any]) -> dict[str, str]:
     """Return the owner that the task names and the domain that the DAG's tags name, where there are any."""
     from common.contracts.catalogue import domains
@@ -84,7 +83,15 @@ def _open(name: str, detail: str, facts: dict[str, str], error: object) -> None:
         elif _told(connection, error):
             remember_failure(connection, name, detail, facts)
             return
-        change_failure(connection, name, detail)
+        hold(connection)
+        before = next((row for row in open_of(connection, [FAILED], name) if row.consumer == name), None)
+        cause = cause_of(Unwritten(FAILED, name, detail, facts))
+        if before is not None and cause_of(before) != cause:
+            if before.episode is None or len(members(connection, before.episode, still_open=True)) == 1:
+                change_incident(connection, Incident(FAILED, name), detail=detail, facts=facts, cause=cause)
+                say_again(connection, before.episode)
+            else:  # it was one of several for a reason that is not its own any more
+                close_incidents(connection, FAILED, name, resolution=CHANGED)
         open_incident(connection, FAILED, name, detail, facts=facts)
 
 

@@ -55,7 +55,7 @@ KINDS = {
         "Stale", Severity.WARNING, "`watershed status {consumer}` names the backfill that finds the rows."
     ),
     incidents.FAILED: Kind(
-        "Failed", Severity.ERROR, "Read the log; what has to be done is done again by the next run.", spreads=True
+        "Failed", Severity.ERROR, "Read the log and mend the cause; a hop is done again by the next run.", spreads=True
     ),
     incidents.OVERDUE: Kind(
         "Overdue", Severity.WARNING, "Look at the run in Airflow: it is still at work, or waits for a free slot."

@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.contracts.catalogue import contract_of, contracts, domains
+from common.contracts.document import parse
 from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Dataset
 from common.core.settings import channels, domains_dir
@@ -122,12 +122,17 @@ def routes() -> Routes:
     if not path.exists():
         return Routes(routes=(Route(to=f"slack:{channels().slack_channel}"),))
     try:
-        return Routes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        document = parse(path.read_text(encoding="utf-8"), str(path))
+        if document.faults:
+            raise ConfigError(f"{path}: {'; '.join(map(str, document.faults))}")
+        return Routes.model_validate(document.data or {})
     except ValidationError as error:
         faults = [f"{_place(item['loc'])}{item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
         raise ConfigError(f"{path}: {'; '.join(faults)}.".replace("..", ".")) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}.") from None
+    except ContractError as error:
+        raise ConfigError(str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}.") from None
 
 
 def _place(place: tuple[int | str, ...]) -> str:
@@ -144,6 +149,8 @@ def safe_routes() -> Routes:
 
 def route_faults() -> list[str]:
     """List what is wrong with the routes, and the owners and domains in them that no contract has."""
+    if (other := routes_file().with_suffix(".yml")).exists():
+        return [f"{other}: is not read; call it {FILE}."]
     try:
         found = routes().routes if routes_file().exists() else ()
     except ConfigError as error:

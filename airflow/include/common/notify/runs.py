@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from common.core.masks import said
 from common.notify.message import Message, Severity, State
 
 Facts = tuple[tuple[str, str], ...]
@@ -57,7 +58,7 @@ def _of_task(context: Mapping[str, Any]) -> Message:
     return Message(
         title=f"Failed: {name}",
         facts=_facts(values),
-        error=f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error),
+        error=said(error) if isinstance(error, BaseException) else str(error),
         link=link,
         key="/".join(filter(None, ("failed", name, run_id, mapped))),
     )

@@ -50,6 +50,7 @@ def test_each_route_that_fits_is_taken_once_and_none_means_the_first() -> None:
     [
         ("routes: []", "routes: .*at least 1 item"),
         ("{}", "routes: Field required"),
+        ("", "is empty"),
         ('routes: [{to: "pigeon:me"}]', "'pigeon:me' names no channel. Known: slack, mail, teams, telegram, pagerduty"),
         ('routes: [{to: "slack:"}]', "'slack:' names nobody: expected slack:RECIPIENT"),
         ('routes: [{to: "slack:#a", fallback: "slack:#a"}]', "falls back to itself"),
@@ -64,7 +65,8 @@ def test_each_route_that_fits_is_taken_once_and_none_means_the_first() -> None:
         ('{repeat_after_hours: 0, routes: [{to: "slack:#a"}]}', "repeat_after_hours: .*greater than 0"),
         ('routes: [{to: "slack:#a", owner: nobody}]', "no owner 'nobody'. Known: .*shop-team"),
         ('routes: [{to: "slack:#a", domain: nowhere}]', "no domain 'nowhere'. Known: .*ecommerce"),
-        ("routes: [", "no YAML"),
+        ("routes: [", "not YAML"),
+        ('{routes: [{to: "slack:#a"}], routes: [{to: "slack:#b"}]}', "'routes' stands more than once"),
     ],
 )
 def test_lint_names_what_is_wrong_with_the_routes(
