@@ -68,7 +68,7 @@ def test_the_alert_of_the_failed_dag_reached_slack_and_so_did_its_end(compose: C
     why = "ConfigError: No stage 'platinum' in ecommerce. Known: bronze, silver, gold, load."
     failed = [text for text in compose.alerts() if "ecommerce_master.check" in text]
     assert failed == 2 * [
-        f"🔴 Failed: ecommerce_master.check: {why}",
+        f"❌ Failed: ecommerce_master.check: {why}",
         "✅ Resolved: Failed: ecommerce_master.check",
     ]
 

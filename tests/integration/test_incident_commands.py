@@ -44,6 +44,13 @@ def opened(kind: str, consumer: str, *batches: str) -> None:
             open_incident(connection, kind, consumer, "rows of [bold]keys[/] may be missing", batch)
 
 
+def me() -> str:
+    """Name whoever runs the tests, as the audit log does."""
+    from common.cli.options import who
+
+    return who()
+
+
 def audited() -> list[tuple[str, str]]:
     rows = json.loads(RUN.invoke(app, ["audit", "ls", "--json"]).output)
     return [(row["what"], row["detail"]["why"]) for row in rows]
@@ -54,14 +61,14 @@ def test_what_is_open_is_listed_and_shown_with_its_messages(slack: Kept) -> None
     opened(STALE, USERS, "a")
     opened(PARKED, EVENTS, "b")
     (one,) = listed("ecommerce.users")
-    assert (one["kind"], one["told"], one["acknowledged"]) == ("stale", False, False)
+    assert (one["kind"], one["told"], one["acknowledged"]) == ("stale", False, "")
     assert "Nobody was told yet." in ask("show", str(one["id"]))
     tell()
     shown = ask("show", str(one["id"]))
     assert "rows of [bold]keys[/] may be missing" in shown
     assert "#data-alerts" in shown
     assert "sent" in shown
-    with pytest.raises(ConfigError, match=r"Incident 999 is not open. Open: \d+, \d+."):
+    with pytest.raises(ConfigError, match=r"There is no incident 999. Open: \d+, \d+."):
         RUN.invoke(app, ["incidents", "show", "999"], catch_exceptions=False)
 
 
@@ -82,7 +89,7 @@ def test_answering_for_one_answers_for_all_of_its_cause(slack: Kept) -> None:
     opened(STALE, EVENTS, "a")
     tell()
     assert ask("ack", str(listed(USERS)[0]["id"]), "--why", "on it").startswith("You answer for 2 incident(s)")
-    assert [row["acknowledged"] for row in listed()] == [True, True, False]
+    assert [row["acknowledged"] for row in listed()] == [me(), me(), ""]
     assert audited() == [("incident.ack", "on it")]
 
 
@@ -93,6 +100,12 @@ def test_a_person_ends_an_incident_but_not_a_parked_batch(slack: Kept) -> None:
     assert "is resolved" in ask("resolve", str(listed(USERS)[0]["id"]), "--why", "looked at it")
     assert slack.titles[-1] == f"Resolved: Stale: {USERS}"
     assert dict(slack.kept[-1][1].facts)["Ended as"] == "resolved"
+    assert listed(USERS) == []
+    (over,) = listed(USERS, "--ended", "5")
+    assert (over["resolution"], over["acknowledged"]) == ("resolved", me())
+    assert "sent" in ask("show", str(over["id"]))
+    with pytest.raises(ConfigError, match=f"Incident {over['id']} is over since"):
+        RUN.invoke(app, ["incidents", "ack", str(over["id"]), "--why", "x"], catch_exceptions=False)
     with pytest.raises(ConfigError, match="watershed parked release b"):
         RUN.invoke(app, ["incidents", "resolve", str(listed()[0]["id"]), "--why", "x"], catch_exceptions=False)
     assert audited() == [("incident.resolve", "looked at it")]

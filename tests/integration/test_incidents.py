@@ -197,6 +197,16 @@ def test_a_dead_channel_delays_no_other_and_falls_back(channels: dict[str, Kept]
     assert channels["slack"].kept[0][2], "it may have arrived before"
 
 
+def test_whoever_is_told_anyway_is_not_told_again_in_place_of_another(channels: dict[str, Kept], world: World) -> None:
+    same = ROUTES + '  - {to: "mail:duty@example.org"}\n'
+    (world.folder / FOLDER / FILE).write_text(same, encoding="utf-8")
+    channels["slack"].fault = refused
+    opened(PARKED, LOAD, "why", "a")
+    tell()
+    tell()
+    assert channels["mail"].titles == [f"Parked: {LOAD}"]
+
+
 def test_a_refused_token_falls_back_at_once(channels: dict[str, Kept]) -> None:
     channels["slack"].fault = refused
     opened(PARKED, LOAD, "why", "a")

@@ -1,7 +1,9 @@
 """What did not happen is an incident once it has lasted, and over when it holds again."""
 
 import json
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -160,3 +162,29 @@ def test_runs_that_were_late_or_failed_are_over_when_airflow_says_so(world: Worl
     runs.count = 1
     watch(runs)
     assert open_ones(world) == []
+
+
+def test_each_look_asks_the_dead_mans_switch(world: World, slack: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Switch(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200 if len(asked) == 1 else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Switch)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("WATERSHED_HEARTBEAT_URL", f"http://127.0.0.1:{server.server_port}/ping/1")
+    forget()
+    watch(Runs())
+    watch(Runs())
+    assert asked == ["/ping/1", "/ping/1"]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    watch(Runs())  # nobody is there: the watch goes on

@@ -15,8 +15,8 @@ from rich.console import Console
 from common.cli.listing import group
 from common.core.errors import WatershedError
 from devstack.demo import Demo
-from devstack.environment import exports, for_tools
-from devstack.folder import DEMO, KEPT_DEMO, state_folder
+from devstack.environment import exports, for_tools, running
+from devstack.folder import DEMO, KEPT_DEMO, StateFolder, state_folder
 from devstack.logs import follow, log_of
 from devstack.progress import Progress, status_table, welcome
 from devstack.stack import Stack, StackFailed
@@ -25,7 +25,10 @@ from devstack.summary import show_summary
 from devstack.tour import LOG_WIDTH
 
 app = group("Run Watershed and all that it needs on this machine.")
-State = Annotated[Path | None, typer.Option(help="State folder of the stack; var/stack by default.")]
+State = Annotated[
+    Path | None,
+    typer.Option(help="State folder of the stack; without it var/stack, or the kept demo's if only that runs."),
+]
 INTERRUPTED = 130
 
 
@@ -50,8 +53,9 @@ def down(state: State = None) -> None:
     """Stop the stack, and the demo's where that was kept; data stays."""
     console = Console()
     with _told_plainly(), console.status("Stopping"):
-        stopped = [Stack(folder).stop() for folder in ([state] if state else [None, KEPT_DEMO])]
-    console.print("Watershed is down." if any(stopped) else "Watershed was not running.")
+        stopped = [folder for folder in ([state] if state else [None, KEPT_DEMO]) if Stack(folder).stop()]
+    kept = " The demo that was kept is down, too." if stopped == [None, KEPT_DEMO] else ""
+    console.print(f"Watershed is down.{kept}" if stopped else "Watershed was not running.")
 
 
 @app.command()
@@ -60,7 +64,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Show each service; exit code 0 where all of them are healthy."""
-    found = look(state_folder(state))
+    found = look(_meant(state))
     if as_json:
         typer.echo(json.dumps({**asdict(found), "healthy": found.healthy}, indent=2))
     else:
@@ -72,7 +76,7 @@ def status(
 def env(state: State = None) -> None:
     """Print what reaches the stack, for `eval "$(watershed dev env)"`; `watershed_off` then takes it back."""
     with _told_plainly():
-        stack = Stack(state)
+        stack = Stack(_meant(state).path)
         if not stack.record:
             raise StackFailed(f"The stack in {stack.folder.path} is down: `make up` or `watershed dev up` starts it.")
         typer.echo(exports(for_tools(stack.env), os.environ, str(Path(sys.executable).parent)))
@@ -88,7 +92,7 @@ def logs(
 ) -> None:
     """Show the log of a service, or of all."""
     with _told_plainly():
-        files = log_of(state_folder(state), service)
+        files = log_of(_meant(state), service)
         for line in follow(files, wait=following):
             typer.echo(line)
 
@@ -125,6 +129,11 @@ def demo(
             )
         else:
             console.print("To look at all of it, in Airflow, Slack and the warehouses: [bold]make demo KEEP=1[/]")
+
+
+def _meant(state: Path | None) -> StateFolder:
+    """Return the folder that was named, else that of the stack that runs, else the checkout's."""
+    return state_folder(state) if state else running() or state_folder()
 
 
 @contextmanager

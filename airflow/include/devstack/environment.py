@@ -95,14 +95,16 @@ def adopt() -> None:
 
     What the environment says of settings wins over what the stack was started with.
     """
-    if LEDGER_URL in os.environ:
-        return
-    for folder in (state_folder(), state_folder(KEPT_DEMO)):
-        record, plan = read_record(folder), read_json(folder.plan)
-        if plan and record and record.alive:
-            mine = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-            os.environ.update(for_tools(plan["env"]) | mine)
-            return
+    folder = None if LEDGER_URL in os.environ else running()
+    if folder and (plan := read_json(folder.plan)):
+        mine = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+        os.environ.update(for_tools(plan["env"]) | mine)
+
+
+def running() -> StateFolder | None:
+    """Return the folder of the checkout's stack where it runs, else of the demo's where that was kept."""
+    folders = (state_folder(), state_folder(KEPT_DEMO))
+    return next((folder for folder in folders if (record := read_record(folder)) and record.alive), None)
 
 
 def database_url(driver: str, database: str, ports: Mapping[str, int], keys: Keys) -> str:

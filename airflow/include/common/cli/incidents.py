@@ -12,33 +12,38 @@ from common.core.clock import now
 from common.core.errors import ConfigError
 
 app = group("What is wrong: look at it, answer for it, end it, mute it.")
-Id = Annotated[int, typer.Argument(help="Number of an open incident, as `ls` shows it.")]
+Id = Annotated[int, typer.Argument(help="Number of an incident, as `ls` and messages show it.")]
 Beginning = Annotated[str, typer.Argument(help="Beginning of a consumer's name; all without it.")]
 NOBODY_WATCHES = 3  # the exit code
 LOOKS_MISSED = 3
 
 
-def _open(beginning: str = "") -> list[dict[str, Any]]:
+def _open(beginning: str = "", ended: int = 0) -> list[dict[str, Any]]:
     from common.ledger.database import transaction
     from common.ledger.queries import incidents
 
     with transaction() as connection:
-        return incidents(connection, beginning)
+        return incidents(connection, beginning, ended)
 
 
 @app.command("ls")
-def list_incidents(consumer: Beginning = "", as_json: Json = False) -> None:
+def list_incidents(
+    consumer: Beginning = "",
+    ended: Annotated[int, typer.Option(min=0, help="Also list so many of those that are over, the newest.")] = 0,
+    as_json: Json = False,
+) -> None:
     """List the open incidents, the oldest first, and the messages that could not be delivered."""
     from common.ledger.database import transaction
     from common.ledger.outbox import undelivered
 
-    rows = _open(consumer)
+    rows = _open(consumer, ended)
     with transaction() as connection:
         late = [dict(row._mapping) for row in undelivered(connection, consumer)]
     if as_json:
         print_json({"incidents": rows, "undelivered": late})
         return
-    columns = ["id", "kind", "consumer", "batch", "opened", "told", "acknowledged", "muted", "detail"]
+    over = ["closed", "resolution"] if ended else []
+    columns = ["id", "kind", "consumer", "batch", "opened", *over, "told", "acknowledged", "muted", "detail"]
     show(rows, columns, as_json=False, empty="Nothing is wrong.")
     if late:
         console.print("Not delivered:")
@@ -47,7 +52,7 @@ def list_incidents(consumer: Beginning = "", as_json: Json = False) -> None:
 
 @app.command("show")
 def show_incident(number: Id, as_json: Json = False) -> None:
-    """Show an open incident whole, with the messages about it."""
+    """Show an incident whole, open or over, with the messages about it."""
     from common.ledger.database import transaction
     from common.ledger.queries import incident_messages
 
@@ -86,7 +91,7 @@ def resolve(number: Id, why: Why) -> None:
     from common.ledger.incidents import PARKED
     from common.notify.outbox import tell
 
-    found = _found(number)
+    found = _found_open(number)
     if found["kind"] == PARKED:
         raise ConfigError(
             f"Incident {number} is a parked batch: end it by `watershed parked release {found['batch']}` or `refuse`."
@@ -162,14 +167,25 @@ def _key(row: dict[str, Any]) -> Any:
 
 
 def _of_cause(number: int) -> list[dict[str, Any]]:
-    found = _found(number)
+    found = _found_open(number)
     return [row for row in _open() if row["id"] == number or (row["episode"] or 0) == found["episode"]]
 
 
 def _found(number: int) -> dict[str, Any]:
-    rows = _open()
-    found = [row for row in rows if row["id"] == number]
+    """Find an incident, open or over."""
+    from common.ledger.database import transaction
+    from common.ledger.queries import incident_numbered
+
+    with transaction() as connection:
+        found = incident_numbered(connection, number)
     if not found:
-        known = ", ".join(str(row["id"]) for row in rows[:20]) or "none"
-        raise ConfigError(f"Incident {number} is not open. Open: {known}. See `watershed incidents ls`.")
+        known = ", ".join(str(row["id"]) for row in _open()[:20]) or "none"
+        raise ConfigError(f"There is no incident {number}. Open: {known}. See `watershed incidents ls`.")
     return found[0]
+
+
+def _found_open(number: int) -> dict[str, Any]:
+    found = _found(number)
+    if found["closed"]:
+        raise ConfigError(f"Incident {number} is over since {found['closed']:%Y-%m-%d %H:%M} UTC.")
+    return found

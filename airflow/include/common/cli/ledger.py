@@ -1,7 +1,8 @@
 """Commands that answer from the ledger, with no Airflow running."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -187,10 +188,15 @@ def list_audit(limit: Limit = 50, as_json: Json = False) -> None:
 
     with transaction() as connection:
         rows = [asdict(entry) for entry in entries(connection, limit)]
-    shown = [row | {"why": row["detail"].get("why", "")} for row in rows]
-    show(
-        shown if not as_json else rows, ["n", "at", "who", "what", "why"], as_json=as_json, empty="Nobody decided yet."
-    )
+    shown = [row | {"about": _about(row["detail"]), "why": row["detail"].get("why", "")} for row in rows]
+    columns = ["n", "at", "who", "what", "about", "why"]
+    show(shown if not as_json else rows, columns, as_json=as_json, empty="Nobody decided yet.")
+
+
+def _about(detail: Mapping[str, Any]) -> str:
+    """Name what a decision is about, where it names a dataset or consumers."""
+    named = [consumer for _, consumer, _ in detail.get("incidents", [])]
+    return ", ".join(dict.fromkeys([*named, *(detail[name] for name in ("consumer", "dataset") if name in detail)]))
 
 
 @audit.command("verify")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, exists, func, select, union_all
 
 from common.core.ids import batch_id
 from common.ledger.incidents import PARKED
@@ -16,7 +16,7 @@ from common.ledger.places import (
     UNKNOWN,
     touches,
 )
-from common.ledger.tables import batch, consumer, hop, incident, outbox, receipt
+from common.ledger.tables import audit_log, batch, consumer, hop, incident, outbox, receipt
 from common.ledger.untaken import parked, untaken
 
 Rows = list[dict[str, Any]]
@@ -55,8 +55,20 @@ def _consumer(connection: Connection, name: str, kind: str) -> dict[str, Any]:
     }
 
 
-def incidents(connection: Connection, beginning: str = "") -> Rows:
-    """List the open incidents of consumers whose name begins so, and whether anybody was told of them."""
+def incidents(connection: Connection, beginning: str = "", ended: int = 0) -> Rows:
+    """List the open incidents of consumers whose name begins so, after the newest of those that are over."""
+    named = select(incident.c.id).where(incident.c.consumer.startswith(beginning, autoescape=True))
+    newest = named.where(incident.c.closed_at.is_not(None)).order_by(incident.c.id.desc()).limit(ended)
+    return _incidents(connection, union_all(named.where(incident.c.closed_at.is_(None)), newest))
+
+
+def incident_numbered(connection: Connection, number: int) -> Rows:
+    """List the incident of a number, open or over, if there is one."""
+    return _incidents(connection, select(incident.c.id).where(incident.c.id == number))
+
+
+def _incidents(connection: Connection, which: Any) -> Rows:
+    """List some incidents: `told` says whether a message has arrived, `acknowledged` who answers for it."""
     arrived = exists().where(outbox.c.episode == incident.c.episode, outbox.c.outcome == SENT)
     columns = (incident.c.id, incident.c.kind, incident.c.consumer, incident.c.batch, incident.c.detail)
     rows = connection.execute(
@@ -64,12 +76,15 @@ def incidents(connection: Connection, beginning: str = "") -> Rows:
             *columns,
             incident.c.opened_at.label("opened"),
             arrived.label("told"),
-            incident.c.acknowledged.is_not(None).label("acknowledged"),
+            func.coalesce(audit_log.c.who, "").label("acknowledged"),
             is_muted().label("muted"),
             incident.c.episode,
+            incident.c.closed_at.label("closed"),
+            incident.c.resolution,
         )
-        .where(incident.c.closed_at.is_(None), incident.c.consumer.startswith(beginning, autoescape=True))
-        .order_by(incident.c.id)
+        .outerjoin(audit_log, audit_log.c.n == incident.c.acknowledged)
+        .where(incident.c.id.in_(which))
+        .order_by(incident.c.closed_at.is_(None), incident.c.id)
     )
     return [dict(row) for row in rows.mappings()]
 

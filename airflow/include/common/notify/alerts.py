@@ -62,7 +62,7 @@ def what_failed(context: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
         facts |= {"Try": str(task.try_number), "link": getattr(task, "log_url", "") or ""}
     facts |= _whose(context)
     name = f"{run.dag_id}.{task.task_id}" if task else run.dag_id
-    return name, said(error) if isinstance(error, BaseException) else str(error), facts
+    return name, said(error), facts
 
 
 def _whose(context: Mapping[str, Any]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def _of_dag(context: Mapping[str, Any], base_url: str) -> Message:
     reason = str(context["reason"] or "")
     if reason == "success":
         return Message(f"Done: {dag_id}", State.REPORT, Severity.INFO, facts, link=link)
-    return Message(f"Failed: {dag_id}", facts=facts, error=reason, link=link, key=f"failed/{dag_id}/{run_id}")
+    return Message(f"Failed: {dag_id}", facts=facts, error=said(reason), link=link, key=f"failed/{dag_id}/{run_id}")
 
 
 def _of_task(context: Mapping[str, Any]) -> Message:
@@ -58,7 +58,7 @@ def _of_task(context: Mapping[str, Any]) -> Message:
     return Message(
         title=f"Failed: {name}",
         facts=_facts(values),
-        error=said(error) if isinstance(error, BaseException) else str(error),
+        error=said(error),
         link=link,
         key="/".join(filter(None, ("failed", name, run_id, mapped))),
     )

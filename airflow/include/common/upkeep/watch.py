@@ -225,4 +225,5 @@ def _say_alive() -> None:
     try:
         httpx.get(address, timeout=10).raise_for_status()
     except httpx.HTTPError as error:
-        log.warning("the dead man's switch was not reached", error=type(error).__name__)
+        code = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+        log.warning("the dead man's switch does not answer as it should", error=type(error).__name__, code=code)

@@ -27,9 +27,9 @@ div.text { white-space: pre-line; margin: .2rem 0 }
 .bolder { font-weight: 600 } .small { font-size: .85em } .medium { font-size: 1.15em } .large { font-size: 1.35em }
 .extralarge { font-size: 1.7em }
 .columns { display: flex; gap: 1rem }
-th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600 }
+th { text-align: left; padding-right: 1rem; vertical-align: top; font-weight: 600; white-space: nowrap }
 pre, code { background: #f8f8f8 }
-pre { padding: .5rem; overflow: auto; white-space: pre-wrap }
+pre { padding: .5rem; margin: .3rem 0; overflow: auto; white-space: pre-wrap }
 iframe { width: 100%; height: 34rem; border: 1px solid #eee; resize: vertical }
 a.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: .1rem .7rem }
 """
