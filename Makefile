@@ -26,7 +26,8 @@ SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
 # Each has PostgreSQL, an object store and message stand-ins of its own; two at a time have a whole Airflow.
 WORKERS = 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS)
+# Where the machine says that Python is to keep no bytecode, every process of a test would compile its libraries anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'

@@ -14,7 +14,11 @@ def test_one_line_stands_for_the_whole() -> None:
 
 def test_a_dag_callback_has_neither_task_nor_exception() -> None:
     run = SimpleNamespace(dag_id="d", run_id="r")
-    assert what_failed({"dag_run": run, "reason": "task_failure"}) == ("d", "task_failure", {"DAG": "d", "Run": "r"})
+    assert what_failed({"dag_run": run, "reason": "task_failure"}) == (
+        "d",
+        "A task of this run has failed for good, or was killed.",
+        {"DAG": "d", "Run": "r"},
+    )
 
 
 def test_a_bounded_message_says_that_it_was_cut_and_what_was_left_out() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.core.masks import said
 from common.notify.message import Severity, State
 from common.notify.runs import message_of
 
@@ -48,7 +49,7 @@ def test_a_task_that_succeeded_is_a_report() -> None:
 def test_a_dags_callback_tells_of_the_run(last: dict[str, Any]) -> None:
     dag = SimpleNamespace(dag_id="shop")
     failed = message_of({"dag": dag, "run_id": RUN.run_id, "reason": "task_failure", **last}, "http://airflow/")
-    assert (failed.title, failed.error, failed.state) == ("Failed: shop", "task_failure", State.OPENED)
+    assert (failed.title, failed.error, failed.state) == ("Failed: shop", said("task_failure"), State.OPENED)
     assert failed.link == "http://airflow/dags/shop/runs/manual__2026-03-01T00%3A00%3A00%2B00%3A00"
     done = message_of({"dag": dag, "run_id": RUN.run_id, "reason": "success", **last})
     assert (done.title, done.state, done.link) == ("Done: shop", State.REPORT, "")
