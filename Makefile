@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test test-all coverage test-compose faults bench browser clean-state
+.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench browser clean-state
 
 PYTHON = python3
 N = 1000
@@ -35,7 +35,6 @@ help:
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
-	@echo 'make test-all     both at once, as CI does'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
@@ -78,10 +77,6 @@ check: lint
 
 test: $(TOOLS) browser
 	$(PYTEST) --durations=20 $(SUITES)
-
-# Both at once take less time than one after the other: containers mostly wait.
-test-all: $(TOOLS) browser
-	$(PYTEST) --durations=20 tests/compose $(SUITES)
 
 # Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
 coverage: $(TOOLS) browser

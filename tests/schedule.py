@@ -5,8 +5,8 @@ Marks of `xdist_group` would say so too, but pytest-xdist 3.8 ignores them under
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Two whole stacks at a time are what two cores can bear: one of these, and that of the mill.
-STACKS = ("tests/compose/", "tests/e2e/test_demo.py", "tests/e2e/test_sweeps.py")
+# Two whole stacks at a time are what two cores can bear.
+SHOPS = ("tests/e2e/test_demo.py", "tests/e2e/test_sweeps.py")
 # Their tests are many and short, or share a fixture that takes long; any other test may be done by another worker.
 WHOLE = ("tests/unit/", "tests/dags/", "tests/e2e/", "tests/integration/test_stack.py")
 
@@ -20,6 +20,6 @@ class Together(LoadScopeScheduling):
 
 def group_of(nodeid: str) -> str:
     """Return the name of a test's group: its file where that is done as a whole, else its own."""
-    if nodeid.startswith(STACKS):
-        return "stacks"
+    if nodeid.startswith(SHOPS):
+        return "shops"
     return nodeid.partition("::")[0] if nodeid.startswith(WHOLE) else nodeid

@@ -173,10 +173,10 @@ def docker() -> tuple[dict[str, str], list[str]]:
     except FileNotFoundError:
         pass
     if not LAB.exists():
-        pytest.fail(
+        pytest.exit(
             "make test-compose needs Docker with Compose 2.24.4 or later: `docker compose version` and `docker info` "
             "must work for this user. See https://docs.docker.com/engine/install/.",
-            pytrace=False,
+            returncode=1,
         )
     source = f"source {shlex.quote(str(LAB))}"
     end = ["bash", "-c", f"{source}; lab_down"]
@@ -184,7 +184,7 @@ def docker() -> tuple[dict[str, str], list[str]]:
     if done.returncode:
         subprocess.run(end, env=env, check=False)
         why = f"exit {done.returncode}\n{done.stderr[-3000:]}"
-        pytest.fail(f"There is no Docker here, and the compose-lab could not be started: {why}", pytrace=False)
+        pytest.exit(f"There is no Docker here, and the compose-lab could not be started: {why}", returncode=1)
     return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line), end
 
 

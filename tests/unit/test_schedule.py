@@ -4,13 +4,9 @@ from tests.schedule import group_of
 
 
 def test_two_workers_do_all_tests_that_start_a_whole_stack() -> None:
-    shops = (
-        "tests/compose/test_compose.py::test_the_demo",
-        "tests/e2e/test_demo.py::test_the_answers_are_exact",
-        "tests/e2e/test_sweeps.py::test_sweeps_alone",
-    )
+    shops = ("tests/e2e/test_demo.py::test_the_answers_are_exact", "tests/e2e/test_sweeps.py::test_sweeps_alone")
     mills = ("tests/e2e/test_mill.py::test_messages_of_the_queue_lost", "tests/e2e/test_mill.py::test_whatever_dies[7]")
-    assert [set(map(group_of, stacks)) for stacks in (shops, mills)] == [{"stacks"}, {"tests/e2e/test_mill.py"}]
+    assert [set(map(group_of, stacks)) for stacks in (shops, mills)] == [{"shops"}, {"tests/e2e/test_mill.py"}]
 
 
 def test_a_file_of_short_tests_is_done_as_a_whole() -> None:
