@@ -195,7 +195,7 @@ def compose() -> Iterator[Compose]:
     made = Compose(env | PROJECT)
     try:
         made.run("compose", "config", "--quiet")
-        made.run("compose", "down", "--volumes")
+        made.run("compose", "--profile", "*", "down", "--volumes")
         made.run("compose", "build")
         made.up()
         yield made
