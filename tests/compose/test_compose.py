@@ -113,7 +113,7 @@ def test_down_keeps_data_and_keys(compose: Compose) -> None:
     alerts = compose.alerts()
     compose.run("compose", "down")
     compose.up()
-    assert compose.alerts() == alerts
+    assert compose.alerts()[: len(alerts)] == alerts, "what has come since is news"
     assert "secret" in compose.inside("scheduler", "airflow", "connections", "get", "mine")
     compose.deliver()
     compose.account()
