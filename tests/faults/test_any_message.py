@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from sqlalchemy import text
 
 from common.ledger.database import transaction
-from common.ledger.incidents import FAILED, change_failure, close_incidents, open_incident
+from common.ledger.incidents import CHANGED, FAILED, close_incidents, open_incident
 from common.notify import outbox
 from common.notify.channel import Undelivered
 from common.notify.message import Message
@@ -109,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             if case.reason == reason:
                 return
             with transaction() as connection:
-                change_failure(connection, consumer, "another")
+                close_incidents(connection, FAILED, consumer, None, CHANGED)
             case.open = False
         self.open(FAILED, consumer, reason, 1)  # type: ignore[no-untyped-call]
 
