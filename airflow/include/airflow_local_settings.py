@@ -1,8 +1,8 @@
 """What Airflow's services load once, before they fork: a process for each task, and for each reading of a DAG file.
 
 Airflow looks for a module of this name. The first `Asset` of a process makes it import every provider that knows a kind
-of asset, with the clients of their clouds, and the trigger of the landing queues another: 0.7 CPU-seconds in each of
-those processes, more than the rest of a task. Nothing of this project's own is loaded, so that a change of its code
+of asset, with the clients of their clouds, and the trigger of the landing queues another, in each of
+those processes: a third of what a task costs. Nothing of this project's own is loaded, so that a change of its code
 is seen by the next task; no engine either, since polars does not outlive a fork. `import` it from your own
 `airflow_local_settings`, if you have one.
 """
