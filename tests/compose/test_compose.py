@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.compose.conftest import Compose
+from tests.compose.conftest import REPOSITORY, Compose
 
 ANSWERS = "SELECT count(*), count(DISTINCT customer_id), sum(amount), sum(cds) FROM ecommerce.fact_transactions"
 SERVICES = (
@@ -162,7 +162,9 @@ def test_the_production_image_holds_the_code_and_refuses_to_start_without_keys(c
     settings = ("-e", "WATERSHED_BUCKET=watershed", "-e", "WATERSHED_LEDGER_URL=postgresql://nobody@localhost/nothing")
     parse = (
         "from airflow.dag_processing.dagbag import DagBag; b = DagBag('/opt/airflow/dags'); "
-        "import os, importlib.util as u; print(len(b.dags), b.import_errors, os.getuid(), u.find_spec('devstack'))"
+        "import os, importlib.util as u; print(*b.dags); print(b.import_errors, os.getuid(), u.find_spec('devstack'))"
     )
-    told = compose.run("run", "--rm", *settings, image, "python", "-c", parse).stdout.splitlines()[-1]
-    assert told == "10 {} 50000 None"
+    dags, told = compose.run("run", "--rm", *settings, image, "python", "-c", parse).stdout.splitlines()[-2:]
+    catalogue = (REPOSITORY / "docs/dags/README.md").read_text().splitlines()
+    assert sorted(dags.split()) == [line.removeprefix("## ") for line in catalogue if line.startswith("## ")]
+    assert told == "{} 50000 None"
