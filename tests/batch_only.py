@@ -4,9 +4,10 @@ Each statement commits by itself; only `commit` sends a list, of at most forty s
 and tells nothing until it is over. It cannot branch, and a statement that defines something would end it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import polars as pl
 import psycopg
 from psycopg import errors
 from sqlglot import exp
@@ -50,14 +51,20 @@ class BatchOnly:
             self._send([statement], (*AT_ONCE, *MEANINGS))
 
     def stage(self, token: Token, rows: Rows) -> None:
-        self.apply(
-            sql.stale(token, [found for (found,) in self.query(sql.staging_tables(self.dialect, token.consumer))])
-        )
-        self._send([sql.create_staging(self.dialect, token.staging, rows.schema)])
+        self._begin_staging(token, rows.schema)
         for frame in rows.frames():
             for part in frame.iter_slices(INSERT_ROWS):
                 self._insert(token.staging, part.select(list(rows.schema)).rows(), list(rows.schema))
         copied(token.staging, rows, self.query(sql.count(token.staging))[0][0])
+
+    def _begin_staging(self, token: Token, schema: Mapping[str, pl.DataType]) -> None:
+        known = [found for (found,) in self.query(sql.staging_tables(self.dialect, token.consumer))]
+        self.apply(sql.stale(token, known))
+        self._send([sql.create_staging(self.dialect, token.staging, schema)])
+
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        self._begin_staging(token, schema)
+        self._send([sql.fill_staging(self.dialect, token.staging, schema, query)])
 
     def _insert(self, table: str, rows: list[tuple[Any, ...]], columns: list[str]) -> None:
         names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))

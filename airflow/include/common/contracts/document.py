@@ -17,6 +17,7 @@ TRUTH = re.compile(r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On
 ODD = re.compile(  # numbers that readers of YAML disagree about: octal, grouped, of base sixty
     r"[-+]?0[0-7_]+|[-+]?0[xo][0-9a-fA-F_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"
 )
+BOOL, TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 DEEPEST = 40
 NAMED = ("/properties", "/customProperties", "/slaProperties")  # lists whose items go by their names
 
@@ -105,6 +106,9 @@ def _spelling(node: yaml.Node, where: str, above: tuple[yaml.Node, ...]) -> Iter
         raise ValueError(f"{where} is nested without end; write out its alias")
     inside = (*above, node)
     if isinstance(node, yaml.MappingNode):
+        for key, _ in node.value:
+            if key.tag == BOOL:  # the word `on` where a word is said, not that something is true
+                key.tag = TEXT
         names = [str(key.value) for key, _ in node.value]
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             yield Fault(f"{where}/{name}", f"'{name}' stands more than once; YAML would keep only the last.")

@@ -14,6 +14,7 @@ from common.core.settings import Settings, settings
 from common.core.targets import target
 from common.models.model import Model
 from common.pipelines.consumers import declared
+from common.pipelines.kinds import consumer_named
 from common.zones.zone import folder, place
 
 
@@ -62,11 +63,16 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
 
 def bells(those: Sequence[Consumer]) -> list[Asset]:
     """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain."""
-    inputs = [LakeAsset.parse(name) for consumer in those for name in consumer.inputs]
-    return [
-        landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
-        for asset in dict.fromkeys(inputs if inputs[0].zone is not Zone.RAW else inputs[:1])
-    ]
+    found = {asset.name: asset for consumer in those for asset in map(_bell, consumer.inputs)}
+    return list(found.values())
+
+
+def _bell(name: str) -> Asset:
+    """Return the asset that rings when an input has something new: a zone's, or a table's that is loaded."""
+    if "@" in name:
+        return output_asset(consumer_named(name))
+    asset = LakeAsset.parse(name)
+    return landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
 
 
 def output_asset(consumer: Consumer) -> Asset:

@@ -1,7 +1,7 @@
 """The header of a gold model, a YAML comment: every word of it is kept, or is a fault with its line."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +14,7 @@ from common.contracts.odcs import type_faults, word_faults
 from common.contracts.words import Words
 from common.core.errors import ConfigError, ContractError, ModelError
 from common.core.nouns import Dataset
+from common.core.targets import targets
 
 HEADER = re.compile(r"\A\s*/\*(.*?)\*/(.*)\Z", re.DOTALL)
 ALL = "all"
@@ -50,8 +51,9 @@ class HeaderWords(Words):
 
     description: str
     key: list[str]
-    slice: str
+    slice: str | None = None
     inputs: dict[str, Any]
+    on: str | None = None
     partition: list[str] = Field([])
     controls: list[ControlWords] = Field([])
     load: list[ModelLoadWords] = Field([])
@@ -63,16 +65,16 @@ class HeaderWords(Words):
 
 
 WORDS = tuple(HeaderWords.model_fields)
+OF_SLICES = ("slice", "partition", "complete", "load")  # mean nothing for a model that a warehouse computes
+Known = Callable[[str], Collection[Dataset]]  # what a model may read: of the lake (""), or of a warehouse's tables
 EXPECTED = (
     f"expected the slice of its rows as an SQL expression, '{ALL}', or {{slice: ..., history: true}} or "
     f"{{{ALL}: true, by: {{column: [columns of the others]}}, history: true}}"
 )
 
 
-def read_header(
-    text: str, where: str, dataset: Dataset, known: Collection[Dataset] | None = None
-) -> tuple[HeaderWords, str]:
-    """Read the header of a model, and the SQL below it; `known` are the datasets that there are, if that is known.
+def read_header(text: str, where: str, dataset: Dataset, known: Known | None = None) -> tuple[HeaderWords, str]:
+    """Read the header of a model, and the SQL below it; `known` gives what it may read, where that is known.
 
     Raises ModelError with every fault found, each with line, place, what was found and what is allowed.
     """
@@ -104,6 +106,8 @@ def _shape(document: Document) -> Iterator[Fault]:
     for name in ("description", "key", "slice", "inputs"):
         if name in data and data[name] in ("", [], {}):
             yield Fault(f"/{name}", "is empty.")
+    if data.get("slice") is None and data.get("on") is None:
+        yield Fault("/", f"lacks 'slice'; its words are {', '.join(WORDS)}.")
     inputs = data.get("inputs")
     for name, value in inputs.items() if isinstance(inputs, dict) else ():
         yield from _input_shape(document, f"/inputs/{name}", value)
@@ -125,26 +129,57 @@ def _sound(data: Mapping[Any, Any], faults: Sequence[Fault]) -> HeaderWords:
     good = {name: value for name, value in data.items() if name in WORDS and name not in first}
     listed = inputs.items() if isinstance(inputs, dict) else ()
     read = {name: None if ("inputs", name) in wrong else value for name, value in listed}
-    return HeaderWords.model_validate({"description": "", "key": [], "slice": "", **good, "inputs": read})
+    return HeaderWords.model_validate({"description": "", "key": [], **good, "inputs": read})
 
 
-def _faults(words: HeaderWords, dataset: Dataset, known: Collection[Dataset] | None) -> Iterator[Fault]:
+def _faults(words: HeaderWords, dataset: Dataset, known: Known | None) -> Iterator[Fault]:
     """List what contradicts itself or names what is not there."""
-    if known is not None and dataset in known:
+    if known is not None and dataset in known(""):
         yield Fault("/", f"{dataset} is a dataset with a contract; give the model a file of another name.")
     for name, listed in (("key", words.key), ("partition", words.partition), ("complete", words.complete)):
         for twice in sorted({one for one in listed if listed.count(one) > 1}):
             yield Fault(f"/{name}", f"names {twice} twice.")
+    yield from _in_lake(words, known) if words.on is None else _on_warehouse(words, words.on, known)
+
+
+def _in_lake(words: HeaderWords, known: Known | None) -> Iterator[Fault]:
+    """List what is wrong with a model of the lake, computed by slices of datasets."""
     if words.partition and words.slice and words.partition != [words.slice]:
         yield Fault("/partition", f"found {words.partition}; a model is partitioned by its slice or not at all.")
     elif words.partition and words.slice and not PLAIN.fullmatch(words.slice):
         yield Fault("/partition", f"engines disagree about paths with '{words.slice}': use letters, digits and _.")
-    yield from _inputs(words, known)
+    yield from _inputs(words, known and known(""))
     yield from _controls(words)
     for position, name in enumerate(words.complete):
         if name not in words.inputs:
             yield Fault(f"/complete/{position}", f"{name} is no input of the model. Known: {', '.join(words.inputs)}.")
     yield from _loads(words)
+
+
+def _on_warehouse(words: HeaderWords, on: str, known: Known | None) -> Iterator[Fault]:
+    """List what is wrong with a model that a warehouse computes, whole, of tables that are loaded there."""
+    if on not in targets():
+        yield Fault("/on", f"no warehouse '{on}'. Known: {', '.join(targets())}.")
+        return
+    for word in OF_SLICES:
+        if getattr(words, word):
+            yield Fault(f"/{word}", f"means nothing for a model on '{on}', which computes all of it there.")
+    for name, value in words.inputs.items():
+        if known:
+            yield from (Fault(f"/inputs/{name}", fault) for fault in _table(name, on, sorted(map(str, known(on)))))
+        if value != ALL:
+            yield Fault(f"/inputs/{name}", f"found {value!r}; a model on '{on}' reads its inputs whole: say '{ALL}'.")
+    yield from _control_inputs(words)
+
+
+def _table(name: str, on: str, tables: Sequence[str]) -> Iterator[str]:
+    if name not in tables:
+        near = get_close_matches(name, tables, 1)
+        hint = f" Is {near[0]!r} meant?" if near else ""
+        yield (
+            f"no table '{name}' is loaded into '{on}'.{hint} Known: {', '.join(tables) or 'none'}; a `load` of a "
+            "contract or model makes one."
+        )
 
 
 def _loads(words: HeaderWords) -> Iterator[Fault]:
@@ -191,12 +226,18 @@ def _contradictions(where: str, value: InputWords) -> Iterator[Fault]:
 
 
 def _controls(words: HeaderWords) -> Iterator[Fault]:
+    yield from _control_inputs(words)
     for position, control in enumerate(words.controls):
-        where = f"/controls/{position}/input"
-        if control.input not in words.inputs:
-            yield Fault(where, f"{control.input} is no input of the model. Known: {', '.join(words.inputs)}.")
-        elif _whole(words.inputs[control.input]):
+        if _whole(words.inputs.get(control.input)):
+            where = f"/controls/{position}/input"
             yield Fault(where, f"{control.input} is read whole, so its totals are those of no slice.")
+
+
+def _control_inputs(words: HeaderWords) -> Iterator[Fault]:
+    for position, control in enumerate(words.controls):
+        if control.input not in words.inputs:
+            known = ", ".join(words.inputs)
+            yield Fault(f"/controls/{position}/input", f"{control.input} is no input of the model. Known: {known}.")
 
 
 def _whole(value: Any) -> bool:

@@ -34,7 +34,7 @@ def require_columns(model: Model, types: Mapping[str, str]) -> None:
 
 
 def _missing(model: Model, types: Mapping[str, str]) -> Iterator[str]:
-    for word, names in (("key", model.key), ("slice", (model.slice,))):
+    for word, names in (("key", model.key), ("slice", (model.slice,) if model.slice else ())):
         if absent := [name for name in names if name not in types]:
             yield f"{word}: the SQL gives no column {', '.join(absent)}; it gives {', '.join(types)}"
 
@@ -66,7 +66,7 @@ def require_rows(model: Model, rows: pl.DataFrame) -> None:
     for name in model.key:
         if lacking := rows[name].null_count():
             raise ModelError(f"Model {model.dataset}: {lacking} rows have no '{name}', which is part of the key.")
-    if rows[model.slice].null_count():
+    if model.slice and rows[model.slice].null_count():
         raise ModelError(f"Model {model.dataset}: rows without '{model.slice}' would belong to no slice.")
     if model.partition:
         _require_safe(model, rows[model.slice])

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from common.contracts.catalogue import contract_of, contracts
+from common.contracts.catalogue import contract_of, contracts, domains
 from common.contracts.contract import Contract, LoadSpec
 from common.core.assets import Zone, asset_name
 from common.core.nouns import Consumer, Dataset
-from common.models.model import Model, models
+from common.models.model import Model, models, warehouse_models
 
 UNROUTED = "unrouted"  # the dataset of files whose folder no contract names
 
@@ -18,7 +18,8 @@ def datasets(domain: str) -> list[Dataset]:
 
 def declared(dataset: Dataset) -> Contract | Model:
     """Return the model or else the contract of this name; raises ConfigError where there is neither."""
-    return models(dataset.domain).get(dataset.name) or contract_of(dataset)
+    known = {**models(dataset.domain), **warehouse_models(dataset.domain)}
+    return known.get(dataset.name) or contract_of(dataset)
 
 
 def zone_of(dataset: Dataset) -> Zone:
@@ -90,4 +91,29 @@ def _load(domain: str, dataset: Dataset, spec: LoadSpec) -> Consumer:
         dataset=dataset,
         task_id=task_id,
         to=spec.to,
+    )
+
+
+def loads_into(to: str) -> dict[str, Consumer]:
+    """Return those that load tables of a warehouse, by the table, of all domains."""
+    return {load.name.rpartition("@")[0]: load for domain in domains() for load in loads(domain) if load.to == to}
+
+
+def transforms(domain: str) -> list[Consumer]:
+    """Return those that keep a table which a warehouse computes: one a model that is on one."""
+    return [_transform(model) for model in warehouse_models(domain).values()]
+
+
+def _transform(model: Model) -> Consumer:
+    name = f"{model.dataset}@{model.on}"
+    return Consumer(
+        name=name,
+        kind="transform",
+        inputs=tuple(f"{table}@{model.on}" for table in model.inputs),
+        output=name,
+        contract=model.hash,
+        ordered=True,
+        dataset=model.dataset,
+        task_id=model.dataset.name,
+        to=model.on,
     )

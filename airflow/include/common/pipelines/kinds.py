@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from common.contracts.catalogue import contract_faults, domains
-from common.core.assets import Zone
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError, ContractError
 from common.core.nouns import Batch, Consumer, Dataset
 from common.models.model import model_faults
@@ -119,6 +119,24 @@ means that `watershed apply` was not run after a change of contracts.""",
         writes="warehouse",
         inside=("stage.rows", "publish.token", "publish.commit"),
     ),
+    "transform": Kind(
+        stage="transform",
+        ordered=True,
+        consumers=of_domain.transforms,
+        step="common.pipelines.transforming:TransformStep",
+        dag="{domain}_transform",
+        doc="""Compute tables inside the warehouses from what was loaded there.
+
+**What**: each model that is `on` a warehouse is computed there into a table of the attempt and audited: keys, control
+totals, and that no load came between; then it replaces the model's table in one transaction with the token.
+
+**When**: when a load of one of its inputs is confirmed, or when the sweep finds something due.
+
+**When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's SQL; the
+next run goes on from there.""",
+        merged="replaced",
+        inside=("stage.rows", "publish.token", "publish.commit"),
+    ),
 }
 
 
@@ -212,12 +230,8 @@ def step_of(consumer: Consumer) -> "Step":
 
 def depends_on(consumer: Consumer, dataset: Dataset) -> bool:
     """Return whether what a consumer writes is made from a dataset, directly or by way of others."""
-    made_of = {dataset}
+    made_of = {asset_name(dataset, zone) for zone in Zone}
     for other in consumers(dataset.domain):
-        if any(_dataset(asset) in made_of for asset in other.inputs):
-            made_of.add(other.dataset)
-    return any(_dataset(asset) in made_of for asset in consumer.inputs)
-
-
-def _dataset(asset: str) -> Dataset:
-    return Dataset.parse(asset.rpartition(".")[0])
+        if made_of.intersection(other.inputs):
+            made_of.add(other.output)
+    return not made_of.isdisjoint(consumer.inputs)

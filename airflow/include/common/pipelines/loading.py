@@ -12,9 +12,7 @@ import polars as pl
 
 from common.contracts.contract import Contract, LoadSpec, LoadStrategy
 from common.core.assets import Zone
-from common.core.ids import batch_id
-from common.core.nouns import Batch, Consumer, Counts, Dataset, Head
-from common.core.places import WarehouseTable
+from common.core.nouns import Consumer, Counts, Dataset
 from common.lake.changes import GONE, NetChange, net_changes
 from common.lake.source import LakeSource, silver_source
 from common.lake.table import current_version, reading
@@ -28,45 +26,23 @@ from common.observe.verbs import passed
 from common.pipelines.consumers import declared, load_name
 from common.pipelines.gold import model_schema
 from common.pipelines.step import Published, Staged
-from common.warehouses.definition import create
-from common.warehouses.registry import warehouse
-from common.warehouses.sql import Token, count
-from common.warehouses.warehouse import Rows, Statement, create_token, head
+from common.pipelines.warehouse_step import WarehouseStep, token_of
+from common.warehouses.warehouse import Rows, Statement
 
 FRAME_ROWS = 100_000
 
 
-class LoadStep:
+class LoadStep(WarehouseStep):
     """The hop that carries one silver or gold table into one warehouse table."""
-
-    table = None  # it writes no table of the lake
 
     def __init__(self, consumer: Consumer) -> None:
         self.spec = _spec(consumer)
         self.source = _source(consumer.dataset, self.spec)
         self.intervals = _intervals(consumer.dataset, self.spec)
-        self.schema = self.intervals.schema if self.intervals else self.source.schema
-        self.consumer = replace(consumer, contract=self.source.contract)
-        self.target = self.spec.table or str(consumer.dataset)
-        self.warehouse = warehouse(self.spec.to)
-
-    def apply(self) -> None:
-        """Make the warehouse's table with the columns that it lacks, and the load token."""
-        create(self.warehouse, self.target, self.schema, self.intervals.identity if self.intervals else self.source.key)
-        create_token(self.warehouse, self.consumer.name)
-
-    def head(self) -> Head:
-        """Read the warehouse's load token."""
-        return head(self.warehouse, self.consumer.name)
-
-    def with_version(self, batch: Batch, hop: int) -> Batch:
-        """Return the batch as it is."""
-        del hop
-        return batch
-
-    def count_rows(self) -> int:
-        """Return how many rows the warehouse table has."""
-        return int(self.warehouse.query(count(self.target))[0][0])
+        made = self.intervals or self.source
+        identity = self.intervals.identity if self.intervals else self.source.key
+        pinned = replace(consumer, contract=self.source.contract)
+        super().__init__(pinned, self.spec.table or str(consumer.dataset), made.schema, identity)
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -77,12 +53,12 @@ class LoadStep:
                 counts = self._counts(held, net)
                 rows = spool.enter_context(self._rows(held, net, counts.taken))
             if not self._direct(held):
-                self.warehouse.stage(_token(held), rows)
+                self.warehouse.stage(token_of(held), rows)
             passed(self.consumer.kind, "stage.rows", held.batches)
             yield Staged(
                 counts=counts,
                 commit=partial(self._commit, held, rows),
-                outputs=(self._output(held, rows.count),),
+                outputs=(self.output(held, rows.count),),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
@@ -94,7 +70,7 @@ class LoadStep:
     def _commit(self, held: Claim, rows: Rows) -> None:
         """Run the strategy's statements in one transaction with the token."""
         guarded = None if self._direct(held) else rows.count
-        self.warehouse.commit(_token(held), guarded, self._statements(held, rows))
+        self.warehouse.commit(token_of(held), guarded, self._statements(held, rows))
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
         """Compare the rows of the warehouse's table with those that the lake had at the version last loaded."""
@@ -107,18 +83,14 @@ class LoadStep:
         if (found := self.count_rows()) != expected:
             yield f"{self.target} has {found} rows, {uri} gives it {expected} at version {version}"
 
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
-
     def _count(self, version: int) -> int:
         """Count the rows that the lake's table gives at a version."""
         return self.intervals.count(self.source.at(version)) if self.intervals else self.source.count(version)
 
     def _statements(self, held: Claim, rows: Rows) -> Iterator[Statement]:
         direct = replace(rows, schema=self.schema) if self._direct(held) else None
-        key, pads = self._replaced_by, self.warehouse.dialect.pads
-        padded = tuple(name for name in key if pads and self.schema[name] == pl.String)
-        plan = LoadPlan(self.target, _token(held).staging, tuple(self.schema), key, padded, direct)
+        key = self._replaced_by
+        plan = LoadPlan(self.target, token_of(held).staging, tuple(self.schema), key, self.padded(key), direct)
         passed(self.consumer.kind, "publish.token")
         yield from strategy(self._strategy(held))(plan)
         passed(self.consumer.kind, "publish.commit")
@@ -179,16 +151,6 @@ class LoadStep:
 
         return Rows(taken, {**self.source.schema, GONE: pl.Boolean()}, frames)
 
-    def _output(self, held: Claim, rows: int) -> Batch:
-        return Batch(
-            id=batch_id(held.consumer, held.hop),
-            asset=self.consumer.output,
-            records=rows,
-            contract=held.contract,
-            place=WarehouseTable(self.target),
-            parents=tuple(batch.id for batch in held.batches),
-        )
-
 
 def _source(dataset: Dataset, spec: LoadSpec) -> LakeSource:
     table = declared(dataset)
@@ -205,7 +167,3 @@ def _intervals(dataset: Dataset, spec: LoadSpec) -> Intervals | None:
 
 def _spec(consumer: Consumer) -> LoadSpec:
     return next(s for s in declared(consumer.dataset).loads if load_name(consumer.dataset, s) == consumer.name)
-
-
-def _token(held: Claim) -> Token:
-    return Token(held.consumer, held.hop, held.attempt)

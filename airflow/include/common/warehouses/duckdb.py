@@ -1,7 +1,7 @@
 """DuckDB: a file that one process at a time opens for writing."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from common.warehouses import sql
 from common.warehouses.dialect import Dialect
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
-from common.warehouses.warehouse import Rows, Statement, converse, copied, patient
+from common.warehouses.warehouse import Rows, Statement, begin_staging, converse, copied, patient
 
 # No keys: DuckDB's index would refuse one that is deleted and inserted again in one transaction.
 DIALECT = Dialect(sql="duckdb", keys=False)
@@ -136,12 +136,14 @@ class Duckdb:
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         with self._talk() as talk:
-            for statement in sql.stale(
-                token, [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
-            ):
-                talk.run(statement)
-            talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
+            begin_staging(talk, DIALECT, token, rows.schema)
             copied(token.staging, rows, talk.copy(token.staging, rows))
+
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        """Fill a new table of this attempt by a query."""
+        with self._talk() as talk:
+            begin_staging(talk, DIALECT, token, schema)
+            talk.run(sql.fill_staging(DIALECT, token.staging, schema, query))
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements in one transaction with the token."""

@@ -1,10 +1,11 @@
 """PostgreSQL: COPY into an unlogged table of the attempt, then one transaction."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import psycopg
 from psycopg import errors
 from psycopg import sql as psycopg_sql
@@ -16,7 +17,7 @@ from common.warehouses import sql
 from common.warehouses.dialect import Dialect
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
-from common.warehouses.warehouse import Rows, Statement, converse, copied
+from common.warehouses.warehouse import Rows, Statement, begin_staging, converse, copied
 
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -141,13 +142,15 @@ class Postgres:
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         with self._talk("stage") as talk:
-            for statement in sql.stale(
-                token, [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
-            ):
-                talk.run(statement)
-            talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
+            begin_staging(talk, DIALECT, token, rows.schema)
             copied(token.staging, rows, talk.copy(token.staging, rows))
             talk.run(exp.Analyze(this=sql.table(token.staging)))
+
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        """Fill a new table of this attempt by a query."""
+        with self._talk("transform") as talk:
+            begin_staging(talk, DIALECT, token, schema)
+            talk.run(sql.fill_staging(DIALECT, token.staging, schema, query))
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements in one transaction with the token."""

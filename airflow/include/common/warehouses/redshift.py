@@ -1,6 +1,6 @@
 """Redshift, Serverless or provisioned: COPY into a session's own table, then one batch as the commit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +67,23 @@ class Redshift:
 
     def stage(self, token: Token, rows: Rows) -> None:
         """Copy rows into a table of a session of this attempt's own; raises NotApplied where there is no token."""
-        head(self, token.consumer)
-        client = self._client(f"stage by {self}")
-        session = self._sessions[token.staging] = client.begin(UTC_SESSION)
-        client.run(_text(sql.create_staging(DIALECT, token.staging, plain(rows.schema))), session)
+        client, session = self._begin_staging("stage", token, plain(rows.schema))
         with written(DIALECT, token, rows, zones=False) as prefix:
             if prefix:
                 client.run(_copy(token.staging, prefix, client.place.iam_role), session)
         copied(token.staging, rows, self.query(sql.count(token.staging))[0][0])
+
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        """Fill a table of a session of this attempt's own by a query; raises NotApplied where there is no token."""
+        client, session = self._begin_staging("transform", token, schema)
+        client.run(_text(sql.fill_staging(DIALECT, token.staging, schema, query)), session)
+
+    def _begin_staging(self, verb: str, token: Token, schema: Mapping[str, pl.DataType]) -> tuple[Client, str]:
+        head(self, token.consumer)
+        client = self._client(f"{verb} by {self}")
+        session = self._sessions[token.staging] = client.begin(UTC_SESSION)
+        client.run(_text(sql.create_staging(DIALECT, token.staging, schema)), session)
+        return client, session
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements as one batch, which is one transaction, in the session that has the staged rows."""

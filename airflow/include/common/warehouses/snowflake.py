@@ -1,6 +1,6 @@
 """Snowflake: Parquet parts by a stage into a transient table of the attempt, then one transaction."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from common.warehouses import sql
 from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.parts import folder, parts, written
 from common.warehouses.sql import Token
-from common.warehouses.warehouse import Rows, Statement, converse, copied, patient
+from common.warehouses.warehouse import Rows, Statement, begin_staging, converse, copied, patient
 
 if TYPE_CHECKING:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -154,15 +154,18 @@ class Snowflake:
         """Copy rows into a new table of this attempt, and drop what closed hops have left."""
         external = self._extra(self._hook()).get(STAGE)
         with self._talk("stage") as talk:
-            known = [found for (found,) in talk.all(sql.staging_tables(DIALECT, token.consumer))]
-            for statement in sql.stale(token, known):
-                talk.run(statement)
-            talk.run(sql.create_staging(DIALECT, token.staging, rows.schema))
+            begin_staging(talk, DIALECT, token, rows.schema)
             if external:
                 _by_external_stage(talk, token, rows, str(external))
             else:
                 _by_own_stage(talk, token, rows)
             copied(token.staging, rows, talk.scalar(sql.count(token.staging)))
+
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        """Fill a new table of this attempt by a query."""
+        with self._talk("transform") as talk:
+            begin_staging(talk, DIALECT, token, schema)
+            talk.run(sql.fill_staging(DIALECT, token.staging, schema, query))
 
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements in one transaction with the token; what was staged is dropped after it."""

@@ -117,6 +117,13 @@ def create_staging(dialect: Dialect, of: str, schema: Mapping[str, pl.DataType])
     return exp.Create(this=shape, kind="TABLE", properties=properties)
 
 
+def fill_staging(dialect: Dialect, of: str, schema: Mapping[str, pl.DataType], query: exp.Query) -> exp.Insert:
+    """Insert what a query gives into a staging table, each column as the type that it has there."""
+    typed = [exp.cast(column(known), dialect.column_type(dtype)) for known, dtype in schema.items()]
+    rows = exp.select(*typed).from_(query.subquery("result"))
+    return exp.insert(rows, table(of), columns=[name(known) for known in schema])
+
+
 def drop(of: str) -> exp.Drop:
     """Drop a table, if it is there."""
     return exp.Drop(tables=[table(of)], kind="TABLE", exists=True)

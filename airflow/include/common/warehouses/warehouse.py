@@ -72,6 +72,10 @@ class Warehouse(Protocol):
         """
         ...
 
+    def derive(self, token: Token, schema: Mapping[str, pl.DataType], query: exp.Query) -> None:
+        """Fill a new table of this attempt by a query of tables that are in the warehouse, as `stage` does by rows."""
+        ...
+
     def commit(self, token: Token, staged: int | None, statements: Iterable[Statement]) -> None:
         """Run statements in ONE transaction: the token first, then the guard where rows were staged, then they.
 
@@ -92,9 +96,20 @@ class Conversation(Protocol):
         """Return the only value of a query."""
         ...
 
+    def all(self, query: exp.Expr) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        ...
+
     def copy(self, table: str, rows: Rows) -> int:
         """Copy rows into a table and return how many arrived."""
         ...
+
+
+def begin_staging(talk: Conversation, dialect: Dialect, token: Token, schema: Mapping[str, pl.DataType]) -> None:
+    """Make the staging table of an attempt, and drop what closed hops have left."""
+    known = [found for (found,) in talk.all(sql.staging_tables(dialect, token.consumer))]
+    for statement in [*sql.stale(token, known), sql.create_staging(dialect, token.staging, schema)]:
+        talk.run(statement)
 
 
 def converse(
