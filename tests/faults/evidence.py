@@ -83,7 +83,7 @@ def _tables(world: World) -> dict[str, Counter[str]]:
         for consumer in consumers(world.domain, stage):
             found = world.lake(zone, consumer.dataset.name).drop("_arrival", strict=False)
             tables[consumer.name] = _counted(map(str, found.rows()))
-    for consumer in consumers(world.domain, "load"):
+    for consumer in (*consumers(world.domain, "load"), *consumers(world.domain, "transform")):
         step: Any = step_of(consumer)
         columns = ", ".join(f'"{name}"' for name in step.schema if name != "_arrival")
         asked = f"SELECT row({columns})::VARCHAR FROM {consumer.output.rpartition('@')[0]}"

@@ -1,7 +1,9 @@
 """kill -9 at every point of every kind of hop: the tables end as if nothing had happened."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from common.pipelines.look import look
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
 from tests.faults.plan import STEPS, inside
 from tests.faults.workers import Workers, job
-from tests.world import World, new_world
+from tests.world import World, new_world, small_shop
 
 OWNER = "dag/run/task/-1"
 ALL = kinds.stages()
@@ -22,6 +24,16 @@ FIRST_USER = "{n:05d},N{n},n{n}@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
 SECOND_USER = "00001,M{n:05d},m{n}@x.com,se,1996-01-01,1998-01-01T00:00:00Z\n"  # corrected: the greatest text stays
 THIRD_USER = "00000,L{n},l@x.com,{country},1996-01-01,1998-01-{day:02d}T00:00:00Z\n"  # of many versions, late ones too
 HISTORY = "ecommerce.users_history@warehouse"
+MART = "ecommerce.versions@warehouse"
+MODEL = """/*
+description: How many versions of its customers each country has, computed by the warehouse.
+on: warehouse
+key: [country]
+inputs: {ecommerce.users_history: all}
+controls: [{result: sum(versions), input: ecommerce.users_history, equals: count(*)}]
+*/
+SELECT country, count(*) AS versions FROM ecommerce.users_history GROUP BY country
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,7 @@ SUBJECTS = (
     Subject("ecommerce.daily_revenue@duckdb", "load", inside("load")),
     # The grammar is the same for all loads: here only what stands around the intervals.
     Subject(HISTORY, "load", inside("load"), ("stage.after", "publish.after")),
+    Subject(MART, "transform", inside("transform"), ("stage.after", "publish.after", "record.during")),
 )
 ROUNDS = max(len(subject.steps) for subject in SUBJECTS)
 
@@ -114,13 +127,29 @@ NEEDED = {
     "silver": ["ecommerce.transactions.silver", "ecommerce.users.silver"],
     "gold": ["ecommerce.fact_transactions.gold", "ecommerce.daily_revenue.gold"],
     "load": ["ecommerce.fact_transactions@warehouse", "ecommerce.daily_revenue@duckdb", HISTORY],
+    "transform": [MART],
 }
 
 
 @pytest.fixture(scope="module")
-def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+def domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop with a model that its warehouse computes."""
+    made = tmp_path_factory.mktemp("shop") / "domains"
+    shutil.copytree(small_shop(), made)
+    (made / "ecommerce" / "gold" / "versions.sql").write_text(MODEL)
+    return made
+
+
+@pytest.fixture
+def world(stack: Mapping[str, str], tmp_path: Path, domains: Path) -> Iterator[World]:
+    with new_world(stack, tmp_path, "ecommerce", domains) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory, domains: Path) -> Evidence:
     """How the same files end in a world where nobody dies."""
-    with new_world(stack, tmp_path_factory.mktemp("calm"), "ecommerce") as calm:
+    with new_world(stack, tmp_path_factory.mktemp("calm"), "ecommerce", domains) as calm:
         for number in range(ROUNDS):
             for key, content in files(number):
                 calm.land(key, content)
@@ -129,7 +158,7 @@ def expected(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
         return gather(calm)
 
 
-@pytest.mark.parametrize("stages", [("bronze", "silver"), ("gold", "load")], ids="-".join)
+@pytest.mark.parametrize("stages", [("bronze", "silver"), ("gold", "load", "transform")], ids="-".join)
 def test_a_death_at_any_point_of_any_hop_changes_nothing(
     expected: Evidence, world: World, forks: Workers, stages: tuple[str, ...]
 ) -> None:

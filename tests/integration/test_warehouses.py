@@ -39,12 +39,15 @@ from common.core.errors import (
     TransientError,
     WatershedError,
 )
-from common.core.nouns import Head
+from common.core.nouns import Dataset, Head
 from common.core.settings import settings
 from common.lake.changes import GONE
 from common.load.plan import LoadPlan
 from common.load.scd2 import Intervals
 from common.load.strategies import STRATEGIES, strategy
+from common.models.model import Input, Model
+from common.models.run import run
+from common.models.translated import select
 from common.warehouses import duckdb as duckdb_engine
 from common.warehouses import postgres as postgres_engine
 from common.warehouses import snowflake as snowflake_engine
@@ -339,6 +342,46 @@ def intervals_in(target: Warehouse) -> list[tuple[Any, ...]]:
         for row in target.query(asked)
     ]
     return sorted(map(tuple, micros), key=repr)
+
+
+DERIVED = Model(
+    dataset=Dataset("shop", "derived"),
+    sql="""
+        WITH known AS (SELECT id, v, v % 3 AS rest FROM shop.orders WHERE v IS NOT NULL)
+        SELECT upper(left(id, 1)) || '-' || CAST(rest AS VARCHAR) AS name, count(*) AS n,
+            count(*) FILTER (WHERE v > 4) AS many, CAST(sum(v) AS DECIMAL(12, 2)) AS total,
+            CAST(round(avg(v / 2), 2) AS DECIMAL(12, 2)) AS half, max(v) // 2 AS whole, min(v) < 3 AS low,
+            CASE rest WHEN 0 THEN NULL ELSE coalesce(nullif(max(id), 'b7'), 'none') END AS last,
+            row_number() OVER (ORDER BY sum(v) DESC, rest) AS place,
+            CAST(date_trunc('month', DATE '2024-02-28') AS DATE) AS month
+        FROM known GROUP BY upper(left(id, 1)), rest""",
+    hash="",
+    description="",
+    key=("name",),
+    slice="",
+    inputs={Dataset("shop", "orders"): Input(None)},
+    on="suite",
+)
+
+
+def test_a_models_sql_gives_on_every_engine_what_duckdb_gives(target: Warehouse) -> None:
+    rows = [*((f"{'ab'[n % 2]}{n}", n) for n in range(1, 12)), ("c", None)]
+    load(target, 1, rows_of(*rows))
+    expected = run(DERIVED, {Dataset("shop", "orders"): pl.DataFrame(rows, schema=SCHEMA, orient="row")})
+    token = Token("shop.derived@suite", 1, 5)
+    create(target, "shop.derived", expected.schema, ("name",))
+    create_token(target, token.consumer)
+    types = {name: target.dialect.column_type(dtype) for name, dtype in SCHEMA.items()}
+    target.derive(token, expected.schema, select(DERIVED, {Dataset("shop", "orders"): types}, target.dialect))
+    columns = [sql.name(name) for name in expected.columns]
+    computed = exp.select(*map(sql.column, expected.columns)).from_(sql.table(token.staging))
+    replaced = [exp.delete(sql.table("shop.derived")), exp.insert(computed, sql.table("shop.derived"), columns=columns)]
+    with pytest.raises(CommitConflict):
+        target.commit(replace(token, hop=3), None, replaced)
+    assert contents(target, "shop.derived") == []
+    target.commit(token, expected.height, replaced)
+    assert contents(target, "shop.derived") == sorted(expected.rows(), key=str)
+    assert head(target, token.consumer) == Head(1, 5)
 
 
 def test_rows_go_straight_into_the_table_where_the_engine_copies(target: Warehouse) -> None:

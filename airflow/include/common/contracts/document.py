@@ -106,10 +106,7 @@ def _spelling(node: yaml.Node, where: str, above: tuple[yaml.Node, ...]) -> Iter
         raise ValueError(f"{where} is nested without end; write out its alias")
     inside = (*above, node)
     if isinstance(node, yaml.MappingNode):
-        for key, _ in node.value:
-            if key.tag == BOOL:  # the word `on` where a word is said, not that something is true
-                key.tag = TEXT
-        names = [str(key.value) for key, _ in node.value]
+        names = [_word(key) for key, _ in node.value]
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             yield Fault(f"{where}/{name}", f"'{name}' stands more than once; YAML would keep only the last.")
         for key, value in node.value:
@@ -120,6 +117,12 @@ def _spelling(node: yaml.Node, where: str, above: tuple[yaml.Node, ...]) -> Iter
             yield from _spelling(item, f"{where}/{(named and _name(item)) or position}", inside)
     elif isinstance(node, yaml.ScalarNode):
         yield from _scalar(node, where)
+
+
+def _word(key: yaml.Node) -> str:
+    """Return what a value stands under; `on`, `yes` and their like are words there, not true or false."""
+    key.tag = TEXT if key.tag == BOOL else key.tag
+    return str(key.value)
 
 
 def _scalar(node: yaml.ScalarNode, where: str) -> Iterator[Fault]:

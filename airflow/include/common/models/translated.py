@@ -29,7 +29,7 @@ def select(model: Model, inputs: Mapping[Dataset, Mapping[str, exp.DataType]], d
         schema.setdefault(table.domain, {})[table.name] = dict(columns)
     try:
         tree = qualify(sqlglot.parse_one(model.sql, read=WRITTEN), dialect=WRITTEN, schema=schema)
-        typed = annotate_types(tree, schema=schema, dialect=WRITTEN)
+        typed = annotate_types(tree.transform(_unfiltered), schema=schema, dialect=WRITTEN)
         typed.sql(dialect=dialect.sql, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise ModelError(f"Model {model.dataset} on '{model.on}': {error}") from error
@@ -38,6 +38,16 @@ def select(model: Model, inputs: Mapping[Dataset, Mapping[str, exp.DataType]], d
         what = f"reads {', '.join(sorted(unknown))}, which is no input of it" if unknown else "is no SELECT"
         raise ModelError(f"Model {model.dataset} on '{model.on}': {what}. Known: {', '.join(map(str, inputs))}.")
     return typed
+
+
+def _unfiltered(node: exp.Expr) -> exp.Expr:
+    """Count by a CASE what a FILTER counts, which Redshift lacks; aggregates pass over NULL."""
+    if not isinstance(node, exp.Filter):
+        return node
+    aggregate, condition = node.this, node.expression.this
+    counted = exp.Literal.number(1) if isinstance(aggregate.this, exp.Star) else aggregate.this
+    aggregate.set("this", exp.case().when(condition, counted))
+    return aggregate  # type: ignore[no-any-return]
 
 
 def total_of(model: Model, expression: str, table: str) -> exp.Query:

@@ -41,6 +41,8 @@ def _postgres(tree: exp.Expr) -> exp.Expr:
         name.set("this", name.name.lower())  # quoted or not
     for column in tree.find_all(exp.ColumnDef):
         _measured(column)
+    for cast in tree.find_all(exp.Cast):
+        _sized(cast.to)
     for changed in tree.find_all(exp.AlterColumn):
         if (kind := changed.args.get("dtype")) is not None:
             _sized(kind)
