@@ -220,7 +220,7 @@ def test_a_file_that_changes_before_it_is_read_is_superseded_not_mixed(
     real, newer = ZoneStore.download, purchases("00009,19970109,9,9.00")
 
     def overwritten(self: ZoneStore, key: str, to: object, etag: str) -> None:
-        if self.place.prefix == f"{Zone.RAW}/":
+        if self.zone is Zone.RAW:
             world.land("transactions/1.csv", newer)
             monkeypatch.setattr(ZoneStore, "download", real)
         real(self, key, to, etag)  # type: ignore[arg-type]

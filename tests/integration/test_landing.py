@@ -51,7 +51,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         real = getattr(ZoneStore, method)
 
         def interrupted(self: ZoneStore, *arguments: Any) -> Any:
-            if self.place.prefix == f"{Zone.RAW}/":
+            if self.zone is Zone.RAW:
                 monkeypatch.setattr(ZoneStore, method, real)
                 what()
             return real(self, *arguments)

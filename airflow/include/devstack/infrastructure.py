@@ -16,7 +16,7 @@ SECRETS = {"AIRFLOW_CONN_": "airflow/connections/", "AIRFLOW_VAR_": "airflow/var
 
 def apply_infrastructure(wanted: Settings) -> None:
     """Make every bucket, and one queue for each domain."""
-    for bucket in sorted({wanted.bucket, *wanted.zone_buckets.values()}):
+    for bucket in sorted({wanted.bucket, *(at.partition("/")[0] for at in wanted.zone_buckets.values())}):
         _make_bucket(bucket)
     apply_queues(domains(), wanted)
 

@@ -65,8 +65,8 @@ def drop(purchases: Path | None = None) -> int:
     raw = ZoneStore(Zone.RAW)
     files = drops(purchases or PURCHASES)
     for file in files:
-        key = f"{raw.place.prefix}{DOMAIN}/{file.key}"
-        client().put_object(Bucket=raw.place.bucket, Key=key, Body=file.content)
+        where = raw.place(key := f"{DOMAIN}/{file.key}")
+        client().put_object(Bucket=where.bucket, Key=where.name(key), Body=file.content)
     return len(files)
 
 

@@ -15,6 +15,7 @@ from common.contracts.catalogue import (
     contract_of,
     contracts,
     domains,
+    equal_files,
     placed_contract,
 )
 from common.contracts.contract import Contract
@@ -50,7 +51,7 @@ def lint(
     found = paths or [*contract_files(), *(path for domain in domains() for path in model_files(domain))]
     read = read_contract if paths else placed_contract
     judged = [_judged(path, placed_model if path.suffix == ".sql" else read) for path in found]
-    clashes = [] if paths else [*equal_names().values(), *route_faults(), *template_faults()]
+    clashes = [] if paths else [*equal_names().values(), *equal_files(), *route_faults(), *template_faults()]
     if as_json:
         print_json({"files": judged, "faults": clashes})
     else:

@@ -77,6 +77,22 @@ def placed_dataset(path: Path) -> Dataset:
     return Dataset(path.parent.parent.name, path.stem)
 
 
+def equal_files(root: Path | None = None) -> list[str]:
+    """Return what is wrong where two contracts of a domain claim files by one pattern or the same columns."""
+    found = []
+    for domain in domains(root):
+        claims: dict[object, list[str]] = {}
+        for name, contract in contracts(domain, root).items():
+            columns = (frozenset(contract.files.columns),) if contract.files.columns else ()
+            for claim in (*contract.files.names, *columns):
+                claims.setdefault(claim, []).append(name)
+        for claim, names in claims.items():
+            if len(names) > 1:
+                what = f"'{claim}'" if isinstance(claim, str) else f"the columns {', '.join(sorted(claim))}"  # type: ignore[call-overload]
+                found.append(f"{domain}: {' and '.join(names)} both claim files by {what}; nobody would get them.")
+    return found
+
+
 def contract_of(dataset: Dataset, root: Path | None = None) -> Contract:
     """Read the contract of one dataset, whatever is wrong with others; raises ConfigError naming the known ones."""
     good, faults = _known(root or domains_dir(), dataset.domain)

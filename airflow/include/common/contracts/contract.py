@@ -182,6 +182,18 @@ class BatchRules:
 
 
 @dataclass(frozen=True)
+class FileRoute:
+    """How files are known that do not land in the dataset's own folder.
+
+    `names` are patterns of the key below the domain's raw prefix, folder by folder; `columns` those that only files of
+    this dataset have.
+    """
+
+    names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Contract:
     """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets.
 
@@ -201,6 +213,7 @@ class Contract:
     delivery: str = Delivery.APPEND
     partition: Partitioning = field(default_factory=Partitioning)
     dialect: Dialect = field(default_factory=Dialect)
+    files: FileRoute = field(default_factory=FileRoute)
     loads: tuple[LoadSpec, ...] = ()
     batch: BatchRules = field(default_factory=BatchRules)
     owner: str = "data-platform"

@@ -11,7 +11,20 @@ SIGNS = (".", ",", "'", "\u2019", " ", "\u00a0", "\u202f", "_", "\u066b", "\u066
 
 
 def file_faults(contract: Contract) -> Iterator[Fault]:
-    """List what is wrong with the dialect of a contract."""
+    """List what is wrong with the dialect of a contract, and with how it claims files."""
+    yield from _dialect(contract)
+    for position, pattern in enumerate(contract.files.names):
+        if not all(part not in ("", ".", "..") for part in pattern.split("/")):
+            why = "expected a name below the domain's raw prefix, such as 'call logs/*.csv' or 'calls_*.csv'."
+            yield Fault(f"/customProperties/files/names/{position}", f"found {pattern!r}; {why}")
+    for position, name in enumerate(contract.files.columns):
+        if name not in contract.sources:
+            known = ", ".join(contract.sources)
+            where = f"/customProperties/files/columns/{position}"
+            yield Fault(where, f"no column of the files is called '{name}' (physicalName). Known: {known}.")
+
+
+def _dialect(contract: Contract) -> Iterator[Fault]:
     dialect, where = contract.dialect, "/customProperties/dialect"
     if dialect.format is not None and dialect.format not in FORMATS:
         yield Fault(f"{where}/format", f"no '{dialect.format}'. Known: {', '.join(FORMATS)}.")

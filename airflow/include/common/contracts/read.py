@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.contracts.columns import ColumnReader
-from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker, Kind, Partitioning
+from common.contracts.contract import BatchRules, Column, Contract, DeleteMarker, FileRoute, Kind, Partitioning
 from common.contracts.document import Document, Fault, parse
 from common.contracts.lint import faults
 from common.contracts.literals import WrongLiteral, literal
@@ -85,6 +85,7 @@ def _contract(document: Document, digest: str) -> tuple[Contract | None, list[Fa
         delivery=words.delivery,
         partition=Partitioning(**words.partition.model_dump()),
         dialect=dialect,
+        files=FileRoute(tuple(words.files.names), tuple(words.files.columns)),
         loads=tuple(load.spec() for load in words.load),
         batch=_batch_rules(words.batch),
         owner=words.owner,

@@ -59,6 +59,13 @@ class PartitionWords(Words):
     path: str | None = None
 
 
+class FileWords(Words):
+    """How files are known that do not land in the dataset's own folder: see FileRoute."""
+
+    names: list[str] = []
+    columns: list[str] = []
+
+
 class LoadWords(Words):
     """Where a table is loaded to and how."""
 
@@ -115,6 +122,7 @@ class ContractWords(Words):
     delivery: str = "append"
     partition: PartitionWords = PartitionWords()
     dialect: dict[str, Any] = {}
+    files: FileWords = FileWords()
     load: list[LoadWords] = []
     batch: BatchWords = BatchWords()
     owner: str = "data-platform"

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -45,6 +46,10 @@ class WarehouseAt(BaseModel):
         return self
 
 
+# Zones that a domain may have in a place of its own, for their keys begin with its name; and all of them.
+OF_DOMAINS = ("raw", "bronze", "silver", "gold")
+ZONES = (*OF_DOMAINS, "quarantine", "manifests", "staging")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?")  # and a prefix in it
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # What others host has one connection each until somebody says more; it is asked for where a contract loads it.
 HOSTED = {
@@ -119,6 +124,22 @@ class Settings(Channels, Limits):
     run_budget_seconds: Annotated[int, Field(gt=0)] = 600
     lease_seconds: Annotated[int, Field(ge=3)] = 60
     retention_hours: Annotated[int, Field(ge=24)] = 168
+
+    @model_validator(mode="after")
+    def _places_are_apart(self) -> Self:
+        found = {f"{zone} of all": f"{self.bucket}/{zone}/" for zone in ZONES if zone not in self.zone_buckets}
+        for name, address in self.zone_buckets.items():
+            domain, dot, zone = name.rpartition(".")
+            if zone not in (OF_DOMAINS if dot else ZONES) or (dot and not re.fullmatch(r"[a-z][a-z0-9_]*", domain)):
+                known = f"{', '.join(ZONES)}, or DOMAIN.ZONE with {', '.join(OF_DOMAINS)}"
+                raise ValueError(f"zone_buckets: '{name}' is no zone. Known: {known}.")
+            if not BUCKET.fullmatch(address):
+                raise ValueError(f"zone_buckets: '{address}' of '{name}' is no bucket, nor BUCKET/PREFIX.")
+            found[name] = f"{address.rstrip('/')}/"
+        for one, other in permutations(found, 2):
+            if found[one].startswith(found[other]):
+                raise ValueError(f"zone_buckets: {one} would lie in {other} ({found[one]}): give each a place apart.")
+        return self
 
     @property
     def sweeps(self) -> bool:

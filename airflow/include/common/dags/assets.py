@@ -20,7 +20,8 @@ from common.zones.zone import folder, place
 
 def zone_asset(dataset: Dataset, zone: Zone) -> Asset:
     """Return the asset of a dataset in a zone."""
-    uri = place(zone, settings()).uri(folder(dataset))
+    where = folder(dataset)
+    uri = place(zone, settings(), where).uri(where)
     return Asset(name=asset_name(dataset, zone), uri=uri, group=str(zone), extra=_about(dataset))
 
 
@@ -44,7 +45,7 @@ def landing_asset(domain: str) -> Asset:
     the truth, so they may be deleted on reception.
     """
     config = settings()
-    uri = place(Zone.RAW, config).uri(domain)
+    uri = place(Zone.RAW, config, f"{domain}/").uri(f"{domain}/").rstrip("/")
     return Asset(name=f"{domain}.{Zone.RAW}", uri=uri, group=str(Zone.RAW), watchers=_watchers(domain, config))
 
 

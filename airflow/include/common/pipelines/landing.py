@@ -135,7 +135,10 @@ class LandingStep:
         if batch.id in held.refused:
             return Arrival(batch, path, checksum, reason=REFUSED, message="A person refused it: `watershed audit ls`.")
         if self.contract is None:
-            known = f"No dataset of domain '{self.dataset.domain}' has this folder. Add a contract, then re-drive."
+            known = (
+                f"No dataset of domain '{self.dataset.domain}', or more than one, claims this file by folder, name or "
+                "columns. Add a contract, or say `files` in one, then re-drive."
+            )
             return Arrival(batch, path, checksum, reason=UNROUTED, message=known)
         try:
             shape = inspect_file(path, arrival.name, self.contract)
@@ -193,7 +196,7 @@ class LandingStep:
         if arrival.reason == SUPERSEDED:
             return Refusal(arrival.batch.id, SUPERSEDED, 1, place=arrival.message)
         under = f"files/{held.consumer}/{held.hop}/{held.attempt}/{arrival.batch.id}/"
-        key = under + fitted(self.quarantine.place.prefix + under, arrival.name)
+        key = under + fitted(self.quarantine.place().name(under), arrival.name)
         self.quarantine.upload(arrival.path, key)
         self.quarantine.put_json(
             f"{under}_reason.json",
@@ -264,7 +267,7 @@ def bronze_key(dataset: Dataset, arrival: Arrival) -> str:
     landed = arrival.batch.raw
     unique = f"{landed.arrived}-{arrival.checksum[:12]}-{short_hash(landed.key)}"
     key = f"{folder(dataset)}/{landed.modified[:10]}/{unique}-"
-    return key + fitted(f"{Zone.BRONZE}/{key}", arrival.name)
+    return key + fitted(ZoneStore(Zone.BRONZE).place(key).name(key), arrival.name)
 
 
 def fitted(before: str, name: str) -> str:

@@ -21,6 +21,7 @@ from common.ledger.tables import receipt, refusal
 from common.observe.verbs import passed, verb
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.landing import discard
+from common.pipelines.routing import dataset_of_file
 from common.zones.store import StoredObject, ZoneStore
 
 NUL = "\0"
@@ -37,15 +38,18 @@ def in_raw(domain: str) -> list[StoredObject]:
 def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
-    A file that is recorded as taken but still there (its deletion was cut off) is deleted now. Files of a dataset whose
-    contract has a fault stay where they are until it is mended.
+    A file that is recorded as taken but still there (its deletion was cut off) is deleted now. While a contract has a
+    fault, files of its dataset stay where they are, and so do those that no other contract claims.
     """
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
     faulty = tuple(f"{domain}/{path.stem}/" for path in contract_faults(domain))
     found = [item for item in in_raw(domain) if not item.key.startswith(faulty)]
     _report_unstorable_keys(domain, [item for item in found if NUL in item.key])
     by_dataset: dict[str, list[Batch]] = {}
+    unrouted = asset_name(Dataset(domain, UNROUTED), Zone.RAW)
     for batch in (_batch(domain, known, item) for item in found if NUL not in item.key):
+        if faulty and batch.asset == unrouted:  # it may be of a dataset whose contract has the fault
+            continue
         by_dataset.setdefault(batch.asset, []).append(batch)
     waiting = 0
     for batches in by_dataset.values():
@@ -96,8 +100,8 @@ def _present(connection: Connection, batches: list[Batch]) -> list[Batch]:
 
 
 def _batch(domain: str, known: Mapping[str, Contract], found: StoredObject) -> Batch:
-    parts = found.key.split("/")
-    name = parts[1] if len(parts) > 2 and parts[1] in known else UNROUTED
+    download = partial(ZoneStore(Zone.RAW).download, found.key, etag=found.etag)
+    name = dataset_of_file(known, found.key, download) or UNROUTED
     asset = asset_name(Dataset(domain, name), Zone.RAW)
     modified = found.modified.isoformat()
     return Batch(

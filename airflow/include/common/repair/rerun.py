@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,7 @@ from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_ro
 from common.ledger.tables import batch, receipt, refusal
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.look import partition_of
+from common.pipelines.routing import dataset_of_file
 from common.zones.store import ZoneStore
 
 Rows = Sequence[dict[str, Any]]
@@ -71,8 +73,9 @@ def _root(origin: Batch) -> str:
 
 def _file_again(origin: Batch, rows: Rows, to: Dataset | None) -> Batch:
     (row,) = rows
-    target = to or _dataset(origin)
-    rerun = replace(origin.rerun or Rerun(), at=stored_at(row["place"]), of=_root(origin))
+    at = stored_at(row["place"])
+    target = to or _dataset(origin, at)
+    rerun = replace(origin.rerun or Rerun(), at=at, of=_root(origin))
     again = _derived("redrive", origin, rerun, rows)
     if (asset := asset_name(target, Zone.RAW)) == origin.asset:
         return again
@@ -84,27 +87,25 @@ def stored_at(uri: str) -> StoredAt:
 
     A person may have refused it unread on its way to silver: then bronze has it.
     """
-    zone = Zone.BRONZE if uri.startswith(ZoneStore(Zone.BRONZE).uri()) else Zone.QUARANTINE
-    store = ZoneStore(zone)
-    key = uri.removeprefix(store.uri())  # none, where what was refused unread is a replay of all deliveries
-    found = store.head(key) if key else None
-    if found is None:
-        raise ConfigError(f"{uri} is not there any more, so it cannot be sent again. Discard the refusal.")
-    return StoredAt(found.key, found.etag, found.size, zone)
+    for store in (ZoneStore(Zone.QUARANTINE), ZoneStore(Zone.BRONZE)):
+        key = store.key_of(uri)  # none, where what was refused unread is a replay of all deliveries
+        if key and (found := store.head(key)):
+            return StoredAt(found.key, found.etag, found.size, store.zone)
+    raise ConfigError(f"{uri} is not there any more, so it cannot be sent again. Discard the refusal.")
 
 
-def _dataset(origin: Batch) -> Dataset:
+def _dataset(origin: Batch, at: StoredAt) -> Dataset:
     """Find the dataset of a quarantined file by the contracts there are now."""
     dataset = Asset.parse(origin.asset).dataset
     if dataset.name != UNROUTED:
         return dataset
-    key = origin.raw.key
-    parts = key.split("/")
-    if len(parts) > 2 and parts[1] in contracts(dataset.domain):
-        return Dataset(dataset.domain, parts[1])
+    key, known = origin.raw.key, contracts(dataset.domain)
+    download = partial(ZoneStore(Zone(at.zone)).download, at.key, etag=at.etag)
+    if name := dataset_of_file(known, key, download):
+        return Dataset(dataset.domain, name)
     raise ConfigError(
-        f"No dataset of domain '{dataset.domain}' has the folder of {key}. Add its contract and run "
-        f"`watershed apply`, or name the dataset with --to. Known: {', '.join(contracts(dataset.domain))}."
+        f"No dataset of domain '{dataset.domain}', or more than one, claims {key}. Add its contract, or say `files` in "
+        f"one, and run `watershed apply`, or name the dataset with --to. Known: {', '.join(known)}."
     )
 
 

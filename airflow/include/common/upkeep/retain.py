@@ -107,7 +107,7 @@ def _manifests(connection: Connection, name: str) -> set[str]:
 
 def _refused(connection: Connection, store: ZoneStore, name: str) -> set[str]:
     rows = connection.execute(select(refusal.c.place, refusal.c["of"]).where(refusal.c.consumer == name)).all()
-    keys = {(row.place.removeprefix(store.uri()), row.of) for row in rows}
+    keys = {(store.key_of(row.place) or row.place, row.of) for row in rows}
     return {key for key, _ in keys} | {f"{key.rpartition('/')[0]}/" for key, kind in keys if kind == "file"}
 
 

@@ -111,7 +111,7 @@ def _quarantined(step: Step) -> Iterator[str]:
     store, name = ZoneStore(Zone.QUARANTINE), step.consumer.name
     with transaction() as connection:
         places = set(connection.scalars(select(refusal.c.place).where(refusal.c.consumer == name)))
-    wanted = {place.removeprefix(store.uri()) for place in places if place.startswith(store.uri())}
+    wanted = set(filter(None, map(store.key_of, places)))
     if wanted:
         stored = {item.key for kind in ("rows", "files") for item in store.list(f"{kind}/{name}/")}
         yield from (f"{store.uri(key)} is gone" for key in sorted(wanted - stored))

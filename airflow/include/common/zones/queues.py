@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 
 def apply_queues(domains: Sequence[str], config: Settings) -> None:
-    """Make the domains' queues and the notifications of the raw bucket that ring them; again without harm.
+    """Make the domains' queues and the notifications of the raw buckets that ring them; again without harm.
 
     Notifications of others stay. Raises ConfigError where the credentials do not allow it.
     """
-    raw, sqs = place(Zone.RAW, config), aws_client("sqs")
-    with translated(f"make the landing queues of {raw.bucket}"):
+    by_bucket: dict[str, list[str]] = {}
+    for domain in domains:
+        by_bucket.setdefault(place(Zone.RAW, config, f"{domain}/").bucket, []).append(domain)
+    for bucket, those in by_bucket.items():
+        _apply_to(bucket, those, config)
+
+
+def _apply_to(bucket: str, domains: Sequence[str], config: Settings) -> None:
+    sqs = aws_client("sqs")
+    with translated(f"make the landing queues of {bucket}"):
         rings = [_ring(sqs, domain, config) for domain in domains]
-        found = aws_client("s3").get_bucket_notification_configuration(Bucket=raw.bucket)
+        found = aws_client("s3").get_bucket_notification_configuration(Bucket=bucket)
         found.pop("ResponseMetadata", None)  # type: ignore[misc]
         ours = {ring["Id"] for ring in rings}
         others = [ring for ring in found.get("QueueConfigurations", []) if ring.get("Id") not in ours]
@@ -30,20 +38,20 @@ def apply_queues(domains: Sequence[str], config: Settings) -> None:
             # One call replaces the bucket's whole configuration, so it must hold everybody's.
             wanted = {**found, "QueueConfigurations": [*others, *rings]}
             aws_client("s3").put_bucket_notification_configuration(
-                Bucket=raw.bucket,
+                Bucket=bucket,
                 NotificationConfiguration=wanted,  # type: ignore[arg-type]
             )
 
 
 def _ring(sqs: "SQSClient", domain: str, config: Settings) -> "QueueConfigurationTypeDef":
-    name, raw = config.queue_name(domain), place(Zone.RAW, config)
+    name, raw = config.queue_name(domain), place(Zone.RAW, config, f"{domain}/")
     url = _queue(sqs, name, raw.bucket)
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     return {
         "Id": name,
         "QueueArn": attributes["QueueArn"],
         "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{raw.prefix}{domain}/"}]}},
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": raw.name(f"{domain}/")}]}},
     }
 
 

@@ -13,7 +13,7 @@ from common.core.caches import per_process
 from common.core.clock import now
 from common.core.errors import ConfigError, StoreUnavailable
 from common.core.settings import Settings, settings
-from common.zones.zone import place
+from common.zones.zone import Place, place, places
 
 if TYPE_CHECKING:
     import boto3
@@ -91,26 +91,36 @@ class ZoneStore:
     """The objects of one zone, by keys relative to it."""
 
     def __init__(self, zone: Zone, config: Settings | None = None) -> None:
-        self.place = place(zone, config or settings())
+        self.zone, self._config = zone, config or settings()
+
+    def place(self, key: str = "") -> Place:
+        """Return the place of the zone, or that of a key where its domain has one of its own."""
+        return place(self.zone, self._config, key)
 
     def uri(self, key: str = "") -> str:
         """Return the s3:// address of a key."""
-        return self.place.uri(key)
+        return self.place(key).uri(key)
+
+    def key_of(self, uri: str) -> str | None:
+        """Return the key that an address is, or None where it is none of this zone's."""
+        for where in places(self.zone, self._config):
+            begin = f"s3://{where.bucket}/"
+            if uri.startswith(begin + where.prefix):
+                return where.key(uri.removeprefix(begin))
+        return None
 
     def _at(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self.place.bucket, "Key": self.place.prefix + key}
+        where = self.place(key)
+        return {"Bucket": where.bucket, "Key": where.name(key)}
 
     def list(self, under: str = "") -> Iterator[StoredObject]:
         """List the objects whose key begins with `under`, in the order of their keys."""
+        where = self.place(under)
         with translated(f"list {self.uri(under)}"):
-            pages = (
-                client()
-                .get_paginator("list_objects_v2")
-                .paginate(Bucket=self.place.bucket, Prefix=self.place.prefix + under)
-            )
-            for page in pages:
+            lists = client().get_paginator("list_objects_v2")
+            for page in lists.paginate(Bucket=where.bucket, Prefix=where.name(under)):
                 for entry in page.get("Contents", []):
-                    key = entry["Key"][len(self.place.prefix) :]
+                    key = where.key(entry["Key"])
                     yield StoredObject(key, entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
 
     def head(self, key: str) -> StoredObject | None:
@@ -157,7 +167,7 @@ class ZoneStore:
         found = found or self.head(key)
         if found is None or found.size != size:
             with translated(f"write {self.uri(key)}"):
-                client().upload_file(str(file), self.place.bucket, self.place.prefix + key)
+                client().upload_file(str(file), **self._at(key))
             found = self.head(key)
         if found is None or found.size != size or (found.digest and not _same_md5(file, found.etag)):
             raise StoreUnavailable(f"{self.uri(key)} is not what was written: {found}. It will be tried again.")
@@ -175,7 +185,7 @@ class ZoneStore:
     def write_part(self, key: str, content: BinaryIO) -> None:
         """Write a staged part: its key holds hop and attempt, so nobody else ever writes it."""
         with translated(f"write {self.uri(key)}"):
-            client().upload_fileobj(content, self.place.bucket, self.place.prefix + key)
+            client().upload_fileobj(content, **self._at(key))
 
     def delete(self, key: str, etag: str) -> None:
         """Delete the object of that ETag; raises Changed where it is gone or another one."""
