@@ -31,6 +31,7 @@ def _texts(column: Column, where: str) -> Iterator[Fault]:
     if column.kind is not Kind.STRING and (column.normalise or column.case):
         word = "normalise" if column.normalise else "case"
         yield Fault(f"{where}/{word}", f"is for texts; this is a {column.kind}.")
+    yield from _meanings(column, where)
     if "phone" in column.normalise and column.region is None:
         yield Fault(
             f"{where}/normalise",
@@ -39,6 +40,24 @@ def _texts(column: Column, where: str) -> Iterator[Fault]:
         )
     if column.region is not None and not re.fullmatch("[A-Z]{2}", column.region):
         yield Fault(f"{where}/region", f"no '{column.region}'. Known are the countries of ISO 3166, as DE, US, GB.")
+
+
+def _meanings(column: Column, where: str) -> Iterator[Fault]:
+    changed = {"lower": str.lower, "upper": str.upper, "title": str.title}.get(column.case or "", str)
+    lowered = str.lower if "email" in column.normalise else str
+    for word, pairs, written in (
+        ("spellings", column.spellings, changed),
+        ("mailDomains", column.mail_domains, lambda text: lowered(changed(text))),
+    ):
+        known: dict[str, str] = {}
+        if pairs and column.kind is not Kind.STRING:
+            yield Fault(f"{where}/{word}", f"is for texts; this is a {column.kind}.")
+        for spelling, meant in pairs:
+            if known.setdefault(spelling, meant) != meant:
+                yield Fault(f"{where}/{word}", f"'{spelling}' would mean both '{known[spelling]}' and '{meant}'.")
+            if written(spelling) != spelling:
+                why = f"the column's texts are changed first, to '{written(spelling)}'. Write that."
+                yield Fault(f"{where}/{word}", f"'{spelling}' is never met: {why}")
 
 
 def _patterns(column: Column, where: str) -> Iterator[Fault]:

@@ -79,6 +79,8 @@ class ColumnReader:
             case=words.case,
             normalise=(words.normalise,) if isinstance(words.normalise, str) else tuple(words.normalise),
             region=words.region or self.region,
+            spellings=_pairs(words.spellings),
+            mail_domains=_pairs(words.mailDomains),
             numbers=words.numbers.spelling(self.numbers) if words.numbers else self.numbers,
             clock=clock,
             true_values=tuple(text.lower() for text in self._texts(words.trueValues, f"{where}/trueValues")),
@@ -238,6 +240,11 @@ _OPTION_TYPES: dict[str, tuple[Any, str]] = {
     "timezone": (bool, "true or false"),
     "defaultTimezone": (str, "the name of a time zone"),
 }
+
+
+def _pairs(words: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
+    """Return each spelling with the text that it means."""
+    return tuple((spelling, meant) for meant, spellings in words.items() for spelling in spellings)
 
 
 def _zone(clock: Clock) -> str:

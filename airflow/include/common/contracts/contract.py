@@ -78,7 +78,8 @@ class Column:
     """One column: its type, how it is cleaned, and the rules its values obey.
 
     `source` is the name in the files; `formats` are strftime patterns tried in order; `nulls` are the texts
-    that mean nothing is known; `case` and `normalise` name transformations of refining. `accepted` and the limits
+    that mean nothing is known; `case` and `normalise` name transformations of refining, after which `spellings` and
+    `mail_domains` map a text, or the part behind the `@`, to the one that is meant. `accepted` and the limits
     are values of the column's own type; `above` and `below` are limits that a value must not reach.
     """
 
@@ -94,6 +95,8 @@ class Column:
     case: str | None = None
     normalise: tuple[str, ...] = ()
     region: str | None = None
+    spellings: tuple[tuple[str, str], ...] = ()
+    mail_domains: tuple[tuple[str, str], ...] = ()
     numbers: Numbers = Numbers()
     clock: Clock = Clock()
     true_values: tuple[str, ...] = ()

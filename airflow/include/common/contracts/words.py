@@ -44,6 +44,8 @@ class ColumnWords(Words):
     case: Literal["lower", "upper", "title"] | None = None
     normalise: str | list[str] = []
     region: str | None = None
+    spellings: dict[str, list[str]] = {}
+    mailDomains: dict[str, list[str]] = {}
     numbers: NumberWords | None = None
     trueValues: list[Any] = []
     falseValues: list[Any] = []

@@ -1,5 +1,6 @@
 """Texts made equal that mean the same: Unicode forms, invisible characters, blanks, addresses, telephone numbers."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import phonenumbers
@@ -25,7 +26,16 @@ def normalised(column: Column, text: pl.Expr) -> pl.Expr:
             text = text.str.to_titlecase()
         case _:
             pass
+    text = _meant(text, column.spellings)
+    if column.mail_domains:
+        domain = _meant(text.str.extract("@([^@]*)$"), column.mail_domains)
+        text = pl.when(domain.is_not_null()).then(text.str.extract("^(.*@)") + domain).otherwise(text)
     return pl.when(text != "").then(text) if column.normalise else text
+
+
+def _meant(text: pl.Expr, pairs: Sequence[tuple[str, str]]) -> pl.Expr:
+    """Put the text that is meant in place of each of its spellings; others stay."""
+    return text.replace([spelling for spelling, _ in pairs], [meant for _, meant in pairs]) if pairs else text
 
 
 def _normalised(word: str, region: str, text: pl.Expr) -> pl.Expr:

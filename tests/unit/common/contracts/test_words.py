@@ -57,6 +57,12 @@ def word(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (column("{name: a, customProperties: [{property: spellings, value: {x: [b], y: [b]}}]}"), "/spellings: 'b' would mean both 'x' and 'y'"),
+        (column("{name: a, customProperties: [{property: case, value: lower}, {property: spellings, value: {x: [B]}}]}"), "/spellings: 'B' is never met: the column's texts are changed first, to 'b'"),
+        (column("{name: a, logicalType: integer, customProperties: [{property: spellings, value: {x: [b]}}]}"), "/spellings: is for texts; this is a integer"),
+        (column("{name: a, customProperties: [{property: normalise, value: email}, {property: mailDomains, value: {x.de: [X.d]}}]}"), "/mailDomains: 'X.d' is never met"),
+        (word("{property: files, value: {names: ['/a/*.csv']}}"), "/customProperties/files/names/0: found '/a/*.csv'; expected a name below"),
+        (word("{property: files, value: {columns: [b]}}"), "/customProperties/files/columns/0: no column of the files is called 'b' (physicalName). Known: a, d, n."),
         (column("{name: a, requierd: true}"), "line 11: /schema/0/properties/a/requierd: no word 'requierd' here. Is 'required' meant?"),
         (column("{name: a, logicaltype: integer}"), "Is 'logicalType' meant?"),
         (column("{name: a, logicalType: Integer}"), "'Integer' is not supported. Known: string, integer"),

@@ -365,3 +365,12 @@ def test_a_zones_clock_means_what_the_zone_database_of_python_says(moments: list
 )
 def test_postgresqls_own_texts_of_a_time_are_read(text: str) -> None:
     assert answers(TIME, text) == [NOON]
+
+
+def test_a_declared_spelling_means_its_text_and_no_other_changes() -> None:
+    gender = {"name": "g", **said("g", case="lower", spellings={"female": ["f", "w"], "male": ["m", "man"]})}
+    assert answers(gender, "F", "w", "Man", "MALE", "x", "fm") == ["female", "female", "male", "male", "x", "fm"]
+    mail = {"name": "m", **said("m", normalise="email", mailDomains={"gmail.com": ["gmial.com", "gmail"]})}
+    texts = "A@Gmial.COM", "b@gmail", '"@gmail"@gmial.com', "c@gmail.com.x", "gmial.com", "@gmial.com"
+    expected = ["a@gmail.com", "b@gmail.com", '"@gmail"@gmail.com', "c@gmail.com.x", "gmial.com", "@gmail.com"]
+    assert answers(mail, *texts) == expected
