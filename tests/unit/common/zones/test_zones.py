@@ -69,6 +69,6 @@ def test_places_that_are_none_or_lie_in_others_are_refused(
     monkeypatch: pytest.MonkeyPatch, places: str, told: str
 ) -> None:
     monkeypatch.setenv("WATERSHED_ZONE_BUCKETS", places)
-    with pytest.raises(ConfigError, match="WATERSHED_|zone_buckets") as caught:
+    with pytest.raises(ConfigError, match="zone_buckets") as caught:
         settings()
     assert told in str(caught.value)
