@@ -13,7 +13,7 @@ from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
 from common.core.targets import target
 from common.models.model import Model
-from common.pipelines.consumers import declared
+from common.pipelines.consumers import declared, ingests
 from common.zones.zone import folder, place
 
 
@@ -61,12 +61,16 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
 
 
 def bells(those: Sequence[Consumer]) -> list[Asset]:
-    """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain."""
-    inputs = [LakeAsset.parse(name) for consumer in those for name in consumer.inputs]
-    return [
-        landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
-        for asset in dict.fromkeys(inputs if inputs[0].zone is not Zone.RAW else inputs[:1])
-    ]
+    """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain.
+
+    What the domain's sources put into raw wakes them too, unless a queue of the store tells of each object already.
+    """
+    inputs = list(dict.fromkeys(LakeAsset.parse(name) for consumer in those for name in consumer.inputs))
+    if inputs[0].zone is not Zone.RAW:
+        return [zone_asset(asset.dataset, asset.zone) for asset in inputs]
+    domain = inputs[0].dataset.domain
+    fetched = [] if settings().watches_queue else [consumer.dataset for consumer in ingests(domain)]
+    return [landing_asset(domain), *(zone_asset(dataset, Zone.RAW) for dataset in fetched)]
 
 
 def output_asset(consumer: Consumer) -> Asset:
