@@ -30,6 +30,12 @@ def source_faults(contract: Contract) -> Iterator[Fault]:
         return
     yield from _schedule(spec)
     yield from _words(spec)
+    if spec.kind == SourceKind.SHEET and not contract.key and not contract.replaces:
+        yield Fault(
+            WHERE,
+            "reads the whole sheet again whenever it changes, so its rows would count again and again: say which column "
+            "is `primaryKey`, or `delivery: replace`, with which the newest revision is all there is.",
+        )
     if spec.daily:
         yield from _days(spec)
     elif spec.kind == SourceKind.TABLE:

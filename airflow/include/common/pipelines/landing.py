@@ -15,6 +15,7 @@ from common.core.errors import UnreadableFile
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, StoredAt, to_json
+from common.core.range_keys import range_of
 from common.core.shape import Shape
 from common.ledger.batches import known_checksums, known_deliveries, places_of
 from common.ledger.claims import Claim
@@ -27,7 +28,6 @@ from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.step import Published, Staged
 from common.refine.inspect import inspect_file
-from common.sources.keys import range_of
 from common.zones.store import Changed, ZoneStore
 from common.zones.zone import folder
 

@@ -41,8 +41,8 @@ def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
     A file that is recorded as taken but still there (its deletion was cut off) is deleted now. Files of a dataset whose
-    contract has a fault stay where they are until it is mended. What fetched ranges owe raw, because whoever fetched them
-    has died, is put there first.
+    contract has a fault stay where they are until it is mended. What ranges owe raw is put there first, where whoever
+    fetched them has died.
     """
     for consumer in ingests(domain):
         with suppress(TerminalError):  # the run that fetches reports it, and other files must land

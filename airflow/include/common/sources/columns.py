@@ -13,7 +13,6 @@ from common.core.errors import ConfigError, SourceError
 
 DIGITS = 38  # of a decimal that every engine knows
 BINARY = (types.LargeBinary, types.BINARY, types.VARBINARY, mysql.BIT)
-MICROSECONDS = pl.Datetime("us")
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,23 @@ def _carried(column: Column[Any]) -> Carried:
 
 def _dtype(kind: TypeEngine[Any]) -> pl.DataType | None:
     match kind:
-        case types.Boolean():
-            return pl.Boolean()
-        case types.Integer():
-            return pl.UInt64() if getattr(kind, "unsigned", False) else pl.Int64()
         case types.Float():
             return pl.Float64()
         case types.Numeric():
-            if kind.precision is None or kind.scale is None or kind.precision > DIGITS or kind.scale < 0:
-                return None
-            return pl.Decimal(kind.precision, kind.scale)
-        case types.Date():
-            return pl.Date()
+            return _decimal(kind)
+        case types.Integer():
+            return pl.UInt64() if getattr(kind, "unsigned", False) else pl.Int64()
         case types.DateTime():
-            return pl.Datetime("us", "UTC") if kind.timezone and not isinstance(kind, mysql.TIMESTAMP) else MICROSECONDS
-        case types.String():
-            return pl.String()
-    return None
+            zoned = kind.timezone and not isinstance(kind, mysql.TIMESTAMP)
+            return pl.Datetime("us", "UTC" if zoned else None)
+    plain = ((types.Boolean, pl.Boolean()), (types.Date, pl.Date()), (types.String, pl.String()))
+    return next((dtype for known, dtype in plain if isinstance(kind, known)), None)
+
+
+def _decimal(kind: types.Numeric[Any]) -> pl.DataType | None:
+    if kind.precision is None or kind.scale is None or kind.precision > DIGITS or kind.scale < 0:
+        return None
+    return pl.Decimal(kind.precision, kind.scale)
 
 
 def frame(columns: Sequence[Carried], rows: Sequence[Sequence[Any]], table: str) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""A folder elsewhere: on a disk that the workers share, or in another object store; each version of a file is fetched."""
+"""A folder elsewhere, on a disk that workers share or in another object store: each version of a file is fetched."""
 
 import re
 from collections.abc import Iterator
