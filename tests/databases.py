@@ -30,12 +30,32 @@ def mariadb(folder: Path) -> Iterator[int]:
     """Keep a MariaDB up for the length of a block and give its port; root has no password."""
     data, port, user = folder / "data", free_port(), "root" if os.geteuid() == 0 else os.environ.get("USER", "")
     subprocess.run(
-        [program("mariadb-install-db"), f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db", f"--user={user}", "--no-defaults"],
+        [
+            program("mariadb-install-db"),
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            f"--user={user}",
+            "--no-defaults",
+        ],
         check=True,
         capture_output=True,
     )
-    command = [program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}", f"--bind-address={HOST}", f"--user={user}"]
-    small = ["--skip-log-bin", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", f"--socket={folder / 's'}", "--innodb-flush-log-at-trx-commit=0"]
+    command = [
+        program("mariadbd"),
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--port={port}",
+        f"--bind-address={HOST}",
+        f"--user={user}",
+    ]
+    small = [
+        "--skip-log-bin",
+        "--innodb-buffer-pool-size=16M",
+        "--performance-schema=OFF",
+        f"--socket={folder / 's'}",
+        "--innodb-flush-log-at-trx-commit=0",
+    ]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([*command, *small], stdout=log, stderr=log)
     try:

@@ -13,7 +13,14 @@ from tests.databases import mariadb
 from tests.origins import Database, fetching, mysql, postgres
 from tests.world import World
 
-ORDERS = {"kind": "table", "conn": "shop", "schedule": "*/5 * * * *", "table": "orders", "watermark": "at", "overlap": "10m"}
+ORDERS = {
+    "kind": "table",
+    "conn": "shop",
+    "schedule": "*/5 * * * *",
+    "table": "orders",
+    "watermark": "at",
+    "overlap": "10m",
+}
 INGEST = "lab.orders.raw"
 CREATE = {
     "postgres": "CREATE TABLE orders (id bigint, price numeric(12,3), code text, at timestamptz)",

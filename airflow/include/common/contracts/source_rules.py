@@ -33,8 +33,8 @@ def source_faults(contract: Contract) -> Iterator[Fault]:
     if spec.kind == SourceKind.SHEET and not contract.key and not contract.replaces:
         yield Fault(
             WHERE,
-            "reads the whole sheet again whenever it changes, so its rows would count again and again: say which column "
-            "is `primaryKey`, or `delivery: replace`, with which the newest revision is all there is.",
+            "reads the whole sheet again whenever it changes, so its rows would count again and again: say which "
+            "column is `primaryKey`, or `delivery: replace`, with which the newest revision is all there is.",
         )
     if spec.daily:
         yield from _days(spec)

@@ -1,4 +1,4 @@
-"""Keys in raw that are named after a range of a source: its batch's id in letters, which no pattern takes for a date."""
+"""Keys in raw that are named after a range of a source: its batch's id in letters, no pattern takes them for a date."""
 
 import re
 

@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,17 +60,17 @@ class Sheet:
         return "".join(f"{line}\n" for line in lines).encode(), len(lines)
 
     def _values(self) -> Any:
-        values = self._service.spreadsheets().values()
-        return values.get(
-            spreadsheetId=self.spec.spreadsheet,
-            range=self.spec.range,
-            majorDimension="ROWS",
-            valueRenderOption="UNFORMATTED_VALUE",
-            dateTimeRenderOption="FORMATTED_STRING",
-        ).execute(num_retries=0)
+        asked = {
+            "spreadsheetId": self.spec.spreadsheet,
+            "range": self.spec.range,
+            "majorDimension": "ROWS",
+            "valueRenderOption": "UNFORMATTED_VALUE",
+            "dateTimeRenderOption": "FORMATTED_STRING",
+        }
+        with self._connected() as service:
+            return service.spreadsheets().values().get(**asked).execute(num_retries=0)
 
-    @cached_property
-    def _service(self) -> Any:
+    def _connected(self) -> Any:
         """Connect as Airflow's hook does; `api_endpoint` in the connection's extra is another address than Google's."""
         found = connection(self.spec.conn)
         from airflow.providers.google.suite.hooks.sheets import GSheetsHook
