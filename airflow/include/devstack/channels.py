@@ -1,12 +1,14 @@
-"""Connections of the services that carry messages, as the stand-ins serve them."""
+"""Connections of the services that the stand-ins serve: those that carry messages, and Google Sheets."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from devstack.keys import Keys
+from devstack.keys import Keys, service_account
 from devstack.ports import HOST
 
 MAIL_LOGIN = "watershed"
+SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 FLOW = "/workflows/data-alerts/triggers/manual/paths/invoke"  # of MS Teams; its name is where messages go
 
 
@@ -29,4 +31,12 @@ def connections(ports: Mapping[str, int], keys: Keys) -> dict[str, dict[str, Any
         "MSTEAMS_DEFAULT": {"conn_type": "msteams", "password": f"{address}{FLOW}?sig={keys.teams}"},
         "TELEGRAM_DEFAULT": {"conn_type": "telegram", "host": address, "password": keys.telegram},
         "PAGERDUTY_DEFAULT": {"conn_type": "pagerduty", "host": address, "password": keys.pagerduty},
+        "GOOGLE_SHEETS": {
+            "conn_type": "google_cloud_platform",
+            "extra": {
+                "keyfile_dict": json.dumps(service_account(keys, address)),
+                "scope": SCOPE,
+                "api_endpoint": f"{address}/google/",
+            },
+        },
     }

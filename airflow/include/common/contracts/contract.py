@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from common.contracts.sources import SourceSpec
 from common.core.nouns import Dataset
 from common.core.shape import Dialect
 
@@ -222,6 +223,7 @@ class Contract:
     owner: str = "data-platform"
     description: str = ""
     freshness_hours: float | None = None
+    source: SourceSpec | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from common.contracts.document import Fault
 from common.contracts.files import file_faults
 from common.contracts.patterns import problem
 from common.contracts.scd2_rules import scd2_faults
+from common.contracts.source_rules import source_faults
 from common.core.targets import targets
 
 BY = ("value", "day", "month", "year")
@@ -17,7 +18,7 @@ LONGEST = 63  # bytes of a name, which PostgreSQL would cut
 
 def faults(contract: Contract) -> list[Fault]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _loads)
+    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _loads, source_faults)
     return [fault for part in parts for fault in part(contract)]
 
 

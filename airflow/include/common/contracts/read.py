@@ -91,6 +91,7 @@ def _contract(document: Document, digest: str) -> tuple[Contract | None, list[Fa
         owner=words.owner,
         description=_purpose(data.get("description")),
         freshness_hours=freshness,
+        source=words.source.spec() if words.source else None,
     )
     return contract, [*wrong, *unknown, *reader.faults, *late, *unmarked, *_unkept(data, table)]
 

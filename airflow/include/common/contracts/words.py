@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from common.contracts.contract import LoadSpec, Numbers
 from common.contracts.document import Document, Fault
 from common.contracts.odcs import type_faults, word_faults
+from common.contracts.sources import SourceSpec
 from common.core.shape import Dialect
 
 
@@ -114,6 +115,28 @@ class BatchWords(Words):
     knownColumns: bool = False
 
 
+class SourceWords(Words):
+    """Where the data comes from, and when it is fetched."""
+
+    kind: str
+    conn: str
+    schedule: str
+    zone: str = "UTC"
+    spreadsheet: str = ""
+    range: str = ""
+    table: str = ""
+    watermark: str = ""
+    overlap: str | int = ""
+    since: str = ""
+    due: str = ""
+    url: str = ""
+    pattern: str = ""
+
+    def spec(self) -> SourceSpec:
+        """Return the source."""
+        return SourceSpec(**{**self.model_dump(), "overlap": str(self.overlap)})
+
+
 class ContractWords(Words):
     """What a contract may say besides the standard's words."""
 
@@ -127,6 +150,7 @@ class ContractWords(Words):
     files: FileWords = FileWords()
     load: list[LoadWords] = []
     batch: BatchWords = BatchWords()
+    source: SourceWords | None = None
     owner: str = "data-platform"
     region: str | None = None
 

@@ -8,8 +8,12 @@ from common.core.nouns import Dataset
 
 
 class Zone(StrEnum):
-    """Where data of one quality lives; `manifests` holds the hops' own records, `staging` parts on their way."""
+    """Where data of one quality lives; `manifests` holds the hops' own records, `staging` parts on their way.
 
+    `source` is what is no file yet, known by the ranges that are to be fetched from it.
+    """
+
+    SOURCE = "source"
     RAW = "raw"
     PROCESSING = "processing"
     BRONZE = "bronze"

@@ -4,6 +4,7 @@ WatershedError
 ├── TransientError          the same call may succeed later
 │   ├── StoreUnavailable    object store slow, down or refusing for now
 │   ├── TargetUnavailable   warehouse or ledger database slow, down or locked
+│   ├── SourceUnavailable   a source does not answer, or refuses for now: too many calls
 │   ├── MachineUnavailable  this machine's own disk is full or failing
 │   ├── LeaseLost           another attempt owns the hop now
 │   └── CommitConflict      the target's head moved under us
@@ -17,6 +18,7 @@ WatershedError
         ├── UnreadableFile  the file is refused whole, with its reason
         ├── ModelError      a gold model cannot be read or run
         ├── QualityError    a batch-level check of severity `error` failed
+        ├── SourceError     what a source holds cannot be taken as it is
         ├── EngineFailed    an engine failed on these records in a way that nobody has foreseen
         └── ConservationError  counts do not add up, nothing was published
 """
@@ -43,6 +45,10 @@ class StoreUnavailable(TransientError):
 
 class TargetUnavailable(TransientError):
     """A warehouse or the ledger's database did not answer, or is locked."""
+
+
+class SourceUnavailable(TransientError):
+    """A sheet, a database or a folder did not answer, or refuses for now because it was asked too often."""
 
 
 class MachineUnavailable(TransientError):
@@ -111,6 +117,10 @@ class QualityError(DataError):
     def __init__(self, message: str, batches: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.batches = tuple(batches)
+
+
+class SourceError(DataError):
+    """What a source holds cannot be taken as it is: a heading twice, a value that no file can hold."""
 
 
 class EngineFailed(DataError):

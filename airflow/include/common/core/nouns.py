@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from common.core.errors import ConfigError
-from common.core.places import BronzeFile, Place, RawFile, Rerun, Unnamed, from_json, to_json
+from common.core.places import BronzeFile, Place, RawFile, Rerun, SourceRange, Unnamed, from_json, to_json
 
 
 @dataclass(frozen=True, order=True)
@@ -90,6 +90,13 @@ class Batch:
         """The file in bronze that a batch is; raises TypeError where it is none."""
         if not isinstance(self.place, BronzeFile):
             raise TypeError(f"Batch {self.id} of {self.asset} is no file in bronze.")
+        return self.place
+
+    @property
+    def range(self) -> SourceRange:
+        """The range of a source that a batch is; raises TypeError where it is none."""
+        if not isinstance(self.place, SourceRange):
+            raise TypeError(f"Batch {self.id} of {self.asset} is no range of a source.")
         return self.place
 
     @property

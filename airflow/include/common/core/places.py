@@ -90,13 +90,31 @@ class WarehouseTable:
 
 
 @dataclass(frozen=True)
+class SourceRange:
+    """What is to be fetched from a source that is no file of raw: pinned before anything is read.
+
+    `range` is what it is one of: `watermark` (rows after one mark up to another), `day` (the table of a day),
+    `revision` (what a sheet holds), `file` (a version of one). `source` names what is read, `name` is what the object
+    in raw is called after, `seen` tells one content from another.
+    """
+
+    range: str
+    source: str
+    name: str
+    after: str | None = None
+    upto: str | None = None
+    seen: str | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Unnamed:
     """A place of a kind that this module has no type for; a replay of all deliveries has none of its own."""
 
     other: Mapping[str, Any] = field(default_factory=dict)
 
 
-Place = RawFile | BronzeFile | TableVersion | WarehouseTable | Unnamed
+Place = RawFile | BronzeFile | TableVersion | WarehouseTable | SourceRange | Unnamed
 
 
 @dataclass(frozen=True)
@@ -166,6 +184,8 @@ def from_json(stored: Mapping[str, Any]) -> tuple[Place, Rerun | None]:
 def _kind(stored: Json) -> type[Place]:
     if "modified" in stored:
         return RawFile
+    if "range" in stored:
+        return SourceRange
     if "landed" in stored:
         return BronzeFile
     if "table" in stored:

@@ -13,7 +13,7 @@ from common.core.nouns import Consumer, Dataset
 from common.core.settings import Settings, settings
 from common.core.targets import target
 from common.models.model import Model
-from common.pipelines.consumers import declared
+from common.pipelines.consumers import declared, ingests
 from common.pipelines.kinds import consumer_named
 from common.zones.zone import folder, place
 
@@ -63,17 +63,23 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
 
 
 def bells(those: Sequence[Consumer]) -> list[Asset]:
-    """Return the assets that wake consumers: their inputs; for those that read raw, the one of the whole domain."""
-    found = {asset.name: asset for consumer in those for asset in map(_bell, consumer.inputs)}
+    """Return the assets that wake consumers: their inputs; for those that read raw, all that puts files there."""
+    found = {asset.name: asset for consumer in those for name in consumer.inputs for asset in _bells(name)}
     return list(found.values())
 
 
-def _bell(name: str) -> Asset:
-    """Return the asset that rings when an input has something new: a zone's, or a table's that is loaded."""
+def _bells(name: str) -> list[Asset]:
+    """Return the assets that ring when an input has something new: a zone's, or a table's that is loaded.
+
+    For raw it is the one of the whole domain, and those of the domain's sources.
+    """
     if "@" in name:
-        return output_asset(consumer_named(name))
+        return [output_asset(consumer_named(name))]
     asset = LakeAsset.parse(name)
-    return landing_asset(asset.dataset.domain) if asset.zone is Zone.RAW else zone_asset(asset.dataset, asset.zone)
+    if asset.zone is not Zone.RAW:
+        return [zone_asset(asset.dataset, asset.zone)]
+    domain = asset.dataset.domain
+    return [landing_asset(domain), *(zone_asset(consumer.dataset, Zone.RAW) for consumer in ingests(domain))]
 
 
 def output_asset(consumer: Consumer) -> Asset:

@@ -78,7 +78,8 @@ def hop_task(consumer: Consumer) -> Callable[[], Any]:
         ti = context["ti"]
         done, ring = work(consumer, f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}", ti.run_id)
         if ring is None:
-            why = f"{done.leased_by} is at work on it" if done.leased_by else "there was nothing to take"
+            nothing = done.why or "there was nothing to take"
+            why = f"{done.leased_by} is at work on it" if done.leased_by else nothing
             raise AirflowSkipException(f"{consumer.name}: {why}.")
         context["outlet_events"][output_asset(consumer)].extra = ring.extra
         return ring.extra

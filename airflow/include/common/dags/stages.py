@@ -40,7 +40,7 @@ def hops_dag(those: list[Consumer]) -> DAG:
     doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}"
     owner = contract_of(first.dataset).owner if alone else _owner(domain)
 
-    @dag(dag_id=dag_id(first), schedule=doorbell(bells(those)), **policy(domain, kind.stage, owner, doc))
+    @dag(dag_id=dag_id(first), schedule=_schedule(those), **policy(domain, kind.stage, owner, doc))
     def build() -> None:
         if alone:
             hop_task(first)()
@@ -58,6 +58,12 @@ def hops_dag(those: list[Consumer]) -> DAG:
             looked >> hop_task(consumer)()
 
     return build()
+
+
+def _schedule(those: list[Consumer]) -> Any:
+    """Return what wakes some consumers: their inputs, or the cron of the source that one fetches from."""
+    source = contract_of(those[0].dataset).source if KINDS[those[0].kind].look else None
+    return CronTriggerTimetable(source.schedule, timezone=source.zone) if source else doorbell(bells(those))
 
 
 def sweep(domain: str) -> DAG:

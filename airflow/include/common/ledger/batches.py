@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from common.core.arrivals import microseconds, raised
 from common.core.nouns import Batch
 from common.core.places import Place, from_json, to_json
-from common.ledger.places import ARRIVAL, IS_DELIVERY, IS_UNDATED, KEY
+from common.ledger.places import ARRIVAL, IS_DELIVERY, IS_IN_BRONZE, IS_UNDATED, KEY
 from common.ledger.tables import batch, batch_parent
 
 ASSET_LOCK = 0x57A7E2542
@@ -110,6 +110,14 @@ def undated_files(connection: Connection, asset: str) -> dict[str, int]:
         first.setdefault(row.key, microseconds(row.landed))
     ordered = sorted(first, key=lambda key: first[key])
     return dict(zip(ordered, raised(first[key] for key in ordered), strict=True))
+
+
+def known_deliveries(connection: Connection, asset: str, keys: Iterable[str]) -> set[tuple[str, str]]:
+    """Return raw key and checksum of what an asset in bronze has of these keys."""
+    raw = batch.c.place["raw"].astext
+    wanted = (batch.c.asset == asset) & IS_IN_BRONZE & raw.in_(set(keys))
+    rows = connection.execute(select(raw.label("key"), batch.c.checksum).where(wanted))
+    return {(row.key, row.checksum) for row in rows}
 
 
 def known_checksums(connection: Connection, asset: str, checksums: Iterable[str]) -> set[tuple[str, str | None]]:

@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from common.core.nouns import Batch
 from common.core.places import RefusedRows, Rerun
+from common.core.range_keys import VERSION
 from common.ledger.batches import batch_of
 from common.ledger.incidents import REFUSED
 from common.ledger.places import IS_IN_BRONZE, IS_MENDED, IS_PARTIAL, IS_RERUN, IS_WHOLE, KEY
@@ -15,10 +16,17 @@ from common.ledger.refusals import DISCARDED, OPEN, REDRIVEN, refused_rows_of
 from common.ledger.tables import batch, hop, receipt, refusal
 
 
-def taken_deliveries(connection: Connection, name: str, asset: str, raw_keys: Collection[str]) -> list[Batch]:
-    """Return the files of bronze that came from these raw keys and that a consumer has taken and not refused unread."""
+def taken_deliveries(
+    connection: Connection, name: str, asset: str, raw_keys: Collection[str], *, versions: bool = False
+) -> list[Batch]:
+    """Return the files of bronze that came from these raw keys and that a consumer has taken and not refused unread.
+
+    With `versions` the keys are without those of a source, and every version counts.
+    """
+    raw = batch.c.place["raw"].astext
+    raw = func.regexp_replace(raw, VERSION, "") if versions else raw
     refused = _refused_unread(name, refusal.c.state != REDRIVEN)
-    from_keys = (batch.c.asset == asset) & IS_IN_BRONZE & (batch.c.place["raw"].astext.in_(raw_keys))
+    from_keys = (batch.c.asset == asset) & IS_IN_BRONZE & (raw.in_(raw_keys))
     rows = connection.execute(select(batch).where(from_keys, ~IS_RERUN, _taken(name, batch.c.id), ~refused))
     return [batch_of(row) for row in rows]
 

@@ -44,6 +44,12 @@ def landing(domain: str) -> list[Consumer]:
     return [*known, _consumer("landing", Dataset(domain, UNROUTED), (Zone.RAW,), Zone.QUARANTINE, "")]
 
 
+def ingests(domain: str) -> list[Consumer]:
+    """Return those that fetch from a source what they owe raw: one a dataset whose contract names a source."""
+    fetched = [contract for contract in contracts(domain).values() if contract.source]
+    return [_consumer("ingest", c.dataset, (Zone.SOURCE,), Zone.RAW, c.hash) for c in fetched]
+
+
 def _consumer(kind: str, dataset: Dataset, reads: tuple[Zone, ...], writes: Zone, contract: str) -> Consumer:
     name = asset_name(dataset, writes)
     inputs = tuple(asset_name(dataset, zone) for zone in reads)

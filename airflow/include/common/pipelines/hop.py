@@ -47,20 +47,24 @@ ENGINES = ("polars", "_duckdb", "_internal")  # whose own errors, where nothing 
 
 @dataclass
 class Drained:
-    """What one run did: the hops it found published, and who holds the consumer if somebody else does."""
+    """What one run did: the hops it found published, and who holds the consumer if somebody else does.
+
+    `why` says what there was instead, where a look found nothing to take.
+    """
 
     consumer: str
     hops: list[int] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     leased_by: str | None = None
+    why: str = ""
 
 
-def drain(step: Step, owner: str, run_id: str = "") -> Drained:
-    """Take hop after hop until nothing is left to claim or the time budget is over.
+def drain(step: Step, owner: str, run_id: str = "", done: Drained | None = None) -> Drained:
+    """Take hop after hop until nothing is left to claim or the time budget is over; `done` is what the run did before.
 
     Raises TransientError (a retry helps), TerminalError (somebody must act; an incident says what).
     """
-    done, deadline = Drained(step.consumer.name), time.monotonic() + settings().run_budget_seconds
+    done, deadline = done or Drained(step.consumer.name), time.monotonic() + settings().run_budget_seconds
     with bound(consumer=step.consumer.name, run_id=run_id):
         known = False  # whether the ledger has just been told what the target has
         while time.monotonic() < deadline:

@@ -27,7 +27,9 @@ class Kind:
     `consumers` lists those of a domain, `step` names the class that does their hops, made from a consumer. `dag` is
     the id of the DAG that runs them, with `domain` and `name` to be filled in, and `doc` its page. `merged` is the
     word for what was taken and gave no row of its own. A replayed batch of zone `redoes` is done again by this kind,
-    which `watershed replay --to` knows as `writes`. `inside` are points of its own at which tests let it fail.
+    which `watershed replay --to` knows as `writes`. `inside` are points of its own at which tests let it fail. `look`
+    names the function that records what a consumer's input holds now and says why there is nothing new, where nobody
+    else records it. A `quiet` kind rings nobody for hops that gave nothing.
     """
 
     stage: str
@@ -40,9 +42,31 @@ class Kind:
     redoes: Zone | None = None
     writes: str = ""
     inside: tuple[str, ...] = ()
+    look: str = ""
+    quiet: bool = False
 
 
 KINDS: dict[str, Kind] = {
+    "ingest": Kind(
+        stage="ingest",
+        ordered=False,
+        consumers=of_domain.ingests,
+        step="common.pipelines.ingest:IngestStep",
+        look="common.pipelines.source_look:look_at_source",
+        dag="{domain}_{name}_ingest",
+        doc="""Fetch what is new in a source that is no file: a sheet, a table of a database, a folder elsewhere.
+
+**What**: pins in the ledger what is to be fetched (rows up to a watermark, the table of a day, what a sheet holds, a
+version of a file), fetches it into one file, and puts that into raw once; there it lands like any other.
+
+**When**: by the cron of the contract's `source`, in its zone.
+
+**When it fails**: nothing is lost or doubled; the next run fetches what was pinned, and goes on from there. A source
+that is missing or denied is named with what to do; one that has nothing new skips the run and says so.""",
+        merged="empty",
+        quiet=True,
+        inside=("look.before", "look.after", "stage.fetched", "settle.read", "settle.put"),
+    ),
     "landing": Kind(
         stage="bronze",
         ordered=False,
@@ -226,6 +250,12 @@ def step_of(consumer: Consumer) -> "Step":
     """Load and make the step that does the hops of a consumer."""
     make: Callable[[Consumer], Step] = resolve_name(KINDS[consumer.kind].step)
     return make(consumer)
+
+
+def look_of(consumer: Consumer) -> Callable[[Consumer], str] | None:
+    """Load the look of a consumer's kind; None where it has none of its own."""
+    name = KINDS[consumer.kind].look
+    return resolve_name(name) if name else None
 
 
 def depends_on(consumer: Consumer, dataset: Dataset) -> bool:

@@ -15,8 +15,9 @@ from common.core.errors import UnreadableFile
 from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, StoredAt, to_json
+from common.core.range_keys import range_of
 from common.core.shape import Shape
-from common.ledger.batches import known_checksums, places_of
+from common.ledger.batches import known_checksums, known_deliveries, places_of
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
@@ -151,6 +152,17 @@ class LandingStep:
 
         Where the order of deliveries decides, none is a duplicate: a snapshot that returns is the latest again.
         """
+        fetched, others = list[Arrival](), list[Arrival]()
+        for arrival in readable:
+            (fetched if self._is_fetched(arrival) else others).append(arrival)
+        found = self._told_apart(others)
+        return self._with_fetched(found, fetched) if fetched else found
+
+    def _is_fetched(self, arrival: Arrival) -> bool:
+        """Return whether a file was fetched from the dataset's source: then its key names a range."""
+        return self.contract is not None and self.contract.source is not None and bool(range_of(arrival.batch.raw.key))
+
+    def _told_apart(self, readable: list[Arrival]) -> Sorted:
         found = Sorted([], [], [])
         if self.contract and (self.contract.by_arrival or self.contract.replaces):
             return replace(found, fresh=readable)
@@ -164,6 +176,20 @@ class LandingStep:
                 found.refused.append(replace(arrival, reason=DUPLICATE, message=message))
             else:
                 (found.duplicates if identity in known else found.fresh).append(arrival)
+            known.add(identity)
+        return found
+
+    def _with_fetched(self, found: Sorted, fetched: list[Arrival]) -> Sorted:
+        """Tell what was fetched from a source, and not yet taken, from what a worker taken for dead has put again.
+
+        The key is that of a range, so equal key and content are one delivery, whatever else is known; two ranges
+        are two deliveries even where they hold the same.
+        """
+        with transaction() as connection:
+            known = known_deliveries(connection, self.consumer.output, [a.batch.raw.key for a in fetched])
+        for arrival in fetched:
+            identity = (arrival.batch.raw.key, arrival.checksum)
+            (found.duplicates if identity in known else found.fresh).append(arrival)
             known.add(identity)
         return found
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select
 from common.contracts.catalogue import contract_faults, contracts
 from common.contracts.contract import Contract
 from common.core.assets import Asset, Zone, asset_name
+from common.core.errors import TerminalError
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Dataset
 from common.core.places import RawFile
@@ -19,7 +21,8 @@ from common.ledger.database import transaction
 from common.ledger.incidents import PARKED, SUPERSEDED, open_incident
 from common.ledger.tables import receipt, refusal
 from common.observe.verbs import passed, verb
-from common.pipelines.consumers import UNROUTED
+from common.pipelines.consumers import UNROUTED, ingests
+from common.pipelines.ingest import IngestStep
 from common.pipelines.landing import discard
 from common.pipelines.routing import dataset_of_file
 from common.zones.store import StoredObject, ZoneStore
@@ -39,8 +42,12 @@ def look(domain: str) -> int:
     """Record every file below the domain's raw prefix as a batch; return how many files are waiting there.
 
     A file that is recorded as taken but still there (its deletion was cut off) is deleted now. While a contract has a
-    fault, files of its dataset stay where they are, and so do those that no other contract claims.
+    fault, files of its dataset stay where they are, and so do those that no other contract claims. What ranges owe raw
+    is put there first, where whoever fetched them has died.
     """
+    for consumer in ingests(domain):
+        with suppress(TerminalError):  # the run that fetches reports it, and other files must land
+            IngestStep(consumer).deliver()
     raw, known = ZoneStore(Zone.RAW), contracts(domain)
     faulty = tuple(f"{domain}/{path.stem}/" for path in contract_faults(domain))
     found = [item for item in in_raw(domain) if not item.key.startswith(faulty)]

@@ -13,6 +13,7 @@ from common.core.assets import Zone
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import BronzeFile, TableVersion
+from common.core.range_keys import without_version
 from common.lake.changes import GONE
 from common.lake.overwrite import overwrite
 from common.lake.publish import append_parts, merge
@@ -112,13 +113,15 @@ class SilverStep(LakeStep):
         if not self.contract.replaces:
             return frozenset(), frozenset()
         here = [batch.bronze for batch in batches if not _mended(batch)]
-        keys = {batch.bronze.raw for batch in batches}
+        keys = {without_version(batch.bronze.raw) for batch in batches}
         asked = self.consumer.name, self.consumer.inputs[0], keys
-        taken = [] if held.whole else [_dated(batch, arrivals).bronze for batch in taken_deliveries(connection, *asked)]
+        versions = self.contract.source is not None
+        found = [] if held.whole else taken_deliveries(connection, *asked, versions=versions)
+        taken = [_dated(batch, arrivals).bronze for batch in found]
         newest, newest_here = _newest([*here, *taken]), _newest([batch.bronze for batch in batches])
         return (
-            frozenset(file.key for file in (*here, *taken) if file.arrived < newest_here[file.raw]),
-            frozenset(batch.id for batch in batches if batch.bronze.arrived < newest.get(batch.bronze.raw, 0)),
+            frozenset(file.key for file in (*here, *taken) if file.arrived < newest_here[without_version(file.raw)]),
+            frozenset(b.id for b in batches if b.bronze.arrived < newest.get(without_version(b.bronze.raw), 0)),
         )
 
     def _refined_otherwise(self, connection: Connection, held: Claim) -> bool:
@@ -187,7 +190,7 @@ def _file(batch: Batch) -> str:
 
 def _newest(files: Sequence[BronzeFile]) -> dict[str, int]:
     """Return the arrival of the last of these deliveries of each raw key."""
-    return {file.raw: file.arrived for file in sorted(files, key=lambda file: file.arrived)}
+    return {without_version(file.raw): file.arrived for file in sorted(files, key=lambda file: file.arrived)}
 
 
 def _refused_whole(held: Claim) -> list[Refusal]:

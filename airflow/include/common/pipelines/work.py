@@ -18,7 +18,7 @@ from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ri
 from common.notify.outbox import tell
 from common.observe.verbs import passed, verb
 from common.pipelines.hop import Drained, drain
-from common.pipelines.kinds import consumers, stages, stages_of, step_of
+from common.pipelines.kinds import KINDS, consumers, look_of, stages, stages_of, step_of
 from common.pipelines.look import look
 
 
@@ -27,8 +27,16 @@ def work(consumer: Consumer, owner: str, run_id: str) -> tuple[Drained, Ring | N
     with _remembered(consumer.name):
         step = step_of(consumer)
         done = drain(step, owner, run_id)
+        look_at = look_of(consumer)
+        if look_at and not done.leased_by:  # what is known comes first: only then the ledger has what the target has
+            done.why = look_at(consumer)
+            drain(step, owner, run_id, done)
     with verb(step.consumer.kind, "ring"), transaction() as connection:
         ring = to_ring(connection, consumer.name)
+    if ring and KINDS[consumer.kind].quiet and not ring.counts["good"]:
+        rung(consumer.name, list(ring.hops))
+        done.why = done.why or f"what there was to take is {KINDS[consumer.kind].merged} or gone"
+        return done, None
     return done, ring
 
 
@@ -58,11 +66,14 @@ def rung(name: str, numbers: list[int]) -> None:
 def due_of(domain: str, stage: str = "") -> list[Consumer]:
     """Record what lies in raw, if that is asked about, then return the consumers that have something to do.
 
-    Without a stage all of the domain are meant, as by a sweep, whose coming is noted.
+    Without a stage all of the domain are meant, as by a sweep, whose coming is noted. A stage that is asked about and
+    has looks of its own is due, for only they know: a sweep leaves them to their schedules.
     """
     if stage in ("", "bronze"):
         look(domain)
     known = {consumer.name: consumer for consumer in consumers(domain, stage)}
+    if stage and known and all(look_of(consumer) for consumer in known.values()):
+        return list(known.values())
     with transaction() as connection:
         if not stage:
             beat(connection, SWEEP.format(domain=domain))
@@ -140,6 +151,9 @@ def mark(domain: str, stage: str) -> int:
     """Remember what is known at the start of a stage: the newest batch's number."""
     if stage == "bronze":
         look(domain)
+    for consumer in consumers(domain, stage):
+        if look_at := look_of(consumer):
+            look_at(consumer)
     with transaction() as connection:
         return newest(connection)
 

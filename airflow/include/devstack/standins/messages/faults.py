@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-ServiceName = Literal["slack", "mail", "teams", "telegram", "pagerduty"]
+ServiceName = Literal["slack", "mail", "teams", "telegram", "pagerduty", "google"]
 
 
 class Kind(StrEnum):
