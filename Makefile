@@ -26,11 +26,14 @@ SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
 # Each has PostgreSQL, an object store and message stand-ins of its own; two at a time have a whole Airflow.
 WORKERS = 3
+# Which domain the demo shows: ecommerce, telecoms or all.
+DOMAIN = ecommerce
 # Where the machine says that Python is to keep no bytecode, every process of a test would compile its libraries anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'
+	@echo '                  DOMAIN=telecoms shows the call centre, DOMAIN=all both'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
@@ -38,13 +41,13 @@ help:
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
-demo: $(STAMP)
-	@keep='$(KEEP)'; $(BIN)/watershed dev demo $${keep:+--keep}
+# Of the domains the telecoms one is loaded into a Snowflake that is stood in for.
+demo: $(STAMP) $(if $(filter-out ecommerce,$(DOMAIN)),$(SNOWFLAKE))
+	@keep='$(KEEP)'; $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
 
-up: $(STAMP)
+up: $(STAMP) $(SNOWFLAKE)
 	@$(BIN)/watershed dev up
 
-# What `make up` needs besides where a domain loads a Snowflake that is to be stood in for.
 snowflake: $(SNOWFLAKE)
 
 status: $(STAMP)

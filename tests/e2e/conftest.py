@@ -91,7 +91,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             forget()
             with psycopg.connect(dbname="warehouse") as connection:
                 url = connection.info.dsn
-            made = Shop({**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout), stack)
+            made = Shop(
+                {**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout)["ecommerce"], stack
+            )
             made.hold_up(LATE)
             yield made
         finally:

@@ -40,7 +40,7 @@ def test_the_answers_are_exact(shop: Shop) -> None:
 
 
 def test_the_summary_is_left_in_a_file(shop: Shop) -> None:
-    assert json.loads((shop.folder / "summary.json").read_text()) == shop.summary
+    assert json.loads((shop.folder / "summary.json").read_text())["ecommerce"] == shop.summary
 
 
 def test_only_the_demos_domain_takes_part(shop: Shop) -> None:

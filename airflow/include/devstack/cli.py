@@ -14,14 +14,15 @@ from rich.console import Console
 
 from common.cli.listing import group
 from common.core.errors import WatershedError
-from devstack.demo import Demo
+from devstack.call_centre import AGENTS, DAYS, FORMS, SEED, generated, hand_over
+from devstack.call_centre import DOMAIN as GENERATED
+from devstack.demo import TOURS, Demo
 from devstack.environment import exports, for_tools, running
 from devstack.folder import DEMO, KEPT_DEMO, StateFolder, state_folder
 from devstack.logs import follow, log_of
 from devstack.progress import Progress, status_table, welcome
 from devstack.stack import Stack, StackFailed
 from devstack.status import look
-from devstack.summary import show_summary
 from devstack.tour import LOG_WIDTH
 
 app = group("Run Watershed and all that it needs on this machine.")
@@ -29,7 +30,7 @@ State = Annotated[
     Path | None,
     typer.Option(help="State folder of the stack; without it var/stack, or the kept demo's if only that runs."),
 ]
-INTERRUPTED = 130
+INTERRUPTED, ALL = 130, "all"
 
 
 @app.command()
@@ -103,14 +104,17 @@ def demo(
     state: Annotated[Path, typer.Option(help="State folder, wiped at start.")] = DEMO,
     purchases: Annotated[Path | None, typer.Option(help="Other purchases, in the format of the sample.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running, to look around in it.")] = False,
+    domain: Annotated[str, typer.Option(help=f"One of {', '.join(TOURS)}, or {ALL}.")] = next(iter(TOURS)),
 ) -> None:
     """Run the pipelines on the sample data in a stack of its own, and show what arrived."""
+    if domain not in (*TOURS, ALL):
+        _refuse(f"No sample data of '{domain}'. Known: {', '.join(TOURS)}, {ALL}.")
     console = Console(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     with _told_plainly():
         try:
-            shown = Demo(console, state.resolve(), purchases, keep)
+            shown = Demo(console, state.resolve(), purchases, keep, tuple(TOURS) if domain == ALL else (domain,))
             found = shown.run()
         except KeyboardInterrupt:
             console.print("Interrupted: everything was stopped.")
@@ -118,17 +122,35 @@ def demo(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        show_summary(console, found)
-        console.print(
-            f"Start of the stack {found['seconds']['start']:.1f} s, all {found['seconds']['total']:.1f} s.",
-            highlight=False,
-        )
+        shown.show(found)
+        seconds = found[shown.domains[0]]["seconds"]
+        console.print(f"Start of the stack {seconds['start']:.1f} s, all {seconds['total']:.1f} s.", highlight=False)
         if keep:
             console.print(
                 f"\nThe stack runs on; `make down` stops it.\n{welcome(shown.stack)}", markup=False, soft_wrap=True
             )
         else:
             console.print("To look at all of it, in Airflow, Slack and the warehouses: [bold]make demo KEEP=1[/]")
+
+
+@app.command()
+def generate(
+    domain: Annotated[str, typer.Argument(help="Whose days: telecoms.")],
+    days: Annotated[int, typer.Option(min=1, help="How many days there are, the last of them yesterday.")] = DAYS,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal days.")] = SEED,
+) -> None:
+    """Let the systems of the running stack hand over generated days: a sheet, tables, files; some late or wrong."""
+    with _told_plainly():
+        if domain != GENERATED:
+            _refuse(f"No days of '{domain}' can be generated. Known: {GENERATED}.")
+        found = generated(days, seed)
+        files = hand_over(found)
+    missing = f" There is no table of {found.missing[0]}." if found.missing else ""
+    Console().print(
+        f"Put {files} files below raw/{domain}, and made the agents' sheet and {len(found.tables)} tables.{missing} "
+        f"Sheet and tables are fetched by their schedule, or by a run of {AGENTS} and {FORMS}.",
+        highlight=False,
+    )
 
 
 def _meant(state: Path | None) -> StateFolder:

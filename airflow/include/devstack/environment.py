@@ -22,7 +22,8 @@ ACCOUNT = "000000000000"  # the account that the object store's queues live in
 REGION = "us-east-1"
 # Database, user and password are those of Compose. Airflow masks the password in all logs: it is no word of theirs.
 WAREHOUSE, LET_ME_IN = "warehouse", "letmein"
-DATABASES = ("airflow", "watershed", WAREHOUSE)
+WEB_FORMS = "telecoms_web"  # the database that the telecoms domain fetches from
+DATABASES = ("airflow", "watershed", WAREHOUSE, WEB_FORMS)
 PREFIX = "WATERSHED_"
 DOMAINS_DIR, LEDGER_URL = "WATERSHED_DOMAINS_DIR", "WATERSHED_LEDGER_URL"
 # Keys of Airflow's services among themselves, and the path of their processes.
@@ -187,6 +188,14 @@ def _connections(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> d
             "login": WAREHOUSE,
             "password": LET_ME_IN,
             "schema": WAREHOUSE,
+        },
+        "TELECOMS_WEB": {
+            "conn_type": "postgres",
+            "host": HOST,
+            "port": ports["postgres"],
+            "login": "postgres",
+            "password": keys.postgres,
+            "schema": WEB_FORMS,
         },
         "WAREHOUSE_DUCKDB": {"conn_type": "duckdb", "host": str(folder.path / "warehouse.duckdb")},
         **channels.connections(ports, keys),

@@ -14,6 +14,7 @@ QUESTIONS = {
     "cds": "SELECT sum(cds)::bigint FROM ecommerce.fact_transactions",
 }
 TOP = "SELECT customer_id, revenue FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
+WAREHOUSE = ("load", "transform")  # kinds whose tables are a warehouse's
 COUNTED = ("kind", "good", "merged", "refused", "hops")
 REFUSED = ("consumer", "origin", "reason", "column", "count", "of", "place")
 BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP BY month ORDER BY total DESC LIMIT 1"
@@ -27,13 +28,12 @@ def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[s
     rows = progress(domain)
     with transaction() as connection:
         refused = matching(connection, Filter(consumer=f"{domain}."))
-    loads = [row["last"].timestamp() for row in rows if row["kind"] == "load" and row["last"]]
+    loads = [row["last"].timestamp() for row in rows if row["kind"] in WAREHOUSE and row["last"]]
     seconds = seconds | {"put_to_warehouse": max(loads) - last_put}
     reasons: dict[str, int] = {}
     for row in refused:
         reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["count"]
     return {
-        "answers": answers(),
         "warehouse": warehouse_rows(rows),
         "hops": [
             {"consumer": row["consumer"], "in": row["taken"], **{name: row[name] for name in COUNTED}} for row in rows
@@ -69,7 +69,7 @@ def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
 
     found = {}
     for row in rows:
-        if row["kind"] == "load":
+        if row["kind"] in WAREHOUSE:
             table, _, to = row["consumer"].partition("@")
             name = table if to == next(iter(targets())) else row["consumer"]
             found[name] = int(warehouse(to).query(count(table))[0][0])
@@ -77,7 +77,24 @@ def warehouse_rows(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def show_summary(console: Console, found: dict[str, Any]) -> None:
-    """Tell a person what arrived, what was refused, and where to look."""
+    """Tell a person what arrived of the shop, what was refused, and where to look."""
+    show_arrived(console, found)
+    answers = found["answers"]
+    top = ", ".join(f"{c['customer']} ({c['revenue']:,.2f})" for c in answers["top_customers"])
+    console.print(
+        f"\n[bold]{answers['purchases']:,} purchases[/] of {answers['customers']:,} customers: "
+        f"{answers['cds']:,} CDs for {answers['revenue']:,.2f} dollars.\n"
+        f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
+        f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
+        f"Slack received: {found['alert']}\n"
+        f"{'and then: ' + found['resolved'] + chr(10) if found['resolved'] else ''}"
+        f"{took(found['seconds'])}",
+        highlight=False,
+    )
+
+
+def show_arrived(console: Console, found: dict[str, Any]) -> None:
+    """Tell what each step has done, what was refused and why, and what the warehouses have."""
     hops = [{**hop, "taken": hop["in"], "waiting": 0} for hop in found["hops"]]
     console.print(counts_table(hops, "\nEvery step: in = new + also + refused"))
     console.print(_refusals(found["refused"]))
@@ -87,24 +104,13 @@ def show_summary(console: Console, found: dict[str, Any]) -> None:
         style="dim",
     )
     console.print(_warehouse(found["warehouse"]))
-    answers, seconds = found["answers"], found["seconds"]
-    top = ", ".join(f"{c['customer']} ({c['revenue']:,.2f})" for c in answers["top_customers"])
-    console.print(
-        f"\n[bold]{answers['purchases']:,} purchases[/] of {answers['customers']:,} customers: "
-        f"{answers['cds']:,} CDs for {answers['revenue']:,.2f} dollars.\n"
-        f"Revenue: {answers['revenue']:,.2f}. Top customers: {top}. "
-        f"Best month: {answers['best_month']['month']} ({answers['best_month']['revenue']:,.2f}).\n"
-        f"Slack received: {found['alert']}\n"
-        f"{'and then: ' + found['resolved'] + chr(10) if found['resolved'] else ''}"
-        f"{_took(seconds['put_to_warehouse'])}",
-        highlight=False,
-    )
 
 
-def _took(seconds: float) -> str:
-    if seconds < 0:
+def took(seconds: dict[str, float]) -> str:
+    """Say how long it took from the last file to the last row."""
+    if seconds["put_to_warehouse"] < 0:
         return "The warehouse had all of it before: the same files again change nothing."
-    return f"From the last file put to the last warehouse row: {seconds:.1f} s."
+    return f"From the last file put to the last warehouse row: {seconds['put_to_warehouse']:.1f} s."
 
 
 def _refusals(refused: list[dict[str, Any]]) -> Table:

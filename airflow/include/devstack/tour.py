@@ -1,8 +1,8 @@
-"""The sample files, dropped into a running stack and followed until they are in the warehouse."""
+"""The shop's sample files, dropped into a running stack and followed until they are in the warehouse."""
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from common.core.errors import WatershedError
 from devstack.follow import Following, settled, waiting
-from devstack.summary import show_summary, summarise
+from devstack.summary import answers, show_summary, summarise
 
 DOMAIN = "ecommerce"
 PATIENCE = 1200.0
@@ -48,7 +48,7 @@ def tour(console: Console, purchases: Path | None = None) -> dict[str, Any]:
         start_master(api(), [GOOD_STAGE])
         over = wait_for(lambda: alerts(resolved=True)[solved:], lambda: None, "its end to reach Slack")[0]["text"]
     seconds = {"pipelines": time.monotonic() - began}
-    return summarise(DOMAIN, last_put, seconds) | {"alert": alert, "resolved": over}
+    return summarise(DOMAIN, last_put, seconds) | {"answers": answers(), "alert": alert, "resolved": over}
 
 
 def api() -> str:
@@ -58,14 +58,19 @@ def api() -> str:
 
 def drop(purchases: Path | None = None) -> int:
     """Put the sample files into raw and tell how many they are; other purchases have the format of the sample."""
-    from common.core.assets import Zone
-    from common.zones.store import ZoneStore, client
     from domains.ecommerce.samples.shop import PURCHASES, drops
 
+    return put(DOMAIN, drops(purchases or PURCHASES))
+
+
+def put(domain: str, files: Sequence[Any]) -> int:
+    """Put files below a domain's raw prefix in their order, and tell how many they are."""
+    from common.core.assets import Zone
+    from common.zones.store import ZoneStore, client
+
     raw = ZoneStore(Zone.RAW)
-    files = drops(purchases or PURCHASES)
     for file in files:
-        where = raw.place(key := f"{DOMAIN}/{file.key}")
+        where = raw.place(key := f"{domain}/{file.key}")
         client().put_object(Bucket=where.bucket, Key=where.name(key), Body=file.content)
     return len(files)
 
@@ -84,11 +89,11 @@ def wait_for(
     return found
 
 
-def why() -> str:
-    """Say what has still to be done, and which of Airflow's services do not do well."""
+def why(domain: str = DOMAIN) -> str:
+    """Say what a domain has still to do, and which of Airflow's services do not do well."""
     ill = [f"{name} is {state}" for name, state in sorted(health().items()) if state != "healthy"]
     services = f"Airflow: {', '.join(ill)}." if ill else "All of Airflow's services say that they are healthy."
-    return f"{waiting(DOMAIN)} {services} `watershed status` says more, and so do the logs of the services."
+    return f"{waiting(domain)} {services} `watershed status` says more, and so do the logs of the services."
 
 
 def health() -> dict[str, str]:
@@ -102,19 +107,24 @@ def health() -> dict[str, str]:
 
 def start_master(address: str, stages: Sequence[str]) -> None:
     """Start the master with some stages."""
+    start(address, f"{DOMAIN}_master", {"stages": list(stages)})
+
+
+def start(address: str, dag_id: str, conf: Mapping[str, Any] | None = None) -> None:
+    """Start a run of a DAG, once it is known."""
     run = f"demo__{time.time():.3f}"  # named, so that a request which is sent again starts no second run
     with httpx.Client(base_url=address, timeout=SLOW) as http:
-        wait_for(partial(_triggered, http, run, stages), lambda: None, f"{DOMAIN}_master to be read and started")
+        wait_for(partial(_triggered, http, dag_id, run, conf or {}), lambda: None, f"{dag_id} to be read and started")
 
 
-def _triggered(http: httpx.Client, run: str, stages: Sequence[str]) -> bool:
+def _triggered(http: httpx.Client, dag_id: str, run: str, conf: Mapping[str, Any]) -> bool:
     """Start the run; False where the DAG is not known yet or the API takes too long to answer."""
     try:
         token = http.get("/auth/token").raise_for_status().json()["access_token"]
         answer = http.post(
-            f"/api/v2/dags/{DOMAIN}_master/dagRuns",
+            f"/api/v2/dags/{dag_id}/dagRuns",
             headers={"Authorization": f"Bearer {token}"},
-            json={"dag_run_id": run, "logical_date": None, "conf": {"stages": list(stages)}},
+            json={"dag_run_id": run, "logical_date": None, "conf": dict(conf)},
         )
         if answer.status_code == httpx.codes.CONFLICT:
             return True
@@ -130,9 +140,14 @@ def _triggered(http: httpx.Client, run: str, stages: Sequence[str]) -> bool:
 
 def alerts(*, resolved: bool = False) -> Sequence[dict[str, Any]]:
     """List the failures that the Slack stand-in was told of, or those of which it was told that they are over."""
-    messages = httpx.get(f"{slack()}/messages", params={"service": "slack"}, timeout=SLOW).raise_for_status().json()
-    failures = [message for message in messages if FAILED in message.get("text", "")]
+    failures = [message for message in messages() if FAILED in message.get("text", "")]
     return [message for message in failures if (RESOLVED in message["text"]) == resolved]
+
+
+def messages() -> list[dict[str, Any]]:
+    """List what the Slack stand-in was told."""
+    found: list[dict[str, Any]] = httpx.get(f"{slack()}/messages", params={"service": "slack"}, timeout=SLOW).json()
+    return found
 
 
 def slack() -> str:
