@@ -32,6 +32,11 @@ class Database:
     engine: Engine
     connection: dict[str, Any]
 
+    @property
+    def kind(self) -> str:
+        """Return which database it is, as Airflow calls it."""
+        return str(self.connection["conn_type"])
+
     def run(self, *statements: str, **values: Any) -> None:
         """Run statements, each committed by itself."""
         for statement in statements:

@@ -1,7 +1,7 @@
 """What can be wrong with the source of a contract."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from croniter import croniter
 
@@ -18,6 +18,7 @@ WORDS = {  # of a kind: those that it needs, and those that it may have
 }
 BY_WATERMARK, BY_DAY = ("watermark", "overlap"), ("since", "due")
 WHERE = "/customProperties/source"
+MONDAY, TICK = datetime(2024, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 
 
 def source_faults(contract: Contract) -> Iterator[Fault]:
@@ -81,6 +82,20 @@ def _days(spec: SourceSpec) -> Iterator[Fault]:
         yield Fault(f"{WHERE}/since", f"found '{spec.since}'; expected a date as 2024-12-31.")
     if spec.due and not CLOCK.fullmatch(spec.due):
         yield Fault(f"{WHERE}/due", f"found '{spec.due}'; expected a time of the following day as '06:00'.")
+    elif spec.due and croniter.is_valid(spec.schedule) and not _looked_before(spec):
+        yield Fault(
+            f"{WHERE}/due",
+            f"is '{spec.due}', but '{spec.schedule}' does not run each day between midnight and then, so nobody would "
+            "have looked for the table.",
+        )
+
+
+def _looked_before(spec: SourceSpec) -> bool:
+    """Return whether each day of a week has a run between midnight and the time at which a table is due."""
+    found = CLOCK.fullmatch(spec.due)
+    allowed = timedelta(hours=int(found[1]), minutes=int(found[2])) if found else timedelta()
+    midnights = (MONDAY + timedelta(days=day) for day in range(7))
+    return all(croniter(spec.schedule, at - TICK).get_next(datetime) <= at + allowed for at in midnights)
 
 
 def _is_date(text: str) -> bool:

@@ -20,6 +20,7 @@ FAILED, OVERDUE = "failed", "overdue"
 # What the watch finds: things that did not happen.
 LATE, SILENT, WAITING, INCOMPLETE = "late", "silent", "waiting", "incomplete"
 UNSWEPT, UNDRAINED = "unswept", "undrained"
+MISSING = "missing"  # the table of a day is not there by when it is due
 RELEASED, REFUSED = "released", "refused"  # how a person ends a parked batch
 RESOLVED = "resolved"  # how a person ends another incident
 # It fails for another reason now; another incident tells of it; it was a notice, and is told.

@@ -62,6 +62,12 @@ KINDS = {
     ),
     incidents.LATE: Kind("Late", Severity.ERROR, "`watershed status {consumer}` says what holds it up."),
     incidents.SILENT: Kind("Silent source", Severity.WARNING, "Ask whoever delivers {consumer} where the files are."),
+    incidents.MISSING: Kind(
+        "Missing day",
+        Severity.ERROR,
+        "Ask whoever makes the tables of {consumer}; {batch} is fetched as its own day whenever it comes. "
+        "`watershed backfill waive` says that it never will.",
+    ),
     incidents.WAITING: Kind(
         "Waiting", Severity.ERROR, "`watershed status {consumer}` says why, and what to do next.", spreads=True
     ),

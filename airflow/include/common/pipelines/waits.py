@@ -15,7 +15,7 @@ from common.ledger.incidents import LEDGER_AHEAD, PARKED, STOPPED, UNFORESEEN
 from common.ledger.partitions import waiting as waiting_slices
 from common.ledger.tables import batch, consumer, hop, incident
 from common.pipelines.dag_files import domains_without_dags
-from common.pipelines.kinds import all_consumers, dag_id, faults
+from common.pipelines.kinds import KINDS, all_consumers, dag_id, faults
 
 OUTAGES = {kind.__name__ for kind in TransientError.__subclasses__()}
 SHOWN = 200  # characters of an error; `status` lists incidents whole
@@ -87,6 +87,9 @@ class _Asked:
         if count or name in self.open:
             word, why, since = self._reason(name)
             yield Wait(name, word, why, batches=count, since=since)
+        elif row["kind"] == "ingest" and name in self.declared and self._failure(name):
+            word, why, since = self._failed(name, self.declared[name], self._failure(name))
+            yield Wait(name, word, why, since=since)
         yield from self._set_aside(name)
         if row["kind"] == "model":
             yield from self._incomplete(name)
@@ -159,6 +162,8 @@ class _Asked:
 
 def _next(item: Consumer) -> str:
     """Name what does the consumer's hops next."""
+    if KINDS[item.kind].look:
+        return f"the next run of {dag_id(item)} by its schedule, or `watershed sweep {item.dataset.domain}` now"
     when = f"the next sweep ({settings().sweep_cron})" if settings().sweeps else "the next ring of its inputs"
     return f"{when}, or `watershed sweep {item.dataset.domain}` now"
 

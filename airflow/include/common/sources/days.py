@@ -1,6 +1,6 @@
 """The days of a zone, some of which have 23 or 25 hours: which are over, and when the table of one is due."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -39,3 +39,13 @@ def days_over(spec: SourceSpec, at: datetime) -> Iterator[date]:
 def table_of(pattern: str, day: date) -> str:
     """Return the name of the table of a day; texts around the signs stay as they are."""
     return SIGN.sub(lambda sign: day.strftime(sign[0]), pattern)
+
+
+def missing_days(spec: SourceSpec, days: Sequence[date], at: datetime) -> Iterator[str]:
+    """Say of each day whose table is not there whether it is waited for, or missing since when."""
+    for day in days:
+        due = due_at(spec, day)
+        when = f"is due by {spec.due} of the next day ({spec.zone})"
+        if due is not None and due <= at:
+            when = f"was due by {due:%Y-%m-%d %H:%M} UTC"
+        yield f"table {table_of(spec.table, day)} of {day} is not there" + (f": it {when}" if due else "")

@@ -1,6 +1,5 @@
 """One table a day: each is read once, whole, when its day is over in the zone of the source."""
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from common.contracts.contract import Contract
 from common.contracts.sources import SourceSpec
 from common.core.places import SourceRange
 from common.sources.databases import reading
-from common.sources.days import days_over, due_at, table_of
+from common.sources.days import days_over, missing_days, table_of
 from common.sources.source import Found, Gone, Known
 from common.sources.tables import fetched, names_in, split, table_named
 
@@ -53,13 +52,3 @@ class DayTables:
             if table is None:
                 raise Gone(f"Table {pinned.source} is not there any more.")
             return fetched(connection, table, self.needed, true(), to)
-
-
-def missing_days(spec: SourceSpec, days: list[date], at: datetime) -> Iterator[str]:
-    """Say of each day whose table is not there whether it is waited for, or missing since when."""
-    for day in days:
-        due = due_at(spec, day)
-        when = f"is due by {spec.due} of the next day ({spec.zone})"
-        if due is not None and due <= at:
-            when = f"was due by {due:%Y-%m-%d %H:%M} UTC"
-        yield f"table {table_of(spec.table, day)} of {day} is not there" + (f": it {when}" if due else "")

@@ -11,7 +11,8 @@ from common.core.settings import settings
 from common.lake import upkeep
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
-from common.ledger.manifests import attempt_key, commit_key
+from common.ledger.manifests import attempt_key, commit_key, read_manifest
+from common.ledger.ranges import unrung_hops
 from common.ledger.reconcile import known_head
 from common.ledger.tables import consumer, hop, refusal
 from common.pipelines.kinds import all_consumers, step_of
@@ -93,10 +94,17 @@ def _belongs(item: StoredObject, named: set[str]) -> bool:
 
 
 def _named(connection: Connection, store: ZoneStore, zone: Zone, name: str) -> set[str]:
-    """Name what published hops need of a zone; of parts that a warehouse has copied they need none."""
+    """Name what published hops need of a zone: of parts, those that a hop may still have to put into raw.
+
+    Hops that were rung need none: a warehouse has copied them, raw has them.
+    """
     if zone is Zone.STAGING:
-        return set()
+        return {part for number, attempt in unrung_hops(connection, name) for part in _parts(name, number, attempt)}
     return _manifests(connection, name) if zone is Zone.MANIFESTS else _refused(connection, store, name)
+
+
+def _parts(name: str, number: int, attempt: int) -> tuple[str, ...]:
+    return read_manifest(name, number, attempt).parts
 
 
 def _manifests(connection: Connection, name: str) -> set[str]:

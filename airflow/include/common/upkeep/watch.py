@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpx
 from sqlalchemy import Connection, func, select
 
-from common.contracts.catalogue import contracts, domains
+from common.contracts.catalogue import contract_of, contracts, domains
 from common.core.assets import Zone, asset_name
 from common.core.crons import nth_last
 from common.core.errors import WatershedError
@@ -22,6 +22,7 @@ from common.ledger.incidents import (
     FAILED,
     INCOMPLETE,
     LATE,
+    MISSING,
     OVERDUE,
     SILENT,
     UNDRAINED,
@@ -32,16 +33,19 @@ from common.ledger.incidents import (
     open_of,
 )
 from common.ledger.queries import consumers
-from common.ledger.tables import batch, consumer
+from common.ledger.ranges import recorded_days
+from common.ledger.tables import batch, consumer, waiver
 from common.notify.direct import adopt_alerts
 from common.notify.outbox import tell
 from common.observe.log import logger
+from common.pipelines.consumers import ingests
 from common.pipelines.waits import waits
+from common.sources.days import days_over, due_at, missing_days
 from common.zones.queues import messages_waiting
 
 log = logger(__name__)
 PATIENCE = 60.0  # seconds for messages
-FOUND_HERE = (LATE, SILENT, WAITING, INCOMPLETE, UNSWEPT, UNDRAINED)
+FOUND_HERE = (LATE, SILENT, MISSING, WAITING, INCOMPLETE, UNSWEPT, UNDRAINED)
 TOLD_ALREADY = (
     "working",
     "parked",
@@ -122,6 +126,7 @@ def _judge(connection: Connection, lacks: list[Lack], since: dict[str, str]) -> 
 def _lacks(connection: Connection, memory: dict[str, Any]) -> Iterator[Lack]:
     yield from _waiting(connection)
     yield from _late(connection)
+    yield from _missing(connection)
     yield from _unswept(connection, memory)
     yield from _undrained()
 
@@ -165,6 +170,30 @@ def _late(connection: Connection) -> Iterator[Lack]:
                     f"No rows have arrived in silver {so_far}, though files have landed. {allowed}",
                     NO_PATIENCE,
                 )
+
+
+def _missing(connection: Connection) -> Iterator[Lack]:
+    """List the days whose table was not found by when it is due, and that nobody has waived.
+
+    Days before the first that was found are none of the source's yet. One that was applied a moment ago has a day to
+    catch up, but a day is missed as soon as a later one is there.
+    """
+    at = clock(connection)
+    for item in (item for domain in domains() for item in ingests(domain)):
+        spec = contract_of(item.dataset).source
+        begun = connection.scalar(select(consumer.c.applied_at).where(consumer.c.name == item.name))
+        if spec is None or not (spec.daily and spec.due) or begun is None:
+            continue
+        waived = set(connection.scalars(select(waiver.c.partition).where(waiver.c.dataset == str(item.dataset))))
+        known = recorded_days(connection, item.name, *item.inputs) | waived
+        over = list(days_over(spec, at))
+        begin, last = min(known, default=str(over[-1]) if over else ""), max(known, default="")
+        for day in (day for day in over if str(day) >= begin and str(day) not in known):
+            due = due_at(spec, day)
+            patience = begun + timedelta(days=1) if due and due <= begun and str(day) > last else begun
+            if due and max(due, patience) <= at:
+                (detail,) = missing_days(spec, [day], at)
+                yield Lack(MISSING, str(item.dataset), f"The {detail[0].lower()}{detail[1:]}.", NO_PATIENCE, str(day))
 
 
 def _newest(connection: Connection, asset: str) -> datetime | None:
