@@ -16,8 +16,8 @@ DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the shop that may be spoiled."""
-    shutil.copytree(INCLUDE / "domains" / "ecommerce", tmp_path / "ecommerce")
+    """A copy of the domains, of which the shop may be spoiled."""
+    shutil.copytree(INCLUDE / "domains", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("samples"))
     monkeypatch.setenv("WATERSHED_DOMAINS_DIR", str(tmp_path))
     yield tmp_path / "ecommerce"
     forget()

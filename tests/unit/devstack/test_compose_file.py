@@ -54,6 +54,7 @@ def test_the_stand_ins_take_what_the_connections_say() -> None:
     assert {name: connection["password"] for name, connection in found.items()} | {
         "slack": str(DEFAULTS["AIRFLOW_CONN_SLACK_DEFAULT"]).partition("@")[0].removeprefix("slack://:"),
         "teams": setup.tokens["teams"],
+        "google": setup.tokens["google"],  # given out by the stand-in itself
     } == setup.tokens
     assert (found["mail"]["login"], found["mail"]["port"]) == (MAIL_LOGIN, setup.smtp_port)
     assert found["telegram"]["host"] == found["pagerduty"]["host"] == setup.address

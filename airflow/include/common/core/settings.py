@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -113,7 +113,7 @@ class Settings(Channels, Limits):
     ledger_url: str = Field(pattern=r"^postgresql(\+psycopg)?://")
     queue_base_url: str = OFF
     sweep_cron: str = "*/5 * * * *"
-    bells: bool = True
+    bells: bool | Literal["sensor"] = True
     watch_cron: str = "*/5 * * * *"
     wait_minutes: Annotated[int, Field(gt=0)] = 60
     run_deadline_minutes: Annotated[int, Field(gt=0)] = 120
@@ -154,7 +154,12 @@ class Settings(Channels, Limits):
     @property
     def watches_queue(self) -> bool:
         """Whether landing is also woken by a queue of object notifications."""
-        return self.bells and self.queue_base_url.lower() != OFF
+        return self.bells is True and self.queue_base_url.lower() != OFF
+
+    @property
+    def senses_raw(self) -> bool:
+        """Whether landing is woken by a sensor that looks at the raw prefix."""
+        return self.bells == "sensor"
 
     def queue_name(self, domain: str) -> str:
         """Name the queue that rings when something lands in the domain's raw prefix."""

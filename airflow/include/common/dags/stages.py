@@ -12,13 +12,16 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
+from airflow.sdk.exceptions import AirflowSkipException
 
 from common.contracts.catalogue import contract_of, contracts
 from common.core.nouns import Consumer
 from common.core.settings import settings
-from common.dags.assets import bells, doorbell
+from common.dags.assets import bells, doorbell, landing_asset
 from common.dags.policy import HANDED_OVER, hop_task, policy, start_run, validate
 from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
+
+LOOK_EVERY, LOOK_FOR = 15, 3600  # seconds: how often a sensor looks at raw, and how long a run of it waits
 
 
 def domain_dags(domain: str) -> list[DAG]:
@@ -30,7 +33,8 @@ def domain_dags(domain: str) -> list[DAG]:
     for consumer in consumers(domain):
         found.setdefault(dag_id(consumer), []).append(consumer)
     hops = [hops_dag(those) for those in found.values()]
-    return [*hops, *([sweep(domain)] if settings().sweeps else []), master(domain)]
+    wakes = [*([raw_sensor(domain)] if settings().senses_raw else []), *([sweep(domain)] if settings().sweeps else [])]
+    return [*hops, *wakes, master(domain)]
 
 
 def hops_dag(those: list[Consumer]) -> DAG:
@@ -92,6 +96,54 @@ def sweep(domain: str) -> DAG:
             return idle
 
         start_what_is_due()
+
+    return build()
+
+
+def raw_sensor(domain: str) -> DAG:
+    """Ring when files lie in raw, where the store tells nobody of them.
+
+    **What**: waits in the triggerer, without a worker's slot, for an object below the raw prefix; then records what
+    lies there and, where any of it is new, rings the domain's raw asset, which wakes `raw_to_bronze`.
+
+    **When**: always; a run begins when the one before has ended. `WATERSHED_BELLS=sensor` makes this DAG.
+
+    **When it fails**: nothing is lost; the sweep takes what lies in raw, and the next run looks again.
+    """
+    from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+    from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
+
+    arguments = policy(domain, "bronze", _owner(domain), _doc(raw_sensor, domain))
+    raw = landing_asset(domain)
+    bucket, _, prefix = raw.uri.removeprefix("s3://").partition("/")
+
+    @dag(dag_id=f"{domain}_raw_sensor", schedule="@continuous", **arguments)
+    def build() -> None:
+        waited = S3KeySensor(
+            task_id="wait_for_files",
+            bucket_name=bucket,
+            bucket_key=f"{prefix}/*" if prefix else "*",
+            wildcard_match=True,
+            aws_conn_id="aws_default",
+            deferrable=True,
+            poke_interval=LOOK_EVERY,
+            timeout=LOOK_FOR,
+            soft_fail=True,  # nothing came: the next run waits on
+        )
+
+        @task(task_id="ring", outlets=[raw])
+        def ring() -> None:
+            from common.pipelines.work import due_of
+
+            if not due_of(domain, "bronze"):
+                raise AirflowSkipException(
+                    f"What lies below {raw.uri} is recorded, and waits for a contract or a person."
+                )
+
+        # What lies there is taken within seconds, or waits for somebody: it is not looked at again at once.
+        later = f"{{{{ macros.datetime.utcnow() + macros.timedelta(seconds={LOOK_EVERY}) }}}}"
+        rest = DateTimeSensorAsync(task_id="rest", target_time=later, trigger_rule="none_failed")
+        waited >> ring() >> rest
 
     return build()
 

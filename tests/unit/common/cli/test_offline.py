@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from common.cli.main import app
+from common.contracts.catalogue import contract_files
 from devstack.folder import INCLUDE
 
 RUN = CliRunner()
@@ -70,7 +71,7 @@ def test_inspect_names_the_columns_that_are_missing(tmp_path: Path) -> None:
 
 def test_lint_tells_how_many_contracts_have_faults(tmp_path: Path) -> None:
     code, text = run("contract", "lint")
-    assert (code, "3 contracts, 0 with faults." in text) == (0, True)
+    assert (code, f"{len(contract_files())} contracts, 0 with faults." in text) == (0, True)
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [")
     code, text = run("contract", "lint", str(bad))
@@ -109,7 +110,7 @@ def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
 
 def test_contracts_are_listed_shown_and_compared() -> None:
     _, text = run("contract", "ls", "--json")
-    assert {row["dataset"] for row in json.loads(text)} == {
+    assert {row["dataset"] for row in json.loads(text) if row["dataset"].startswith("ecommerce.")} == {
         f"ecommerce.{n}" for n in ("events", "transactions", "users")
     }
     _, text = run("contract", "show", "ecommerce.transactions", "--json")
@@ -143,7 +144,11 @@ def test_a_first_contract_is_inferred_and_fits_its_sample(tmp_path: Path) -> Non
 def test_an_error_is_one_sentence_and_exit_code_2() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "common.cli", "contract", "show", "ecommerce.orders"],
-        env={"PYTHONPATH": "airflow/include", "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": "airflow/include",
+            "PATH": "/usr/bin:/bin",
+            "WATERSHED_DOMAINS_DIR": str(INCLUDE / "domains"),
+        },
         capture_output=True,
         text=True,
         check=False,

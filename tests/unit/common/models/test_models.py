@@ -140,7 +140,7 @@ def test_all_faults_of_a_header_are_told_at_once(tmp_path: Path) -> None:
     )
     (tmp_path / "totals.sql").write_text(wrong)
     with pytest.raises(ModelError) as caught:
-        read_model(tmp_path / "totals.sql", "shop", {ORDERS, Dataset("shop", "totals")})
+        read_model(tmp_path / "totals.sql", "shop", lambda _: {ORDERS, Dataset("shop", "totals")})
     for place in ("line 3: /key:", "line 4: /load:", "line 5: /partiton: no word",
                   "line 7: /inputs/shop.order: no dataset 'shop.order'. Is 'shop.orders' meant?",
                   "line 8: /controls/0/input: shop.orders is read whole", "line 2: /: shop.totals is a dataset"):  # fmt: skip
