@@ -26,9 +26,10 @@ LATE = "watershed_compact"  # whose run is held up until its deadline
 
 @dataclass
 class Shop(World):
-    """The stack after the demo's files have arrived."""
+    """The stack after the demo's files have arrived: the shop's, whose world it is, and the call centre's."""
 
     summary: dict[str, Any]
+    call_centre: dict[str, Any]
     stack: Stack
 
     @contextmanager
@@ -75,25 +76,26 @@ class Shop(World):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Run the demo as its user does, with sweeps off, and keep its stack."""
+    """Run the demo of all domains as its user does, with sweeps off, and keep its stack."""
     folder = tmp_path_factory.mktemp("shop")
     stack = Stack(folder / "stack")
-    command = [sys.executable, "-m", "common.cli", "dev", "demo", "--keep", "--json", "--state", str(folder)]
+    demo = ("dev", "demo", "--domain", "all", "--keep", "--json", "--state", str(folder))
     quiet = {"WATERSHED_SWEEP_CRON": "off", "WATERSHED_WATCH_CRON": "17 3 * * *"}
     own = {**quiet, "WATERSHED_RUN_DEADLINE_MINUTES": "1", "PYTHONPATH": str(INCLUDE)}
     with pytest.MonkeyPatch.context() as patch:
         try:
-            done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+            command, env = [sys.executable, "-m", "common.cli", *demo], {**os.environ, **own}
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-3000:]
+            found = json.loads(done.stdout)
             hasten(stack.env)
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()
             with psycopg.connect(dbname="warehouse") as connection:
                 url = connection.info.dsn
-            made = Shop(
-                {**stack.env, "WAREHOUSE_URL": url}, "ecommerce", folder, json.loads(done.stdout)["ecommerce"], stack
-            )
+            env = {**stack.env, "WAREHOUSE_URL": url}
+            made = Shop(env, "ecommerce", folder, found["ecommerce"], found["telecoms"], stack)
             made.hold_up(LATE)
             yield made
         finally:

@@ -88,7 +88,7 @@ class Following:
         from common.pipelines.look import in_raw
 
         rows, clock = progress(self.domain), f"{time.monotonic() - self._began:3.0f} s"
-        raw = f"{len(in_raw(self.domain))} of {self.files} files still in raw"
+        raw = f"{len(in_raw(self.domain))} files still in raw"
         if self.console.is_terminal:
             self._live.update(counts_table(rows, f"From raw to the warehouse: {clock}, {raw}"))
             return
