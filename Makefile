@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench browser clean-state
+.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench browser mariadb clean-state
 
 PYTHON = python3
 N = 1000
@@ -78,11 +78,11 @@ lock: $(STAMP)
 check: lint
 	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
 
-test: $(TOOLS) browser
+test: $(TOOLS) browser mariadb
 	$(PYTEST) --durations=20 $(SUITES)
 
 # Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
-coverage: $(TOOLS) browser
+coverage: $(TOOLS) browser mariadb
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	  $(PYTEST) --cov --cov-report=term $(SUITES)
 
@@ -112,6 +112,16 @@ browser:
 	    echo 'make test needs Chromium: put a program called chromium on PATH, then try again.' >&2; exit 1; }; \
 	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends \
 	    chromium fonts-noto-color-emoji; }
+
+# Tests read a real MariaDB.
+mariadb:
+	@test -x /usr/sbin/mariadbd || command -v mariadbd >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ]; then as_root=; \
+	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
+	  else echo 'make test needs MariaDB: install the package mariadb-server as root, then try again.' >&2; exit 1; fi; \
+	  command -v apt-get >/dev/null 2>&1 || { \
+	    echo 'make test needs MariaDB: put a program called mariadbd on PATH, then try again.' >&2; exit 1; }; \
+	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends mariadb-server; }
 
 clean-state: $(STAMP)
 	@$(BIN)/watershed dev down

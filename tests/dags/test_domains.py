@@ -121,3 +121,30 @@ def test_a_sweep_starts_what_is_due_and_leaves_alone_what_has_a_run_already(
 
     sweep.get_task("start_what_is_due").python_callable(ti=Task())
     assert started == [("mill_sacks_to_silver", "sweep__2026-01-01")]
+
+
+SOURCE = {
+    "kind": "table", "conn": "shop", "schedule": "15 2 * * *", "zone": "Europe/Berlin",
+    "table": "sacks_%Y_%m_%d", "since": "2026-01-01", "due": "16:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("queue", ["off", "http://127.0.0.1:1/0"])
+def test_a_source_has_a_dag_of_its_own_that_wakes_landing_once(
+    domains: Path, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    found = contract()
+    write(domains, found | {"customProperties": [*found["customProperties"], {"property": "source", "value": SOURCE}]})
+    monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", queue)
+    forget()
+    dags = {dag.dag_id: dag for dag in domain_dags("mill")}
+    ingest, landing = dags["mill_sacks_ingest"], dags["mill_raw_to_bronze"]
+    (task,) = ingest.tasks
+    assert [outlet.name for outlet in task.outlets] == ["mill.sacks.raw"]
+    assert "15 2 * * *" in str(vars(ingest.timetable)) and "Europe/Berlin" in str(vars(ingest.timetable))
+    wakes = {asset.name for _, asset in landing.timetable.asset_condition.iter_assets()}
+    assert wakes == ({"mill.raw", "mill.sacks.raw"} if queue == "off" else {"mill.raw"}), (
+        "the queue tells of each object"
+    )
+    assert stages_of("mill") == ["ingest", "bronze", "silver"]
+    assert started([*dags.values()]) >= {"mill_sacks_ingest"}
