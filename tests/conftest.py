@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
@@ -16,6 +18,9 @@ examples.register_profile(
     "watershed", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
 examples.load_profile("watershed")
+
+# Each test's world has clients of its own; what botocore says of S3 is read once.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # Airflow writes to its home: each worker of pytest-xdist has one of its own, whatever it was started with.
 TESTS = Path(__file__).parent

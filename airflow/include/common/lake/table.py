@@ -1,9 +1,10 @@
 """One Delta table that one consumer writes: its head, its versions, its changes."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError, TableNotFoundError
 
 from common.core.assets import Zone
+from common.core.caches import per_process
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
 from common.core.places import TableVersion
@@ -23,7 +25,8 @@ from common.zones.store import ZoneStore, storage_options
 from common.zones.zone import folder
 
 COMMIT_RETRIES = 50
-RECENT_COMMITS = 20
+RECENT_COMMITS = (1, 20)
+KEPT_VERSIONS = 8
 KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
 CHANGE = "_change_type"
 
@@ -129,22 +132,33 @@ class LakeTable:
 
     def load(self) -> DeltaTable:
         """Load the table as it is now; raises NotApplied where there is none, StoreUnavailable."""
-        try:
+        self._loaded = None
+        with reading(self.uri):
             self._loaded = DeltaTable(self.uri, storage_options=storage_options())
-        except TableNotFoundError as error:
-            raise NotApplied(f"There is no table at {self.uri}. Run `watershed apply`.") from error
-        except (DeltaError, OSError) as error:
-            raise StoreUnavailable(f"{self.uri} cannot be read: {error}") from error
         return self._loaded
+
+    def reload(self) -> DeltaTable:
+        """Bring the loaded table to what its log says now, most often by one request; raises as `load` does."""
+        table, self._loaded = self._loaded, None  # one that could not be brought there is loaded anew
+        if table is None:
+            return self.load()
+        with reading(self.uri):
+            table.update_incremental()
+        self._loaded = table
+        return table
 
     @property
     def snapshot(self) -> DeltaTable:
         """Return the object loaded last."""
         return self._loaded or self.load()
 
+    def rows(self) -> pl.LazyFrame:
+        """Return the rows of the table as it was loaded."""
+        return pl.scan_delta(self.snapshot)
+
     def head(self) -> Head:
-        """Read number and attempt of the last hop committed here, from a fresh load."""
-        table = self.load()
+        """Read number and attempt of the last hop committed here, from the log as it is now."""
+        table = self.reload()
         return Head(
             table.transaction_version(self.consumer) or 0,
             table.transaction_version(f"{self.consumer}/attempt") or 0,
@@ -179,7 +193,7 @@ class LakeTable:
 
     def version_of(self, hop: int) -> int:
         """Find the version that a hop made; the current one for hops older than the kept log."""
-        for depth in (RECENT_COMMITS, None):
+        for depth in (*RECENT_COMMITS, None):
             for commit in self.snapshot.history(depth):
                 if commit.get("watershed.hop") == str(hop) and commit.get("watershed.consumer") == self.consumer:
                     return int(commit["version"])
@@ -241,8 +255,24 @@ def committing(what: str, error: Exception) -> Exception:
 
 def read_at(uri: str, version: int, schema: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
     """Read a table at an exact version; columns of `schema` that it did not have then are null."""
-    rows = pl.scan_delta(uri, version=version, storage_options=storage_options())
+    rows = pl.scan_delta(_at(uri, version))
     return padded(rows, schema) if schema else rows
+
+
+def _at(uri: str, version: int) -> DeltaTable:
+    """Load a table at an exact version, which never changes: the last few are kept, for as long as their credentials.
+
+    Raises NotApplied, StoreUnavailable.
+    """
+    with reading(uri):
+        return _versions()(uri, version, tuple(sorted(storage_options().items())))
+
+
+@per_process
+def _versions() -> Callable[[str, int, tuple[tuple[str, str], ...]], DeltaTable]:
+    return lru_cache(KEPT_VERSIONS)(
+        lambda uri, version, options: DeltaTable(uri, version=version, storage_options=dict(options))
+    )
 
 
 def padded(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
@@ -257,7 +287,9 @@ def changes(uri: str, after: int, upto: int, columns: Sequence[str]) -> pl.DataF
     Types are insert, delete, update_preimage and update_postimage.
     """
     wanted = [_quoted(name) for name in (*columns, CHANGE, "_commit_version")]
-    table = DeltaTable(uri, storage_options=storage_options())
+    table = _at(uri, upto) if after < upto else None
+    if table is None or not set(columns) <= {field.name for field in table.schema().fields}:
+        table = DeltaTable(uri, storage_options=storage_options())  # columns that came later are null
     if after >= upto:
         empty = pl.scan_delta(table).select(columns).head(0).collect()
         return empty.with_columns(pl.lit("").alias(CHANGE), pl.lit(0, pl.Int64).alias("_commit_version"))

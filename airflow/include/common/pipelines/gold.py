@@ -167,7 +167,7 @@ class ModelStep(LakeStep):
         with reading(f"inputs of {self.model.dataset}"):
             by_slice = [d for d, item in self.model.inputs.items() if item.slice is not None]
             inputs = {d: self._pinned(held, d).collect() for d in by_slice}
-            present = read_at(self.table.uri, self.table.snapshot.version()).select(pl.col(self.model.slice)).unique()
+            present = self.table.rows().select(pl.col(self.model.slice)).unique()
             known = set(present.collect().to_series().cast(pl.String))
         return known.union(*(slices(self.model, d, rows) for d, rows in inputs.items()))
 
@@ -210,7 +210,7 @@ class ModelStep(LakeStep):
     def _new_keys(self, rows: pl.DataFrame) -> int:
         """Count the result's keys that the table does not have yet; where they were of other types, it has none."""
         key = list(self.model.key)
-        known = read_at(self.table.uri, self.table.snapshot.version()).select(key)
+        known = self.table.rows().select(key)
         if known.collect_schema() != rows.select(key).schema:
             return rows.height
         with reading(self.table.uri):
