@@ -26,6 +26,15 @@ from tests import templates
 DUCKDB = "w.duckdb"
 # Models of the shop that no test of hops looks at: each hop of them would be done again and again for nothing.
 UNWATCHED = ("daily_active_users", "dim_date", "fact_events", "revenue_by_country", "user_ltv")
+MART = """/*
+description: How many versions of its customers each country has, computed by the warehouse.
+on: warehouse
+key: [country]
+inputs: {ecommerce.users_history: all}
+controls: [{result: sum(versions), input: ecommerce.users_history, equals: count(*)}]
+*/
+SELECT country, count(*) AS versions FROM ecommerce.users_history GROUP BY country
+"""
 TEMPLATES: dict[tuple[str, str], templates.Template] = {}
 
 
@@ -191,6 +200,12 @@ def shop_without(*models: str) -> Path:
     for model in domains.rglob("*.sql"):
         lines = model.read_text().splitlines(keepends=True)
         model.write_text("".join(line for line in lines if "to: redshift" not in line))
+    return domains
+
+
+def with_mart(domains: Path) -> Path:
+    """Give the shop of a folder a model that its warehouse computes: `ecommerce.versions@warehouse`."""
+    (domains / "ecommerce" / "gold" / "versions.sql").write_text(MART)
     return domains
 
 

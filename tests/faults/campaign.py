@@ -19,13 +19,13 @@ from devstack.folder import state_folder
 from devstack.stack import running
 from tests.faults import messages
 from tests.faults.evidence import Evidence, judge
-from tests.faults.plan import points
+from tests.faults.plan import points_of_the_shop
 from tests.faults.proxy import proxy
 from tests.faults.strikes import OWNER, Scene, one_more
 from tests.faults.tally import REPORT, VAR, Tally, write_section
 from tests.faults.traffic import files
 from tests.faults.workers import workers
-from tests.world import World, new_world, shop_without
+from tests.world import World, new_world, shop_without, with_mart
 
 KILLS_A_ROUND, ROUNDS_A_WORLD, FILES_A_LANDING, RECOVERIES = 50, 4, 3, 6
 
@@ -56,7 +56,7 @@ def say(line: str) -> None:
 
 def campaign(tally: Tally, stack: Mapping[str, str], state: Path) -> None:
     """Go round after round until enough have died and every point was struck."""
-    folder, chance, left = VAR / "worlds" / secrets.token_hex(4), random.Random(tally.seed), points()
+    folder, chance, left = VAR / "worlds" / secrets.token_hex(4), random.Random(tally.seed), points_of_the_shop()
     folder.mkdir(parents=True)
     with workers(stack, folder / "workers") as forks, proxy(stack["AWS_ENDPOINT_URL"]) as between:
         while not tally.failed and (tally.killed < tally.wanted or (tally.missed and tally.rounds < 2 * most(tally))):
@@ -72,8 +72,8 @@ def one_pair_of_worlds(
     impatient = {**stack, "WATERSHED_LEASE_SECONDS": "3"}
     folder.mkdir()
     with (
-        new_world(stack, folder / "calm", "ecommerce", shop_without()) as calm,
-        new_world(impatient, folder / "struck", "ecommerce", shop_without()) as struck,
+        new_world(stack, folder / "calm", "ecommerce", with_mart(shop_without())) as calm,
+        new_world(impatient, folder / "struck", "ecommerce", with_mart(shop_without())) as struck,
     ):
         scene, landed, rows, batches = scene_of(struck), 0, tally.rows, tally.batches
         for _ in range(ROUNDS_A_WORLD):

@@ -62,6 +62,11 @@ def points() -> list[str]:
     return [*(f"{kind}:{step}" for kind in KINDS for step in (*STEPS, *inside(kind))), *OF_MESSAGES]
 
 
+def points_of_the_shop() -> list[str]:
+    """Return the moments that the shop's hops pass: it fetches nothing."""
+    return [point for point in points() if not point.startswith("ingest:")]
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault: at the nth passing of a point (0: at each), where a batch's place holds `when`."""

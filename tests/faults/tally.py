@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.core.clock import now
-from tests.faults.plan import points
+from tests.faults.plan import points_of_the_shop
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var" / "faults"
@@ -44,7 +44,7 @@ class Tally:
     @property
     def missed(self) -> list[str]:
         """The points at which nobody died yet."""
-        return [point for point in points() if not self.kills[point]]
+        return [point for point in points_of_the_shop() if not self.kills[point]]
 
     @property
     def failed(self) -> bool:
@@ -83,7 +83,7 @@ def section(report: dict[str, Any]) -> str:
         "| what | how many |",
         "|---|---|",
         f"| workers killed with SIGKILL | {sum(kills.values()):,} ({', '.join(f'{kind} {n}' for kind, n in sorted(kills.items()))}) |",
-        f"| points at which a worker was killed | {len(points()) - len(report['missed'])} of {len(points())} |",
+        f"| points at which a worker was killed | {len(points_of_the_shop()) - len(report['missed'])} of {len(points_of_the_shop())} |",
         f"| other faults | {others or 'none'} |",
         f"| batches in the ledger | {report['batches']:,} |",
         f"| rows compared with the undisturbed world | {report['rows']:,} |",

@@ -1,6 +1,5 @@
 """kill -9 at every point of every kind of hop: the tables end as if nothing had happened."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from common.pipelines.look import look
 from tests.faults.evidence import Evidence, broken_promises, gather, judge
 from tests.faults.plan import STEPS, inside
 from tests.faults.workers import Workers, job
-from tests.world import World, new_world, small_shop
+from tests.world import UNWATCHED, World, new_world, shop_without, with_mart
 
 OWNER = "dag/run/task/-1"
 ALL = [stage for stage in kinds.stages() if stage != "ingest"]  # the shop fetches nothing: see test_sources.py
@@ -25,15 +24,6 @@ SECOND_USER = "00001,M{n:05d},m{n}@x.com,se,1996-01-01,1998-01-01T00:00:00Z\n"  
 THIRD_USER = "00000,L{n},l@x.com,{country},1996-01-01,1998-01-{day:02d}T00:00:00Z\n"  # of many versions, late ones too
 HISTORY = "ecommerce.users_history@warehouse"
 MART = "ecommerce.versions@warehouse"
-MODEL = """/*
-description: How many versions of its customers each country has, computed by the warehouse.
-on: warehouse
-key: [country]
-inputs: {ecommerce.users_history: all}
-controls: [{result: sum(versions), input: ecommerce.users_history, equals: count(*)}]
-*/
-SELECT country, count(*) AS versions FROM ecommerce.users_history GROUP BY country
-"""
 
 
 @dataclass(frozen=True)
@@ -127,12 +117,8 @@ NEEDED = {
 
 
 @pytest.fixture(scope="module")
-def domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop with a model that its warehouse computes."""
-    made = tmp_path_factory.mktemp("shop") / "domains"
-    shutil.copytree(small_shop(), made)
-    (made / "ecommerce" / "gold" / "versions.sql").write_text(MODEL)
-    return made
+def domains() -> Path:
+    return with_mart(shop_without(*UNWATCHED))
 
 
 @pytest.fixture

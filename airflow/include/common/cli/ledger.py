@@ -15,11 +15,19 @@ ledger = group("Verify the ledger against what it speaks of, or rebuild it.")
 audit = group("Who decided what, when and why; a chain that shows tampering.")
 
 
-def apply(as_json: Json = False) -> None:
+def apply(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the SQL that would change tables of warehouses, and do nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Make what contracts and models need: ledger, lake tables, warehouse tables, tokens. Safe to repeat.
 
     Exit code 1 where a contract or table is at fault; all others are made.
     """
+    if plan:
+        _plan(as_json=as_json)
+        return
     from common.pipelines.dag_files import domains_without_dags
     from common.upkeep.apply import apply_all
 
@@ -34,6 +42,25 @@ def apply(as_json: Json = False) -> None:
         console.print("Applied: " + ", ".join(f"{len(names)} {kind}" for kind, names in done.items()) + ".")
         for domain, what_to_do in undriven.items():
             console.print(f"{domain}: {what_to_do}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        for fault in wrong:
+            console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _plan(*, as_json: bool) -> None:
+    from common.upkeep.apply import planned
+
+    found, wrong = planned()
+    if as_json:
+        print_json({"changes": found, **({"faults": wrong} if wrong else {})})
+    else:
+        for name, statements in found.items():
+            console.print(f"-- {name}", style="dim", highlight=False)
+            for statement in statements:
+                console.print(f"{statement};", markup=False, highlight=False, soft_wrap=True)
+        if not found:
+            console.print("No table of a warehouse would change.")
         for fault in wrong:
             console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
     if wrong:

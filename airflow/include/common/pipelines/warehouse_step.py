@@ -9,7 +9,7 @@ from common.core.nouns import Batch, Consumer, Head
 from common.core.places import WarehouseTable
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
-from common.warehouses.definition import create
+from common.warehouses.definition import changes, create
 from common.warehouses.registry import warehouse
 from common.warehouses.sql import Token, count
 from common.warehouses.warehouse import create_token, head
@@ -30,6 +30,11 @@ class WarehouseStep:
         """Make the warehouse's table with the columns that it lacks, and the token."""
         create(self.warehouse, self.target, self.schema, self.identity)
         create_token(self.warehouse, self.consumer.name)
+
+    def changes(self) -> list[str]:
+        """Return what `apply` would change of the warehouse's table, as SQL of the engine; reads the table only."""
+        found = changes(self.warehouse, self.target, self.schema, self.identity)
+        return [self.warehouse.dialect.text(statement) for statement in found]
 
     def head(self) -> Head:
         """Read the warehouse's token."""

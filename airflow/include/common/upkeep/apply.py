@@ -10,6 +10,7 @@ from common.ledger.consumers import apply_consumer
 from common.ledger.database import migrate, one_at_a_time, transaction
 from common.ledger.failures import forget_failure, keep_failure
 from common.pipelines.kinds import all_consumers, equal_names, faults, step_of
+from common.pipelines.warehouse_step import WarehouseStep
 from common.zones.queues import apply_queues
 
 
@@ -60,6 +61,19 @@ def apply_all() -> Applied:
                 with transaction() as connection:
                     keep_failure(connection, consumer.name, type(error).__name__, str(error))
     return Applied(tuple(done), (*faults().values(), *equal.values()), tuple(errors))
+
+
+def planned() -> tuple[dict[str, list[str]], list[str]]:
+    """Return the SQL by which `apply` would change tables of warehouses, by consumer, and what it would refuse."""
+    found, wrong = dict[str, list[str]](), [*faults().values(), *equal_names().values()]
+    for consumer in (consumer for consumer in all_consumers() if consumer.to):
+        try:
+            step = step_of(consumer)
+            if isinstance(step, WarehouseStep) and (statements := step.changes()):
+                found[consumer.name] = statements
+        except WatershedError as error:
+            wrong.append(f"{type(error).__name__}: {error}")
+    return found, wrong
 
 
 def _applied(consumer: Consumer, width: int) -> Consumer:

@@ -30,6 +30,15 @@ class _Kind:
 def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
     """Make a table, its schema and its columns where they are missing, and give decimals the digits that they lack.
 
+    Raises ContractError as `changes` does.
+    """
+    if statements := changes(warehouse, table, schema, key):
+        warehouse.apply(statements)
+
+
+def changes(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], key: Sequence[str]) -> list[exp.Expr]:
+    """Return the statements that give a table what it lacks of a schema; none where it lacks nothing.
+
     Raises ContractError where a column has another type, or the table another key: only its owner drops a table.
     """
     dialect = warehouse.dialect
@@ -37,14 +46,15 @@ def create(warehouse: Warehouse, table: str, schema: Mapping[str, pl.DataType], 
         dialect.check_name(part)
     dialect.check_columns(schema)
     schema = {dialect.spelling(name): dtype for name, dtype in schema.items()}
-    warehouse.apply([sql.create_schema(table), sql.create_table(dialect, table, schema, key)])
     known = {name: _found(dialect, *facts) for name, *facts in warehouse.query(sql.columns_of(dialect, table))}
+    if not known:
+        return [sql.create_schema(table), sql.create_table(dialect, table, schema, key)]
     wanted = {name: _wanted(dialect, dtype) for name, dtype in schema.items()}
     _refuse(warehouse, table, [*_other_types(known, wanted), *_other_key(warehouse, table, key)])
     grown = dict(_grown(known, wanted))
     _refuse(warehouse, table, list(_too_stiff(dialect, known, grown)))
     missing = [sql.add_column(dialect, table, *column) for column in schema.items() if column[0] not in known]
-    warehouse.apply([*missing, *(sql.widen_column(dialect, table, n, pl.Decimal(*d)) for n, d in grown.items())])
+    return [*missing, *(sql.widen_column(dialect, table, n, pl.Decimal(*d)) for n, d in grown.items())]
 
 
 def _found(dialect: Dialect, name: str, precision: int | None, scale: int | None) -> _Kind:
