@@ -141,8 +141,8 @@ def test_a_source_has_a_dag_of_its_own_that_wakes_landing_once(
     ingest, landing = dags["mill_sacks_ingest"], dags["mill_raw_to_bronze"]
     (task,) = ingest.tasks
     assert [outlet.name for outlet in task.outlets] == ["mill.sacks.raw"]
-    assert "15 2 * * *" in str(vars(ingest.timetable)) and "Europe/Berlin" in str(vars(ingest.timetable))
-    wakes = {asset.name for _, asset in landing.timetable.asset_condition.iter_assets()}
+    assert "15 2 * * *" in repr(ingest.timetable) and "Europe/Berlin" in repr(ingest.timetable)
+    wakes = {asset.name for asset in landing.timetable.asset_condition.objects}
     assert wakes == ({"mill.raw", "mill.sacks.raw"} if queue == "off" else {"mill.raw"}), (
         "the queue tells of each object"
     )

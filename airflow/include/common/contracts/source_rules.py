@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from croniter import croniter
-
 from common.contracts.contract import TIMES, Contract, Kind
 from common.contracts.document import Fault
 from common.contracts.literals import ISO_DATE, is_zone
 from common.contracts.sources import CLOCK, OF_A_DAY, SIGN, WHOLE, SourceKind, SourceSpec, duration
+from common.core.crons import is_cron, next_after
 
 EVERY = ("kind", "conn", "schedule", "zone")
 WORDS = {  # of a kind: those that it needs, and those that it may have
@@ -47,7 +46,7 @@ def _schedule(spec: SourceSpec) -> Iterator[Fault]:
     for word in ("conn", "schedule"):
         if not getattr(spec, word).strip():
             yield Fault(f"{WHERE}/{word}", "is empty.")
-    if spec.schedule.strip() and not (len(spec.schedule.split()) == 5 and croniter.is_valid(spec.schedule)):
+    if spec.schedule.strip() and not is_cron(spec.schedule):
         yield Fault(f"{WHERE}/schedule", f"'{spec.schedule}' is no cron; expected five fields, as in '15 2 * * *'.")
     if not is_zone(spec.zone):
         yield Fault(f"{WHERE}/zone", f"no time zone '{spec.zone}'; expected one as Europe/Berlin.")
@@ -82,7 +81,7 @@ def _days(spec: SourceSpec) -> Iterator[Fault]:
         yield Fault(f"{WHERE}/since", f"found '{spec.since}'; expected a date as 2024-12-31.")
     if spec.due and not CLOCK.fullmatch(spec.due):
         yield Fault(f"{WHERE}/due", f"found '{spec.due}'; expected a time of the following day as '06:00'.")
-    elif spec.due and croniter.is_valid(spec.schedule) and not _looked_before(spec):
+    elif spec.due and is_cron(spec.schedule) and not _looked_before(spec):
         yield Fault(
             f"{WHERE}/due",
             f"is '{spec.due}', but '{spec.schedule}' does not run each day between midnight and then, so nobody would "
@@ -95,7 +94,7 @@ def _looked_before(spec: SourceSpec) -> bool:
     found = CLOCK.fullmatch(spec.due)
     allowed = timedelta(hours=int(found[1]), minutes=int(found[2])) if found else timedelta()
     midnights = (MONDAY + timedelta(days=day) for day in range(7))
-    return all(croniter(spec.schedule, at - TICK).get_next(datetime) <= at + allowed for at in midnights)
+    return all(next_after(spec.schedule, at - TICK) <= at + allowed for at in midnights)
 
 
 def _is_date(text: str) -> bool:

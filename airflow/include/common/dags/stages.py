@@ -15,6 +15,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from common.contracts.catalogue import contract_of, contracts
+from common.contracts.sources import SourceSpec
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.dags.assets import bells, doorbell, landing_asset
@@ -41,7 +42,7 @@ def hops_dag(those: list[Consumer]) -> DAG:
     """Make the DAG of some consumers; where they are several, it first asks the ledger which of them are due."""
     kind, first = KINDS[those[0].kind], those[0]
     domain, alone = first.dataset.domain, "{name}" in kind.dag
-    doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}"
+    doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}{_about_source(those)}"
     owner = contract_of(first.dataset).owner if alone else _owner(domain)
 
     @dag(dag_id=dag_id(first), schedule=_schedule(those), **policy(domain, kind.stage, owner, doc))
@@ -64,9 +65,22 @@ def hops_dag(those: list[Consumer]) -> DAG:
     return build()
 
 
+def _source(those: list[Consumer]) -> SourceSpec | None:
+    """Return the source that a consumer fetches from."""
+    return contract_of(those[0].dataset).source if KINDS[those[0].kind].look else None
+
+
+def _about_source(those: list[Consumer]) -> str:
+    source = _source(those)
+    if source is None:
+        return ""
+    what = f"{source.kind} `{source.what}` by Airflow Connection `{source.conn}`"
+    return f"\n\n**Source**: {what}, at `{source.schedule}` ({source.zone})."
+
+
 def _schedule(those: list[Consumer]) -> Any:
     """Return what wakes some consumers: their inputs, or the cron of the source that one fetches from."""
-    source = contract_of(those[0].dataset).source if KINDS[those[0].kind].look else None
+    source = _source(those)
     return CronTriggerTimetable(source.schedule, timezone=source.zone) if source else doorbell(bells(those))
 
 
