@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 
+from airflow_local_settings import describe_s3
 from tests.seed import SEED
 
 # No machine is too slow for a test. Where a change is to be judged the examples are the same each time, as Hypothesis has it.
@@ -19,8 +18,8 @@ examples.register_profile(
 )
 examples.load_profile("watershed")
 
-# Each test's world has clients of its own; what botocore says of S3 is read once.
-botocore.session.create_loader = cache(botocore.session.create_loader)
+# Each test's world has clients of its own.
+describe_s3()
 
 # Airflow writes to its home: each worker of pytest-xdist has one of its own, whatever it was started with.
 TESTS = Path(__file__).parent

@@ -45,10 +45,10 @@ def _load() -> None:
             from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
             _ = ProvidersManagerTaskRuntime().asset_uri_handlers  # type: ignore[no-untyped-call]
-            _describe_s3()
+            describe_s3()
 
 
-def _describe_s3() -> None:
+def describe_s3() -> None:
     """Let the sessions of a process and of its forks share what botocore has read of S3; each would read it anew."""
     import boto3.session
     import botocore.session

@@ -4,6 +4,7 @@ Polars, delta-rs and DuckDB start their threads at first use, which here is alwa
 Speaks lines of JSON: a job comes in; its child's pid, and later its end, go out.
 """
 
+import gc
 import json
 import os
 import select
@@ -27,11 +28,15 @@ def preload() -> None:
     import airflow.providers.postgres.hooks.postgres
     import airflow.providers.slack.hooks.slack
     import airflow.sdk  # noqa: F401
+    import phonenumbers  # noqa: F401
+    import sqlglot  # noqa: F401
 
     import common.notify.outbox
     import common.pipelines.work  # noqa: F401
+    from airflow_local_settings import describe_s3
     from common.zones.store import client
 
+    describe_s3()
     with suppress(Exception):  # without a stack's environment it is made in the child
         client()
 
@@ -42,6 +47,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # logs go elsewhere
     preload()
+    gc.freeze()  # a child that looks through all that is here would copy it
     inside = dict(os.environ)
     running: set[int] = set()
     say({"ready": True})
