@@ -1,6 +1,7 @@
 """S3 and SQS as a child of the supervisor: ministack, told to keep its state and to itself."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,25 +32,25 @@ def settings(folder: StateFolder, endpoint: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Become the object store of the state folder named by the first argument."""
-    folder = state_folder(Path(sys.argv[1]))
-    env = os.environ | settings(folder, os.environ[ENDPOINT])
+    """Be the object store of the state folder named by the first argument, until told to end."""
+    import uvicorn  # others only ask where it listens
+
+    folder, address = state_folder(Path(sys.argv[1])), urlsplit(os.environ[ENDPOINT])
+    env = settings(folder, os.environ[ENDPOINT])
     for name in ("STATE_DIR", "S3_DATA_DIR"):
         Path(env[name]).mkdir(parents=True, exist_ok=True)
-    os.execve(sys.executable, [sys.executable, "-m", "uvicorn", *server(os.environ[ENDPOINT])], env)
-
-
-def server(endpoint: str) -> list[str]:
-    """Return the arguments of the server: for one request it takes half the time of the one ministack starts itself."""
-    address = urlsplit(endpoint)
-    options = {
-        "host": address.hostname,
-        "port": address.port,
-        "timeout-keep-alive": 75,
-        "timeout-graceful-shutdown": 3,  # a queue's reader may hold a request open for longer
-        "log-level": "warning",
-    }
-    return ["ministack.app:app", "--no-access-log", *(f"--{name}={value}" for name, value in options.items())]
+    os.environ.update(env)  # read when the application is loaded
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn sends itself the signal again once all is kept
+    # For one request it takes half the time of the server that ministack starts itself.
+    uvicorn.run(
+        "ministack.app:app",
+        host=str(address.hostname),
+        port=address.port or 80,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,  # a queue's reader may hold a request open for longer
+    )
 
 
 if __name__ == "__main__":
