@@ -54,8 +54,10 @@ def test_the_stand_ins_take_what_the_connections_say() -> None:
     assert {name: connection["password"] for name, connection in found.items()} | {
         "slack": str(DEFAULTS["AIRFLOW_CONN_SLACK_DEFAULT"]).partition("@")[0].removeprefix("slack://:"),
         "teams": setup.tokens["teams"],
-        "google": setup.tokens["google"],  # given out by the stand-in itself
+        "google": setup.tokens["google"],  # with which it signs tokens; callers have a key of their own
     } == setup.tokens
+    google = json.loads(DEFAULTS["AIRFLOW_CONN_GOOGLE_SHEETS"] or "")["extra"]
+    assert google["api_endpoint"] == f"{setup.address}/google/"
     assert (found["mail"]["login"], found["mail"]["port"]) == (MAIL_LOGIN, setup.smtp_port)
     assert found["telegram"]["host"] == found["pagerduty"]["host"] == setup.address
 

@@ -64,6 +64,8 @@ def test_a_stack_can_be_started_with_each_example(line: str, tmp_path: Path, mon
             "postgres",
             "aws",
             "snowflake",
+            "mysql",
+            "google_cloud_platform",
         )
     if name.startswith("AIRFLOW__"):
         _, section, option = name.lower().split("__")

@@ -62,7 +62,7 @@ def test_a_step_that_fails_does_not_reach_the_point_after_it(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[{"at": "silver:lunch", "do": "kill"}]', r"no point 'silver:lunch'\. Known: landing:claim\.before"),
+        ('[{"at": "silver:lunch", "do": "kill"}]', r"no point 'silver:lunch'\. Known: ingest:claim\.before"),
         ('[{"at": "silver:stage.after", "do": "sing"}]', r"no action 'sing'\. Known: kill"),
         ("{", "not a JSON list of faults"),
     ],
