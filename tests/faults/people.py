@@ -181,7 +181,8 @@ class People:
         gave_up = any(one == told for one, _ in self.given_up)
         if self.at - trouble < (DAY + MARGIN if gave_up else RESTS):
             return ""
-        if self.matters(episode) and not before:
+        # What was given up is told again as what is still open, and not where somebody answers for it meanwhile.
+        if self.matters(episode, again=gave_up) and not before:
             return "it is open"
         if self.is_over(episode) and before and (told, State.RESOLVED) not in self.given_up:
             return "" if before[-1][0] is State.RESOLVED else "it is over"
