@@ -34,7 +34,7 @@ from tests.faults.workers import Workers, job
 from tests.origins import Database, fetching, postgres
 from tests.world import World, by
 
-N = int(os.environ.get("INTERLEAVINGS", "4"))
+N = int(os.environ.get("INTERLEAVINGS", "3"))
 OWNER, OVERLAP = "dag/run/task/-1", 10
 TABLE = {
     "kind": "table",
