@@ -129,22 +129,26 @@ SOURCE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("queue", ["off", "http://127.0.0.1:1/0"])
-def test_a_source_has_a_dag_of_its_own_that_wakes_landing_once(
-    domains: Path, monkeypatch: pytest.MonkeyPatch, queue: str
-) -> None:
+def test_a_source_has_a_dag_of_its_own_that_wakes_landing(domains: Path) -> None:
     found = contract()
     write(domains, found | {"customProperties": [*found["customProperties"], {"property": "source", "value": SOURCE}]})
-    monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", queue)
-    forget()
     dags = {dag.dag_id: dag for dag in domain_dags("mill")}
     ingest, landing = dags["mill_sacks_ingest"], dags["mill_raw_to_bronze"]
     (task,) = ingest.tasks
     assert [outlet.name for outlet in task.outlets] == ["mill.sacks.raw"]
     assert "15 2 * * *" in repr(ingest.timetable) and "Europe/Berlin" in repr(ingest.timetable)
     wakes = {asset.name for asset in landing.timetable.asset_condition.objects}
-    assert wakes == ({"mill.raw", "mill.sacks.raw"} if queue == "off" else {"mill.raw"}), (
-        "the queue tells of each object"
-    )
+    assert wakes == {"mill.raw", "mill.sacks.raw"}
     assert stages_of("mill") == ["ingest", "bronze", "silver"]
     assert started([*dags.values()]) >= {"mill_sacks_ingest"}
+
+
+def test_a_sensor_rings_for_raw_where_no_queue_does(monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> None:
+    monkeypatch.setenv("WATERSHED_BELLS", "sensor")
+    monkeypatch.setenv("WATERSHED_QUEUE_BASE_URL", "http://127.0.0.1:1/0")
+    made: dict[str, Any] = {dag.dag_id: dag for dag in domain_dags("ecommerce")}
+    waits, ring = (made["ecommerce_raw_sensor"].get_task(name) for name in ("wait_for_files", "ring"))
+    assert (waits.bucket_name, waits.bucket_key, waits.deferrable) == ("watershed", "raw/ecommerce/*", True)
+    (rung,) = ring.outlets
+    assert rung.name in {asset.name for asset in made["ecommerce_raw_to_bronze"].timetable.asset_condition.objects}
+    assert rung.watchers == []
