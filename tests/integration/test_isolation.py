@@ -46,13 +46,14 @@ def test_neighbours_of_a_faulty_contract_go_on_and_its_files_wait_for_it(shop: W
     done = shop.flow()
     swept = CliRunner().invoke(app, ["sweep"])
     assert (swept.exit_code, "nothing to do" in swept.stdout, "requierd" in swept.stderr) == (2, True, True)
-    assert {"ecommerce.users.bronze", "ecommerce.unrouted.quarantine"} <= done.keys()
-    assert shop.keys("raw/") == ["raw/ecommerce/transactions/1.csv"]
+    assert "ecommerce.users.bronze" in done
+    waiting = ["raw/ecommerce/nowhere/1.csv", "raw/ecommerce/transactions/1.csv"]  # the faulty one may claim both
+    assert shop.keys("raw/") == waiting
     assert {name for name, _ in verify()} >= {"transactions", "fact_transactions"}
     with pytest.raises(ContractError, match="requierd"):
         rebuild("tester", from_nothing=True)
     spoil(shop, "contracts/transactions.yaml", "requierd: true", "required: true")
-    shop.flow()
+    assert "ecommerce.unrouted.quarantine" in shop.flow()
     assert shop.silver("transactions").height == 1
     assert shop.keys("raw/") == []
 
