@@ -22,7 +22,10 @@ from common.warehouses.translation import Meanings, translated
 from common.warehouses.warehouse import Rows, Statement, batch, copied, refused
 
 INSERT_ROWS = 100
-AT_ONCE: Meanings = ((errors.UniqueViolation, TargetUnavailable, ""), (errors.DuplicateTable, TargetUnavailable, ""))
+AT_ONCE: Meanings = tuple(  # what PostgreSQL says of CREATE ... IF NOT EXISTS when another session is at it
+    (error, TargetUnavailable, "")
+    for error in (errors.UniqueViolation, errors.DuplicateSchema, errors.DuplicateTable, errors.DuplicateObject)
+)
 
 
 class BatchOnly:
