@@ -1,5 +1,7 @@
 """The DAGs of a domain, made from its contracts and models; a domain's DAG file calls `domain_dags`."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from airflow.sdk import (
@@ -10,6 +12,7 @@ from airflow.sdk import (
     chain,
     dag,
     get_current_context,
+    get_parsing_context,
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
@@ -33,9 +36,14 @@ def domain_dags(domain: str) -> list[DAG]:
     found: dict[str, list[Consumer]] = {}
     for consumer in consumers(domain):
         found.setdefault(dag_id(consumer), []).append(consumer)
-    hops = [hops_dag(those) for those in found.values()]
-    wakes = [*([raw_sensor(domain)] if settings().senses_raw else []), *([sweep(domain)] if settings().sweeps else [])]
-    return [*hops, *wakes, master(domain)]
+    makers: dict[str, Callable[[], DAG]] = {name: partial(hops_dag, those) for name, those in found.items()}
+    if settings().senses_raw:
+        makers[f"{domain}_raw_sensor"] = partial(raw_sensor, domain)
+    if settings().sweeps:
+        makers[f"{domain}_sweep"] = partial(sweep, domain)
+    makers[f"{domain}_master"] = partial(master, domain)
+    asked = get_parsing_context().dag_id  # of the process of a task, which needs no other
+    return [make() for name, make in makers.items() if asked in (None, name)]
 
 
 def hops_dag(those: list[Consumer]) -> DAG:

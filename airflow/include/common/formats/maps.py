@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from common.core.errors import UnreadableFile
@@ -14,6 +13,8 @@ def rows_with_repeated_keys(path: Path, schema: pl.Schema) -> pl.Series:
     tests = [test for name, kind in schema.items() if (test := _repeats(_quoted(name), kind, 0))]
     if not tests:
         return pl.Series([], dtype=pl.Int64)
+    import duckdb  # slow to load, and seldom needed
+
     rows = f"SELECT file_row_number FROM read_parquet($1, file_row_number = true) WHERE {' OR '.join(tests)} ORDER BY 1"  # noqa: S608
     try:
         with duckdb.connect() as connection:

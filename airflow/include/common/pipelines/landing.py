@@ -27,7 +27,6 @@ from common.observe.verbs import passed
 from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.step import Published, Staged
-from common.refine.inspect import inspect_file
 from common.zones.store import Changed, ZoneStore
 from common.zones.zone import folder
 
@@ -141,6 +140,8 @@ class LandingStep:
                 "columns. Add a contract, or say `files` in one, then re-drive."
             )
             return Arrival(batch, path, checksum, reason=UNROUTED, message=known)
+        from common.refine.inspect import inspect_file  # engines, which a mere look at raw does without
+
         try:
             shape = inspect_file(path, arrival.name, self.contract)
         except UnreadableFile as error:

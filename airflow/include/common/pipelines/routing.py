@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 from common.contracts.contract import Contract
 from common.core.errors import UnreadableFile
-from common.formats import sniff
 from common.zones.store import Changed
 
 
@@ -35,6 +34,8 @@ def _by_columns(known: Mapping[str, Contract], below: str, download: Callable[[P
     candidates = {name: contract for name, contract in known.items() if contract.files.columns}
     if not candidates:
         return
+    from common.formats import sniff  # engines, which a look at names alone does without
+
     with TemporaryDirectory(prefix="watershed-") as folder:
         path = Path(folder) / "file"
         try:

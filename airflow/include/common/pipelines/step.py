@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from common.core.nouns import Batch, Consumer, Counts, Head, Refusal
-from common.lake.table import LakeTable
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
+
+if TYPE_CHECKING:
+    from common.lake.table import LakeTable
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Step(Protocol):
         ...
 
     @property
-    def table(self) -> LakeTable | None:
+    def table(self) -> "LakeTable | None":
         """The lake table that it writes, if it writes one."""
         ...
 
