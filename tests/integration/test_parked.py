@@ -83,16 +83,16 @@ def test_a_refused_batch_goes_to_quarantine_whole_and_can_come_back(held: World,
 
 def test_a_parked_file_can_be_refused_in_landing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from common.core.errors import DataError
-    from common.pipelines import landing
+    from common.refine import inspect
 
-    real = landing.inspect_file
+    real = inspect.inspect_file
 
     def poison(path: Path, name: str, contract: object) -> object:
         if name == "bad.csv":
             raise DataError("the engine cannot take this")
         return real(path, name, contract)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(landing, "inspect_file", poison)
+    monkeypatch.setattr(inspect, "inspect_file", poison)
     world.land("transactions/bad.csv", BAD.encode())
     world.land("transactions/good.csv", GOOD.encode())
     world.flow()
@@ -100,7 +100,7 @@ def test_a_parked_file_can_be_refused_in_landing(world: World, monkeypatch: pyte
     (one,) = parked()
     told("parked", "refuse", one["batch"], "--why", "cannot be read", "--now")
     assert world.keys("raw/") == []
-    monkeypatch.setattr(landing, "inspect_file", real)
+    monkeypatch.setattr(inspect, "inspect_file", real)
     (refusal,) = json.loads(told("quarantine", "ls", "--json"))
     told("quarantine", "redrive", refusal["id"], "--why", "the engine was mended", "--now")
     assert amounts(world) == ["1.00", "2.00", "3.00"]

@@ -1,9 +1,10 @@
 """What people and the command line ask the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, union_all
+from sqlalchemy import BigInteger, Connection, exists, func, select, union_all
 
 from common.core.ids import batch_id
 from common.ledger.incidents import PARKED
@@ -16,10 +17,12 @@ from common.ledger.places import (
     UNKNOWN,
     touches,
 )
+from common.ledger.rings import COUNTS
 from common.ledger.tables import audit_log, batch, consumer, hop, incident, outbox, receipt
-from common.ledger.untaken import parked, untaken
+from common.ledger.untaken import count_untaken
 
 Rows = list[dict[str, Any]]
+NOTHING_DONE = {"hops": 0, **dict.fromkeys(COUNTS, 0), "last": None}
 
 
 @dataclass(frozen=True)
@@ -33,26 +36,33 @@ class BatchFilter:
 
 def consumers(connection: Connection, beginning: str = "") -> Rows:
     """Return of each consumer its hops, counts, and what waits or is parked for it."""
-    named = select(consumer).where(consumer.c.name.startswith(beginning, autoescape=True))
-    return [_consumer(connection, row.name, row.kind) for row in connection.execute(named.order_by(consumer.c.name))]
+    named = select(consumer.c.name, consumer.c.kind).where(consumer.c.name.startswith(beginning, autoescape=True))
+    rows = connection.execute(named.order_by(consumer.c.name)).all()
+    names = [row.name for row in rows]
+    done, waiting, parked = _done(connection, names), count_untaken(connection, names), _parked(connection)
+    return [
+        {
+            "consumer": row.name,
+            "kind": row.kind,
+            **done.get(row.name, NOTHING_DONE),
+            "waiting": waiting[row.name],
+            "parked": parked.get(row.name, 0),
+        }
+        for row in rows
+    ]
 
 
-def _consumer(connection: Connection, name: str, kind: str) -> dict[str, Any]:
-    sums = [func.coalesce(func.sum(hop.c[part]), 0).label(part) for part in ("taken", "good", "merged", "refused")]
-    done = connection.execute(
-        select(func.count().label("hops"), *sums, func.max(hop.c.published_at).label("last")).where(
-            hop.c.consumer == name, hop.c.state == "published"
-        )
-    ).one()
-    return {
-        "consumer": name,
-        "kind": kind,
-        "hops": done.hops,
-        **{part: int(getattr(done, part)) for part in ("taken", "good", "merged", "refused")},
-        "waiting": sum(1 for _ in untaken(connection, name)),
-        "parked": len(parked(connection, name)),
-        "last": done.last,
-    }
+def _done(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    sums = [func.sum(hop.c[part]).cast(BigInteger).label(part) for part in COUNTS]
+    columns = (func.count().label("hops"), *sums, func.max(hop.c.published_at).label("last"))
+    published = select(hop.c.consumer, *columns).where(hop.c.consumer.in_(names), hop.c.state == "published")
+    rows = connection.execute(published.group_by(hop.c.consumer)).mappings()
+    return {row["consumer"]: {name: row[name] for name in NOTHING_DONE} for row in rows}
+
+
+def _parked(connection: Connection) -> dict[str, int]:
+    kept = select(incident.c.consumer, func.count()).where(incident.c.kind == PARKED, incident.c.closed_at.is_(None))
+    return dict(connection.execute(kept.group_by(incident.c.consumer)).tuples().all())
 
 
 def incidents(connection: Connection, beginning: str = "", ended: int = 0) -> Rows:

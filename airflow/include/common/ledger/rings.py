@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, select, update
 
 from common.ledger.consumers import lock
 from common.ledger.places import PARTITIONS
 from common.ledger.tables import batch, consumer, hop
-from common.ledger.untaken import parked, untaken
+from common.ledger.untaken import have_untaken, parked, untaken
 
 COUNTS = ("taken", "good", "merged", "refused")
 LISTED = 100  # an event lists so many batches at most; the ledger knows the rest
@@ -63,12 +63,10 @@ def mark_rung(connection: Connection, name: str, hops: Sequence[int]) -> None:
 
 def due(connection: Connection, names: Iterable[str]) -> list[str]:
     """Name the consumers that have a batch to take, a hop to finish or a hop to ring."""
-    return [name for name in names if _is_due(connection, name)]
-
-
-def _is_due(connection: Connection, name: str) -> bool:
-    unfinished = exists().where(hop.c.consumer == name, (hop.c.state == "open") | ~hop.c.rung)
-    return bool(connection.scalar(select(unfinished))) or next(untaken(connection, name), None) is not None
+    names = list(names)
+    unfinished = select(hop.c.consumer).where(hop.c.consumer.in_(names), (hop.c.state == "open") | ~hop.c.rung)
+    found = {*connection.scalars(unfinished.distinct()), *have_untaken(connection, names)}
+    return [name for name in names if name in found]
 
 
 def newest(connection: Connection) -> int:

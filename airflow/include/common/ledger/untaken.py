@@ -4,6 +4,7 @@ A mark is the number of a batch of an input up to which all are taken or parked,
 looks at the newest few. Numbers of an asset become visible in their order (see `record_batches`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,15 +19,24 @@ from common.ledger.tables import batch, consumer, incident
 FIRST_WINDOW, WIDEST_WINDOW = 64, 16_384
 # Each row of the window costs an index look-up or two, whatever the planner believes: a subquery that is limited cannot
 # be turned into a join over the whole ledger.
-WINDOW = text("""
+SETTLED = """coalesce(
+    (SELECT true FROM receipt WHERE receipt.consumer = {consumer} AND receipt.batch = above.id LIMIT 1),
+    (SELECT true FROM incident WHERE incident.kind = :parked AND incident.consumer = {consumer}
+        AND incident.batch = above.id AND incident.closed_at IS NULL LIMIT 1),
+    false)"""
+WINDOW = text(f"""
 WITH above AS MATERIALIZED (
     SELECT id, number FROM batch WHERE asset = :asset AND number > :after ORDER BY number LIMIT :size)
-SELECT id, number, coalesce(
-    (SELECT true FROM receipt WHERE receipt.consumer = :consumer AND receipt.batch = above.id LIMIT 1),
-    (SELECT true FROM incident WHERE incident.kind = :parked AND incident.consumer = :consumer
-        AND incident.batch = above.id AND incident.closed_at IS NULL LIMIT 1),
-    false) AS settled
-FROM above ORDER BY number""")
+SELECT id, number, {SETTLED.format(consumer=":consumer")} AS settled
+FROM above ORDER BY number""")  # noqa: S608
+FIRST_WINDOWS = text(f"""
+SELECT consumer.name, input.asset, count(*) AS seen,
+    count(*) FILTER (WHERE NOT {SETTLED.format(consumer="consumer.name")}) AS untaken
+FROM consumer, jsonb_array_elements_text(consumer.inputs) AS input (asset), LATERAL (
+    SELECT id FROM batch
+    WHERE batch.asset = input.asset AND number > coalesce((consumer.marks ->> input.asset)::bigint, 0)
+    ORDER BY number LIMIT :size) AS above
+WHERE consumer.name = ANY(:names) GROUP BY consumer.name, input.asset""")  # noqa: S608
 WHOLE = text("""
 SELECT id FROM batch WHERE asset = ANY(:assets) AND place -> 'replay' ? 'whole'
     AND NOT EXISTS (SELECT FROM receipt WHERE receipt.consumer = :consumer AND receipt.batch = batch.id)
@@ -89,6 +99,30 @@ def _fitting(batches: list[Batch]) -> list[Batch]:
 
 def _is_replay(found: Batch) -> bool:
     return found.rerun is not None and found.rerun.replay is not None
+
+
+def have_untaken(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Return which consumers have something to take."""
+    first = _first_windows(connection, names)
+    found = {one.name for one in first if one.untaken}
+    further = {one.name for one in first if one.seen == FIRST_WINDOW} - found
+    return found | {name for name in further if next(untaken(connection, name), None)}
+
+
+def count_untaken(connection: Connection, names: Sequence[str]) -> Counter[str]:
+    """Count the batches that each consumer has still to take."""
+    first = _first_windows(connection, names)
+    further = {one.name for one in first if one.seen == FIRST_WINDOW}
+    count = Counter({name: sum(1 for _ in untaken(connection, name)) for name in further})
+    for one in first:
+        if one.name not in further:
+            count[one.name] += one.untaken
+    return count
+
+
+def _first_windows(connection: Connection, names: Sequence[str]) -> Sequence[Row[Any]]:
+    """Count what the first window above each mark holds, and what of it is neither taken nor parked."""
+    return connection.execute(FIRST_WINDOWS, {"names": list(names), "size": FIRST_WINDOW, "parked": PARKED}).all()
 
 
 def untaken(connection: Connection, name: str) -> Iterator[Row[Any]]:

@@ -1,7 +1,10 @@
 """Run a model in DuckDB over rows of its inputs, and check its control totals."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -18,6 +21,7 @@ from common.models.result import require_columns, require_rows, widened
 from common.warehouses.duckdb import ABOUT_VALUES
 
 RESULT = "watershed_result"
+NUMBERS = count(1)
 
 
 def _quoted(dataset: Dataset) -> str:
@@ -28,22 +32,35 @@ def _all_rows(dataset: Dataset) -> str:
     return f'"all rows of {dataset}"'
 
 
+@cache
+def _engine(_process: int) -> duckdb.DuckDBPyConnection:
+    """Make the DuckDB of a process: a new one costs as much as a dozen databases within it."""
+    return duckdb.connect()
+
+
 @contextmanager
 def database(
     model: Model, inputs: Mapping[Dataset, pl.DataFrame], named: Callable[[Dataset], str] = _quoted
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB in memory that knows each input under its dataset's name, or as `named`.
+    """Make a database in memory that knows each input under its dataset's name, or as `named`.
 
     DuckDB's own errors inside the block become ModelError.
     """
-    connection = duckdb.connect()
+    connection, own = _engine(os.getpid()).cursor(), f'"rows of a model {next(NUMBERS)}"'
     try:
+        connection.execute(f"ATTACH ':memory:' AS {own}")
+        connection.execute(f"USE {own}")
         for number, (dataset, frame) in enumerate(inputs.items()):
             connection.register(f"input_{number}", ArrowStream(_naive(frame)))
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{dataset.domain}"')
             connection.execute(f"CREATE TABLE {named(dataset)} AS FROM input_{number}")
         yield connection
-    except duckdb.Error as error:
+        connection.execute("USE memory")
+        connection.execute(f"DETACH {own}")
+    except BaseException as error:
+        _engine.cache_clear()  # an engine may not outlive its own failure, and nothing of what failed is kept
+        if not isinstance(error, duckdb.Error):
+            raise
         message = without_values(error) if isinstance(error, ABOUT_VALUES) else error
         raise ModelError(f"Model {model.dataset}: {message}") from error
     finally:
