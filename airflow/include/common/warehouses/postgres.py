@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavail
 from common.core.masks import without_values
 from common.warehouses import sql
 from common.warehouses.dialect import Dialect
+from common.warehouses.sessions import session, waiting_sessions
 from common.warehouses.sql import Token
 from common.warehouses.translation import Meanings, translated
 from common.warehouses.warehouse import Rows, Statement, begin_staging, converse, copied
@@ -89,6 +91,14 @@ class _Conversation:
             return cursor.rowcount
 
 
+def _answers(connection: "psycopg.Connection[Any]") -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
 class Postgres:
     """A PostgreSQL database behind an Airflow Connection."""
 
@@ -96,6 +106,7 @@ class Postgres:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
+        self._waiting: list[psycopg.Connection[Any]] = waiting_sessions(self)
 
     def __str__(self) -> str:
         return f"connection '{self.conn_id}'"
@@ -108,24 +119,25 @@ class Postgres:
     def _connect(self, what: str) -> "psycopg.Connection[Any]":
         """Open a connection; that somebody is not let in is told by a text alone, as there is no session yet."""
         try:
-            return self._hook().get_conn()  # type: ignore[return-value]
+            connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
         except psycopg.OperationalError as error:
             if NO_ENTRY.search(str(error)):
                 raise ConfigError(f"{what}: {error}{GRANTS}") from error
             raise
+        for setting in SESSION:
+            connection.execute(setting)
+        connection.commit()  # or an error would take them back
+        return connection
 
     @contextmanager
     def _talk(self, verb: str) -> Iterator[_Conversation]:
         what = f"{verb} by {self}"
-        with translated(what, MEANINGS, _wording):
-            connection = self._connect(what)
-            try:
-                for setting in SESSION:
-                    connection.execute(setting)
-                yield _Conversation(connection, what)
-                connection.commit()
-            finally:
-                connection.close()
+        with (
+            translated(what, MEANINGS, _wording),
+            session(self._waiting, partial(self._connect, what), _answers) as connection,
+        ):
+            yield _Conversation(connection, what)
+            connection.commit()
 
     def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""

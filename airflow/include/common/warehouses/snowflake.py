@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from common.core.targets import SPELLING
 from common.warehouses import sql
 from common.warehouses.dialect import Dialect, Widening
 from common.warehouses.parts import folder, parts, written
+from common.warehouses.sessions import session, waiting_sessions
 from common.warehouses.sql import Token
 from common.warehouses.warehouse import Rows, Statement, begin_staging, converse, copied, patient
 
@@ -46,6 +48,7 @@ DIALECT = Dialect(
 )
 # Whoever waits for a lock, or is frozen while holding one, must not hold up the next load for hours.
 SESSION = {"TIMEZONE": "UTC", "LOCK_TIMEOUT": 60}
+ANSWERS_WITHIN = 30  # seconds
 PATIENCE = 4 * 3600  # seconds that a statement may take, repetitions by the connector included
 STAGE = "watershed_stage"  # in the connection's extra: an external stage that shows the staging zone
 FORMAT = "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) MATCH_BY_COLUMN_NAME = CASE_SENSITIVE"
@@ -107,6 +110,15 @@ class _Conversation:
         raise ConfigError(f"A commit of {DIALECT.sql} carries no rows: those of {table} must be staged.")
 
 
+def _answers(connection: "SnowflakeConnection") -> bool:
+    try:
+        with _translated("ask"):
+            connection.cursor().execute("SELECT 1", timeout=ANSWERS_WITHIN)
+    except WatershedError:
+        return False
+    return True
+
+
 class Snowflake:
     """A Snowflake database behind an Airflow Connection."""
 
@@ -114,6 +126,7 @@ class Snowflake:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
+        self._waiting: list[SnowflakeConnection] = waiting_sessions(self)
 
     def __str__(self) -> str:
         return f"connection '{self.conn_id}'"
@@ -131,12 +144,12 @@ class Snowflake:
     @contextmanager
     def _talk(self, verb: str) -> Iterator[_Conversation]:
         what = f"{verb} by {self}"
-        with _translated(what):
-            connection = self._hook().get_conn()
-        try:
+        with session(self._waiting, partial(self._connect, what), _answers) as connection:
             yield _Conversation(connection, what)
-        finally:
-            connection.close()
+
+    def _connect(self, what: str) -> "SnowflakeConnection":
+        with _translated(what):
+            return self._hook().get_conn()
 
     def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
