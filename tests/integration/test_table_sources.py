@@ -9,7 +9,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from common.cli.main import app
 from common.core.clock import now
 from common.core.errors import ConfigError, SourceUnavailable
 from common.ledger.incidents import MISSING, RELEASED, open_of
@@ -107,6 +109,19 @@ def test_a_table_arrives_by_its_watermark_and_late_commits_with_the_overlap(shop
     assert len(found) == 4, "a look that finds nothing new pins nothing"
     assert [one.get("after", "")[11:16] for one in found] == ["", "09:50", "09:50", "10:50"]
     assert list(verify()) == []
+
+
+def test_lineage_leads_from_a_row_of_silver_to_the_range_that_was_fetched_and_back(
+    shop: World, database: Database
+) -> None:
+    put(database, 1, "2026-01-05 10:00:00")
+    shop.flow()
+    (pinned,) = shop.rows("SELECT id FROM batch WHERE asset = 'lab.orders.source'", "ledger")[0]
+    up = json.loads(CliRunner().invoke(app, ["lineage", "up", "lab.orders", "--json"]).output)
+    assert [row["asset"].rpartition(".")[2] for row in up] == ["silver", "bronze", "raw", "source"]
+    assert (up[-1]["id"], up[-1]["origin"], up[-1]["hops"]) == (pinned, "orders", f"{INGEST} #1")
+    down = json.loads(CliRunner().invoke(app, ["lineage", "down", pinned, "--json"]).output)
+    assert {row["id"] for row in down} == {row["id"] for row in up}
 
 
 def test_a_table_that_grows_while_it_is_read_gives_what_was_pinned_and_the_rest_next(

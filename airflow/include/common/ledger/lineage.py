@@ -1,20 +1,48 @@
 """Lineage: from a batch up to the files it came from, or down to the tables it reached."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
 
-from common.ledger.places import ORIGIN, VERSION, key_ends
+from common.core.assets import Asset, Zone, asset_name
+from common.core.range_keys import lettered, range_of
+from common.ledger.places import KEY, ORIGIN, VERSION, key_ends
 from common.ledger.tables import batch, batch_parent, hop, receipt
 
 Direction = Literal["up", "down"]
+Row = dict[str, Any]
 
 
-def related(connection: Connection, starts: list[str], direction: Direction, limit: int = 1000) -> list[dict[str, Any]]:
+def related(connection: Connection, starts: Sequence[str], direction: Direction, limit: int = 1000) -> list[Row]:
     """List batches and all that they were made of (up) or that was made of them (down), nearest first.
 
     Each with its depth and, where it was published by a hop, that hop; beyond `limit` the list is cut.
     """
+    if direction == "down":
+        starts = [*starts, *_fetched(connection, starts)]
+    rows = _tree(connection, starts, direction, limit)
+    return [*rows, *_ranges(connection, rows)][:limit] if direction == "up" else rows
+
+
+def _ranges(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """List the ranges of sources that files in raw were fetched from: their keys name them."""
+    depths = {range_: row["depth"] + 1 for row in rows if (range_ := range_of(row["origin"] or ""))}
+    return [found | {"depth": depths[found["id"]]} for found in _tree(connection, list(depths), "up", len(depths))]
+
+
+def _fetched(connection: Connection, starts: Sequence[str]) -> list[str]:
+    """Return the files in raw that ranges of sources were put into."""
+    ranges = select(batch.c.id, batch.c.asset).where(batch.c.id.in_(starts), batch.c.place.has_key("range"))
+    found: list[str] = []
+    for row in connection.execute(ranges):
+        raw = asset_name(Asset.parse(row.asset).dataset, Zone.RAW)
+        named = select(batch.c.id).where(batch.c.asset == raw, KEY.contains(lettered(row.id)))
+        found += connection.scalars(named)
+    return found
+
+
+def _tree(connection: Connection, starts: Sequence[str], direction: Direction, limit: int) -> list[Row]:
     here, beyond = (
         (batch_parent.c.child, batch_parent.c.parent)
         if direction == "up"
