@@ -1,7 +1,7 @@
 """The grammar of delimited text: RFC 4180 with any delimiter, and one record refused for each broken line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -33,8 +33,10 @@ class Delimited:
             return None
         if not (self._quote and self._quote in text) and b"\r" not in text:
             frame = self._frame(text, quoted=False)
-            lines = frame.height if frame is not None else 0
-            return Clean(frame, lines) if frame is not None and self._all_read(frame, len(text), 0) else None
+            if frame is None or self._all_read(frame, len(text), 0):
+                return Clean(frame, frame.height) if frame is not None else None
+            ends = positions(octets(text) == ord(self.newline))
+            return self._without_short(frame, text, ends, _Quotes(_NO_POSITIONS), 0)
         return self._clean_with_marks(text)
 
     def _ended(self, text: bytes) -> bytes:
@@ -53,9 +55,32 @@ class Delimited:
         if not quotes.in_order(marks, self._delimiter + self.newline):
             return None
         frame = self._frame(text, quoted=quotes.at.len() > 0)
-        if frame is None or not self._all_read(frame, len(text) - quotes.shed(), feeds):
+        if frame is None:
             return None
-        return Clean(frame, count(ends))
+        if self._all_read(frame, len(text) - quotes.shed(), feeds):
+            return Clean(frame, count(ends))
+        return self._without_short(frame, text, positions(ends), quotes, feeds)
+
+    def _without_short(
+        self, frame: pl.DataFrame, text: bytes, ends: pl.Series, quotes: "_Quotes", returns: int
+    ) -> Clean | None:
+        """Take out the rows of which more was read than there is; None where not every line is a row.
+
+        A row that was padded seems to have more delimiters than its line, and in all others nothing is missing.
+        """
+        if frame.width == 1 or frame.height != ends.len() or returns not in (0, frame.height):
+            return None
+        marks = frame.width + (returns > 0)
+        read = frame.select(pl.sum_horizontal(pl.all().str.len_bytes()).cast(pl.Int64) + marks).to_series()
+        short = read + _steps(quotes.shed_before(ends)) != _steps(ends.cast(pl.Int64) + 1)
+        refused: list[tuple[int, Place]] = []
+        for row in short.arg_true():
+            line = text[ends[row - 1] + 1 if row else 0 : ends[row] + 1]
+            places, _ = self.places(line, 0, len(line), final=True)
+            if len(places) != 1 or not places[0].reason:
+                return None
+            refused.append((row, replace(places[0], line=row)))
+        return Clean(frame.filter(~short), frame.height, refused)
 
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
         # A line with an even number of quotes cannot begin a good record that goes on in the next line.
@@ -85,7 +110,7 @@ class Delimited:
     def exact(self, records: Sequence[bytes]) -> pl.DataFrame:
         """Parse good records; one that polars reads in another way is read by the expressions."""
         clean = self.clean(b"".join(records))
-        if clean:
+        if clean and not clean.refused:
             return clean.frame
         rows = [[value.decode() for value in self._fields.split(record)] for record in records]
         return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
@@ -172,6 +197,11 @@ class _Quotes:
         """Return how many quotes are not part of values: all but one of each doubled pair."""
         return self.at.len() - count(self._closing.head(-1) + 1 == self._opening.tail(-1))
 
+    def shed_before(self, places: pl.Series) -> pl.Series:
+        """Return how many such quotes stand before each place."""
+        doubled = self._closing.head(-1).filter(self._closing.head(-1) + 1 == self._opening.tail(-1))
+        return (self.at.search_sorted(places).cast(pl.Int64) - doubled.search_sorted(places)).cast(pl.Int64)
+
     @property
     def _opening(self) -> pl.Series:
         return self.at.gather_every(2)
@@ -179,6 +209,11 @@ class _Quotes:
     @property
     def _closing(self) -> pl.Series:
         return self.at.gather_every(2, 1)
+
+
+def _steps(sums: pl.Series) -> pl.Series:
+    """Return by how much each sum is more than the one before it."""
+    return sums - sums.shift(1, fill_value=0)
 
 
 _NO_POSITIONS = pl.Series(dtype=pl.UInt32)

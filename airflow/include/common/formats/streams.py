@@ -1,6 +1,5 @@
 """Open a file as plain bytes, whatever it is compressed with, in bounded memory."""
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -92,12 +91,3 @@ def opened(path: Path, compression: Compression) -> Iterator[Source]:
         raise UnreadableFile("truncated", f"{path.name} ends too early: {error}.") from error
     except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise UnreadableFile("corrupt", f"{path.name} cannot be decompressed: {error}.") from error
-
-
-def skip(source: Source, size: int) -> None:
-    """Pass over `size` bytes."""
-    if isinstance(source, io.FileIO):
-        source.seek(size, io.SEEK_CUR)
-        return
-    while size > 0 and (part := source.read(min(size, _INPUT))):
-        size -= len(part)
