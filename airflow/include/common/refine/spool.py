@@ -36,7 +36,7 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
 
 PLACE = [pl.col(f"_{name}").alias(name) for name in ("record", "line", "offset", "text")]
 REASON = ("reason", "rule", "column", "value")
-TOGETHER = 16  # chunks whose doubtful rows are judged at once
+TOGETHER = 8  # chunks whose doubtful rows are judged at once
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class _Judged:
         if chunk.frame.height < FEW:
             return pl.DataFrame(), chunk.frame
         good, doubtful = self._spool.lane(self._source.shape, chunk.frame.schema).split(chunk.frame)
-        return self._silver(good), doubtful
+        return self._silver(good), compact(doubtful)
 
     def keep(self, good: pl.DataFrame) -> None:
         """Keep good rows, as they are in silver."""
