@@ -9,10 +9,10 @@ import polars as pl
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract, Kind
 from common.lake.changes import GONE
 from common.lake.schema import silver_schema
+from common.refine.rows import TOGETHER, compact
 
 CONTENT, KNOWN, MARK = "_content", "_known", "_mark"
 PLACE = (ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN)
-TOGETHER = 500_000  # rows that are looked at, and written, at once
 
 
 class Fresh(Protocol):
@@ -58,7 +58,7 @@ def winners(contract: Contract, fresh: Fresh, table: pl.LazyFrame) -> Winners:
     mark = _mark(contract, key)
     marks = pl.concat([rows.select(mark) for rows in fresh.frames(key)]).sort(MARK)
     shared = pl.concat([marks.filter(pl.col(MARK) == pl.col(MARK).shift(1)), _known(table, mark, marks)]).unique()
-    disputed = [rows.filter(_among(mark, shared)) for rows in together(fresh)] if shared.height else []
+    disputed = [compact(rows.filter(_among(mark, shared))) for rows in together(fresh)] if shared.height else []
     new = pl.concat([pl.DataFrame(schema=silver_schema(contract)), *disputed]).lazy()
     old = table.with_columns(mark).join(shared.lazy(), on=MARK, how="semi")
     candidates = _candidates(contract, new, old)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import polars as pl
 
-from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
+from common.formats.blocks import ahead
 from common.lake.publish import Part, stage_parts
 from common.lake.schema import partition_columns, silver_schema
 from common.lake.table import LakeTable, read_at, reading
@@ -23,7 +24,7 @@ from common.quality.batch import BatchFacts
 from common.refine.engine import Task, Written
 from common.refine.latest import Redone, Winners, redone, together, winners
 from common.refine.match import of_shape
-from common.refine.source import fetch
+from common.refine.source import Source, fetch
 from common.refine.spool import Refined, Spool, refine
 from common.zones.store import ZoneStore
 
@@ -39,19 +40,31 @@ class OnThisMachine:
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), task.contract)
             with verb(task.kind, "refine", task.batches):
-                refined = [_refined(task, batch, spool) for batch in task.batches]
+                sources = ahead(iter(task.batches), partial(_fetched, task.contract, spool.folder))
+                refined = [_refined(batch, source, spool) for batch, source in sources]
             yield Spooled(task, spool, refined)
 
 
-def _refined(task: Task, batch: Batch, spool: Spool) -> Refined:
-    try:
-        source = fetch(task.contract, batch, spool.folder)
+def _fetched(contract: Contract, folder: Path, batch: Batch) -> Source:
+    with _named(batch):
+        return fetch(contract, batch, folder)
+
+
+def _refined(batch: Batch, source: Source, spool: Spool) -> Refined:
+    with _named(batch):
         refined = refine(source, spool)
+    source.path.unlink()  # a task may have more files than the disk has room for at once
+    return refined
+
+
+@contextmanager
+def _named(batch: Batch) -> Iterator[None]:
+    """Name the batch at fault where its file cannot be read."""
+    try:
+        yield
     except UnreadableFile as error:
         error.batches = (batch.id,)
         raise
-    source.path.unlink()  # a task may have more files than the disk has room for at once
-    return refined
 
 
 class Spooled:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-HELD = 128 << 20  # bytes
+HELD = 64 << 20  # bytes
+TOGETHER = 250_000  # rows that are looked at, and written, at once
 DENSE = pl.CompatLevel.oldest()  # texts one after the other, where views would keep the whole of what they point into
 
 
@@ -43,11 +44,12 @@ class Rows:
 
     def spill(self) -> None:
         """Put what is held on disk."""
-        if not self._held:
-            return
-        path = self._folder / f"{self._name}-{len(self._paths):06d}.arrow"
-        pl.concat(self._held).write_ipc(path, compression="lz4", compat_level=DENSE)
-        self._paths.append(path)
+        for rows in pl.concat([pl.DataFrame(schema=self._schema), *self._held]).iter_slices(TOGETHER):
+            path = self._folder / f"{self._name}-{len(self._paths):06d}.arrow"
+            rows.write_ipc(
+                path, compression="uncompressed", compat_level=DENSE
+            )  # a packed one takes four times as long
+            self._paths.append(path)
         self._held, self._bytes = [], 0
 
 
