@@ -36,7 +36,7 @@ class Delimited:
             if frame is None or self._all_read(frame, len(text), 0):
                 return Clean(frame, frame.height) if frame is not None else None
             ends = positions(octets(text) == ord(self.newline))
-            return self._without_short(frame, text, ends, _Quotes(_NO_POSITIONS), 0)
+            return self._without_short(frame, text, ends, 0, 0)
         return self._clean_with_marks(text)
 
     def _ended(self, text: bytes) -> bytes:
@@ -59,28 +59,34 @@ class Delimited:
             return None
         if self._all_read(frame, len(text) - quotes.shed(), feeds):
             return Clean(frame, count(ends))
-        return self._without_short(frame, text, positions(ends), quotes, feeds)
+        return self._without_short(frame, text, positions(ends), quotes.shed(), feeds)
 
     def _without_short(
-        self, frame: pl.DataFrame, text: bytes, ends: pl.Series, quotes: "_Quotes", returns: int
+        self, frame: pl.DataFrame, text: bytes, ends: pl.Series, shed: int, returns: int
     ) -> Clean | None:
-        """Take out the rows of which more was read than there is; None where not every line is a row.
+        """Take out the rows that seem to be longer than their lines; None where what is left does not add up.
 
-        A row that was padded seems to have more delimiters than its line, and in all others nothing is missing.
+        Only a row that was padded has more delimiters than its line, which quotes around its fields may outweigh.
         """
         if frame.width == 1 or frame.height != ends.len() or returns not in (0, frame.height):
             return None
         marks = frame.width + (returns > 0)
         read = frame.select(pl.sum_horizontal(pl.all().str.len_bytes()).cast(pl.Int64) + marks).to_series()
-        short = read + _steps(quotes.shed_before(ends)) != _steps(ends.cast(pl.Int64) + 1)
+        sizes = ends.cast(pl.Int64) - ends.shift(1).cast(pl.Int64).fill_null(-1)
+        short = read > sizes
+        surplus = int(read.sum()) + shed - len(text)
         refused: list[tuple[int, Place]] = []
         for row in short.arg_true():
-            line = text[ends[row - 1] + 1 if row else 0 : ends[row] + 1]
+            line = text[ends[row] + 1 - sizes[row] : ends[row] + 1]
             places, _ = self.places(line, 0, len(line), final=True)
             if len(places) != 1 or not places[0].reason:
                 return None
             refused.append((row, replace(places[0], line=row)))
-        return Clean(frame.filter(~short), frame.height, refused)
+            surplus -= read[row] + self._quotes(octets(line)).shed() - len(line)
+        return Clean(frame.filter(~short), frame.height, refused) if surplus == 0 else None
+
+    def _quotes(self, marks: pl.Series) -> "_Quotes":
+        return _Quotes(positions(marks == ord(self._quote)) if self._quote else _NO_POSITIONS)
 
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
         # A line with an even number of quotes cannot begin a good record that goes on in the next line.
@@ -197,11 +203,6 @@ class _Quotes:
         """Return how many quotes are not part of values: all but one of each doubled pair."""
         return self.at.len() - count(self._closing.head(-1) + 1 == self._opening.tail(-1))
 
-    def shed_before(self, places: pl.Series) -> pl.Series:
-        """Return how many such quotes stand before each place."""
-        doubled = self._closing.head(-1).filter(self._closing.head(-1) + 1 == self._opening.tail(-1))
-        return (self.at.search_sorted(places).cast(pl.Int64) - doubled.search_sorted(places)).cast(pl.Int64)
-
     @property
     def _opening(self) -> pl.Series:
         return self.at.gather_every(2)
@@ -209,11 +210,6 @@ class _Quotes:
     @property
     def _closing(self) -> pl.Series:
         return self.at.gather_every(2, 1)
-
-
-def _steps(sums: pl.Series) -> pl.Series:
-    """Return by how much each sum is more than the one before it."""
-    return sums - sums.shift(1, fill_value=0)
 
 
 _NO_POSITIONS = pl.Series(dtype=pl.UInt32)

@@ -26,13 +26,13 @@ def read_lines(path: Path, shape: Shape, grammar: Grammar, chunk_bytes: int) -> 
 
 
 def _chunk(unit: Unit, parsed: Parsed, raw: bytes, shape: Shape, grammar: Grammar) -> Chunk:
-    lines = RawLines(raw, shape) if parsed.refused else None
-    refused = [(lines.spot(unit, n, place), place.reason or "") for n, place in parsed.refused] if lines else []
-    numbers = good_numbers(unit.record, unit.records, [spot.record for spot, _ in refused])
+    lines = RawLines(raw, shape)
+    spots = lines.spots(unit, parsed.refused) if parsed.refused else []
+    numbers = good_numbers(unit.record, unit.records, [spot.record for spot in spots])
     return Chunk(
         numbered(parsed.frames, shape.columns, numbers),
-        malformed(refused),
-        partial(_locate, raw[: unit.size], shape, grammar, unit),
+        malformed([(spot, place.reason or "") for spot, (_, place) in zip(spots, parsed.refused, strict=True)]),
+        partial(_locate, lines, raw[: unit.size], shape, grammar, unit),
     )
 
 
@@ -77,10 +77,11 @@ def _parse(grammar: Grammar, shape: Shape, raw: bytes, *, final: bool) -> tuple[
     return parsed, RawLines(raw, shape).end_of(parsed.lines)
 
 
-def _locate(raw: bytes, shape: Shape, grammar: Grammar, unit: Unit, records: Sequence[int]) -> list[Spot]:
-    lines, wanted = RawLines(raw, shape), [record - unit.record for record in records]
-    places = _places(grammar, raw, shape, unit, wanted)
-    return [lines.spot(unit, number, place) for number, place in zip(wanted, places, strict=True)]
+def _locate(
+    lines: RawLines, raw: bytes, shape: Shape, grammar: Grammar, unit: Unit, records: Sequence[int]
+) -> list[Spot]:
+    wanted = [record - unit.record for record in records]
+    return lines.spots(unit, list(zip(wanted, _places(grammar, raw, shape, unit, wanted), strict=True)))
 
 
 def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit, wanted: Sequence[int]) -> list[Place]:
