@@ -90,6 +90,7 @@ def test_what_the_fast_lane_finds_good_is_what_the_other_makes_of_it(
         ({"logicalType": "date"}, ["2024-01-02", "2024-02-30", "2024-01-02T00:00:00Z"], ["2024-01-02"]),
         ({"logicalType": "string", "required": True}, ["a", " b", "c\0", "", "d e"], ["a", "d e"]),
         ({"logicalType": "boolean"}, ["true", "No", "perhaps"], ["true", "No"]),
+        ({"logicalType": "boolean", **said("x", nulls=["true", ""])}, ["true", "false", ""], ["false", ""]),
         (
             {"logicalType": "number", "physicalType": "decimal(9,0)", **said("x", nulls=["", "1.50", "7", "x"])},
             ["1.50", "7", "7.0", "8", "", "x"],
