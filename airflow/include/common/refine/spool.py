@@ -126,7 +126,7 @@ class _Judged:
         split = apply(with_marker(clean(rows, self._contract, self._source.shape), self._contract), self._spool.checks)
         self.keep(compact(self._silver(split.good)))
         if split.refused.height:
-            places = pl.concat([_located(chunk, split.refused) for chunk in doubtful])
+            places = pl.concat([_located(chunk, split.refused) for chunk in doubtful]).unique("_record")
             self._spool.refused.add(compact(_broken(split.refused, places, self._source, self._contract)))
 
     def _silver(self, good: pl.DataFrame) -> pl.DataFrame:
