@@ -4,13 +4,16 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.contract import Contract
 from common.lake.schema import silver_schema
+from common.refine import latest as latest_of_keys
 from common.refine.latest import redone, winners
 from common.refine.rows import Rows
 from tests.unit.common.contract_text import contract
@@ -108,6 +111,22 @@ def test_every_order_and_grouping_gives_the_same_table(batches: list[list[Row]],
             assert {row[:5] for row in outcomes[0]} == latest(whole, place)
         else:
             assert all(row[1] == max((r[1] for r in whole if r[0] == row[0]), key=oldest_first) for row in outcomes[0])
+
+
+@settings(quick, max_examples=15)
+@given(first=rows, second=rows)
+def test_keys_that_share_a_mark_are_told_apart(first: list[Row], second: list[Row], tmp_path: Path) -> None:
+    def table() -> tuple[list[Any], list[int]]:
+        state, sums = frame(VERSIONED, []), []
+        for batch in (first, second):
+            state, inserted = after(VERSIONED, state, batch, tmp_path)
+            sums.append(inserted)
+        return state.rows(), sums
+
+    apart = table()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latest_of_keys, "_mark", lambda *_: pl.col("k").str.len_bytes().alias("_mark"))
+        assert table() == apart
 
 
 def test_an_equal_row_that_comes_again_is_not_written(tmp_path: Path) -> None:
