@@ -47,8 +47,7 @@ class Delimited:
         """Parse text that has quotes or carriage returns."""
         marks = octets(text)
         ends, returns = marks == ord(self.newline), marks == ord("\r")
-        quoted = self._quote and self._quote in text
-        quotes = _Quotes(positions(marks == ord(self._quote)) if quoted else _NO_POSITIONS)
+        quotes = self._quotes(marks)
         feeds = count(returns) if self.newline == b"\n" else 0
         if feeds and count(returns.shift(1, fill_value=False) & ends) < feeds:
             return None  # polars also drops a lone CR at the end of a field
@@ -76,13 +75,15 @@ class Delimited:
         short = read > sizes
         surplus = int(read.sum()) + shed - len(text)
         refused: list[tuple[int, Place]] = []
-        for row in short.arg_true():
-            line = text[ends[row] + 1 - sizes[row] : ends[row] + 1]
+        found = pl.DataFrame([ends.alias("end"), sizes.alias("size"), read.alias("read")]).with_row_index()
+        for row, end, size, taken in found.filter(short).iter_rows():
+            line = text[end + 1 - size : end + 1]
             places, _ = self.places(line, 0, len(line), final=True)
             if len(places) != 1 or not places[0].reason:
                 return None
             refused.append((row, replace(places[0], line=row)))
-            surplus -= read[row] + self._quotes(octets(line)).shed() - len(line)
+            quoted = self._quote and self._quote in line
+            surplus -= taken - size + (self._quotes(octets(line)).shed() if quoted else 0)
         return Clean(frame.filter(~short), frame.height, refused) if surplus == 0 else None
 
     def _quotes(self, marks: pl.Series) -> "_Quotes":
