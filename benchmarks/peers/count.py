@@ -8,7 +8,7 @@ from measure import finish
 
 QUERY = """
 SELECT count(*), sum(order_id)::BIGINT, sum(quantity)::BIGINT, round(sum(amount)::DOUBLE, 2),
-       sum(epoch(updated_at))::BIGINT, count(DISTINCT order_id)
+       sum(epoch_us(updated_at) // 1000000)::BIGINT, count(DISTINCT order_id)
 FROM read_parquet($files)
 """
 

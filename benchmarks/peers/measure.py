@@ -1,11 +1,13 @@
 """How a contender is started in a process of its own, and what it says of itself at its end."""
 
+import contextlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,9 +24,10 @@ MEBIBYTE = 1 << 20
 
 def finish(began: float, **facts: Any) -> None:
     """Print as the last line the time since `began` and since the process started, processor time and peak memory."""
-    now = time.time()
+    now, spent = time.time(), os.times()
     work, wall = time.perf_counter() - began, now - psutil.Process().create_time()
-    print(json.dumps({"work": work, "wall": wall, "cpu": time.process_time(), "peak": _peak(), **facts}), flush=True)
+    cpu = time.process_time() + spent.children_user + spent.children_system
+    print(json.dumps({"work": work, "wall": wall, "cpu": cpu, "peak": _peak(), **facts}), flush=True)
 
 
 def _peak() -> int:
@@ -35,12 +38,22 @@ def _peak() -> int:
 
 
 def contend(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run a program of this folder to its end and give what it said; raises RuntimeError where it failed."""
+    """Run a program of this folder to its end and give what it said, with its `anonymous` memory.
+
+    Raises RuntimeError where it failed.
+    """
     command = [sys.executable, str(Path(__file__).with_name(f"{program}.py")), *arguments]
-    ended = subprocess.run(command, env=dict(env or os.environ), capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
-    return dict(json.loads(ended.stdout.splitlines()[-1]))
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, env=dict(env or os.environ), stdout=subprocess.PIPE, stderr=errors) as child,
+        Anonymous(child.pid) as memory,
+    ):
+        said = child.communicate()[0]
+        errors.seek(0)
+        if child.returncode:
+            last = errors.read()[-3000:].decode("utf-8", "replace")
+            raise RuntimeError(f"{program} {' '.join(arguments)} ended with {child.returncode}:\n{last}")
+    return {**json.loads(said.splitlines()[-1]), "anonymous": memory.peak}
 
 
 def median(runs: Sequence[Mapping[str, Any]], name: str) -> float:
@@ -68,10 +81,10 @@ def save(name: str, found: Mapping[str, Any]) -> Path:
 
 
 class Anonymous:
-    """The most anonymous memory that this process and its children had at once, sampled for the length of a block."""
+    """The most anonymous memory that a process and its children had at once, sampled for the length of a block."""
 
-    def __init__(self) -> None:
-        self.peak = 0
+    def __init__(self, pid: int | None = None) -> None:
+        self.peak, self._pid = 0, pid
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -85,13 +98,15 @@ class Anonymous:
 
     def _watch(self) -> None:
         while not self._over.wait(0.05):
-            tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
-            self.peak = max(self.peak, sum(_anonymous(process.pid) for process in tree))
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile
+                top = psutil.Process(self._pid)
+                tree = [top, *top.children(recursive=True)]
+                self.peak = max(self.peak, sum(_anonymous(process.pid) for process in tree))
 
 
 def _anonymous(pid: int) -> int:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:  # ended meanwhile
         return 0
-    return int(next(line.split()[1] for line in lines if line.startswith("Anonymous:"))) * 1024
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0) * 1024

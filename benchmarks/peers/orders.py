@@ -70,7 +70,7 @@ FROM range($rows) t(i)
 """
 LATEST = """
 SELECT count(*) AS rows, sum(order_id)::BIGINT AS ids, sum(quantity)::BIGINT AS quantity,
-       round(sum(amount)::DOUBLE, 2) AS amount, sum(epoch(updated_at))::BIGINT AS updated
+       round(sum(amount)::DOUBLE, 2) AS amount, sum(epoch_us(updated_at) // 1000000)::BIGINT AS updated
 FROM (SELECT * FROM orders WHERE fault IS NULL QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY nr DESC) = 1)
 """
 TEXTS = f"""

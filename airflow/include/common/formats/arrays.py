@@ -42,10 +42,10 @@ def read_array(path: Path, shape: Shape, chunk_bytes: int) -> Iterator[Chunk]:
     growing = _Growing(shape, grammar, first=1)
     for element in elements(path, shape):
         if growing.size >= chunk_bytes:
-            yield growing.chunk(path)
+            yield growing.chunk()
             growing = _Growing(shape, grammar, first=element.spot.record)
         growing.add(element)
-    yield growing.chunk(path)
+    yield growing.chunk()
 
 
 @dataclass
@@ -56,15 +56,15 @@ class _Growing:
     grammar: Ndjson
     first: int
     size: int = 0
-    records: int = 0
     lines: list[bytes] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)
+    spots: list[Spot] = field(default_factory=list)
     refused: list[tuple[Spot, str]] = field(default_factory=list)
 
     def add(self, element: Element) -> None:
         text = element.spot.text or b""
         self.size += len(text)
-        self.records += 1
+        self.spots.append(element.spot)
         if element.reason:
             self.refused.append((element.spot, element.reason))
             return
@@ -73,11 +73,11 @@ class _Growing:
         if len(self.lines) == _AT_ONCE:
             self._parse()
 
-    def chunk(self, path: Path) -> Chunk:
+    def chunk(self) -> Chunk:
         self._parse()
-        numbers = good_numbers(self.first, self.records, [spot.record for spot, _ in self.refused])
+        numbers = good_numbers(self.first, len(self.spots), [spot.record for spot, _ in self.refused])
         frame = numbered(self.frames, self.shape.columns, numbers)
-        return Chunk(frame, malformed(self.refused), partial(_locate, path, self.shape))
+        return Chunk(frame, malformed(self.refused), partial(_of, self.spots, self.first))
 
     def _parse(self) -> None:
         if self.lines:
@@ -85,9 +85,8 @@ class _Growing:
         self.lines = []
 
 
-def _locate(path: Path, shape: Shape, records: Sequence[int]) -> list[Spot]:
-    wanted = set(records)
-    return [element.spot for element in elements(path, shape) if element.spot.record in wanted]
+def _of(spots: Sequence[Spot], first: int, records: Sequence[int]) -> list[Spot]:
+    return [spots[record - first] for record in records]
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Element]:

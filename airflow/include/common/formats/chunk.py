@@ -30,7 +30,7 @@ class Chunk:
     _spots: Callable[[Sequence[int]], list[Spot]] = field(repr=False)
 
     def locate(self, records: Sequence[int]) -> pl.DataFrame:
-        """Return _record, _line, _offset and _text of these records of the frame; reads the file again."""
+        """Return _record, _line, _offset and _text of these records of the frame."""
         wanted = sorted(set(records))
         spots = self._spots(wanted) if wanted else []
         return pl.DataFrame(spots, schema=_PLACE, orient="row")
@@ -44,7 +44,8 @@ def malformed(spots: Sequence[tuple[Spot, str]]) -> pl.DataFrame:
 def numbered(frames: Sequence[pl.DataFrame], columns: Sequence[str], numbers: pl.Series) -> pl.DataFrame:
     """Return frames as one, with the number of each record in its file."""
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return pl.concat([empty, *frames], rechunk=False).with_columns(numbers.alias(RECORD))
+    rows = pl.concat(frames or [empty]).with_columns(numbers.alias(RECORD))
+    return rows.rechunk()  # expressions over columns in several pieces would put them together again and again
 
 
 def good_numbers(first: int, records: int, refused: Sequence[int]) -> pl.Series:

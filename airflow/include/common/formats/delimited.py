@@ -1,7 +1,7 @@
 """The grammar of delimited text: RFC 4180 with any delimiter, and one record refused for each broken line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -33,8 +33,10 @@ class Delimited:
             return None
         if not (self._quote and self._quote in text) and b"\r" not in text:
             frame = self._frame(text, quoted=False)
-            lines = frame.height if frame is not None else 0
-            return Clean(frame, lines) if frame is not None and self._all_read(frame, len(text), 0) else None
+            if frame is None or self._all_read(frame, len(text), 0):
+                return Clean(frame, frame.height) if frame is not None else None
+            ends = positions(octets(text) == ord(self.newline))
+            return self._without_short(frame, text, ends, 0, 0)
         return self._clean_with_marks(text)
 
     def _ended(self, text: bytes) -> bytes:
@@ -45,17 +47,47 @@ class Delimited:
         """Parse text that has quotes or carriage returns."""
         marks = octets(text)
         ends, returns = marks == ord(self.newline), marks == ord("\r")
-        quoted = self._quote and self._quote in text
-        quotes = _Quotes(positions(marks == ord(self._quote)) if quoted else _NO_POSITIONS)
+        quotes = self._quotes(marks)
         feeds = count(returns) if self.newline == b"\n" else 0
         if feeds and count(returns.shift(1, fill_value=False) & ends) < feeds:
             return None  # polars also drops a lone CR at the end of a field
         if not quotes.in_order(marks, self._delimiter + self.newline):
             return None
         frame = self._frame(text, quoted=quotes.at.len() > 0)
-        if frame is None or not self._all_read(frame, len(text) - quotes.shed(), feeds):
+        if frame is None:
             return None
-        return Clean(frame, count(ends))
+        if self._all_read(frame, len(text) - quotes.shed(), feeds):
+            return Clean(frame, count(ends))
+        return self._without_short(frame, text, positions(ends), quotes.shed(), feeds)
+
+    def _without_short(
+        self, frame: pl.DataFrame, text: bytes, ends: pl.Series, shed: int, returns: int
+    ) -> Clean | None:
+        """Take out the rows that seem to be longer than their lines; None where what is left does not add up.
+
+        Only a row that was padded has more delimiters than its line, which quotes around its fields may outweigh.
+        """
+        if frame.width == 1 or frame.height != ends.len() or returns not in (0, frame.height):
+            return None
+        marks = frame.width + (returns > 0)
+        read = frame.select(pl.sum_horizontal(pl.all().str.len_bytes()).cast(pl.Int64) + marks).to_series()
+        sizes = ends.cast(pl.Int64) - ends.shift(1).cast(pl.Int64).fill_null(-1)
+        short = read > sizes
+        surplus = int(read.sum()) + shed - len(text)
+        refused: list[tuple[int, Place]] = []
+        found = pl.DataFrame([ends.alias("end"), sizes.alias("size"), read.alias("read")]).with_row_index()
+        for row, end, size, taken in found.filter(short).iter_rows():
+            line = text[end + 1 - size : end + 1]
+            places, _ = self.places(line, 0, len(line), final=True)
+            if len(places) != 1 or not places[0].reason:
+                return None
+            refused.append((row, replace(places[0], line=row)))
+            quoted = self._quote and self._quote in line
+            surplus -= taken - size + (self._quotes(octets(line)).shed() if quoted else 0)
+        return Clean(frame.filter(~short), frame.height, refused) if surplus == 0 else None
+
+    def _quotes(self, marks: pl.Series) -> "_Quotes":
+        return _Quotes(positions(marks == ord(self._quote)) if self._quote else _NO_POSITIONS)
 
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
         # A line with an even number of quotes cannot begin a good record that goes on in the next line.
@@ -85,7 +117,7 @@ class Delimited:
     def exact(self, records: Sequence[bytes]) -> pl.DataFrame:
         """Parse good records; one that polars reads in another way is read by the expressions."""
         clean = self.clean(b"".join(records))
-        if clean:
+        if clean and not clean.refused:
             return clean.frame
         rows = [[value.decode() for value in self._fields.split(record)] for record in records]
         return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")

@@ -137,8 +137,10 @@ def _no_header(why: str, trial: _Trial) -> UnreadableFile:
 
 
 def _quote(text: str) -> str:
+    if '"' in text or "'" not in text:
+        return '"'
     single = len(_SINGLE.findall(text))
-    return "'" if '"' not in text and single > 1 and single * 4 > text.count("'") else '"'
+    return "'" if single > 1 and single * 4 > text.count("'") else '"'
 
 
 def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], marks: tuple[str | None, str]) -> _Trial:

@@ -17,14 +17,6 @@ _PIECE = 1 << 18  # what is looked at closely around a spoiled record
 
 
 @dataclass(frozen=True)
-class Clean:
-    """Records that were parsed and proven, and the physical lines that they take."""
-
-    frame: pl.DataFrame
-    lines: int
-
-
-@dataclass(frozen=True)
 class Place:
     """Where a record stands in its text: bytes from start to end, line end included, and physical lines."""
 
@@ -33,6 +25,22 @@ class Place:
     line: int
     lines: int
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Records that were parsed and proven, the physical lines that they take, and lines between them that are none.
+
+    Where some are `refused` each record is a line; they are numbered among the records, from 0.
+    """
+
+    frame: pl.DataFrame
+    lines: int
+    refused: Sequence[tuple[int, Place]] = ()
+
+    @property
+    def records(self) -> int:
+        return self.frame.height + len(self.refused)
 
 
 class Grammar(Protocol):
@@ -68,11 +76,15 @@ class Parsed:
 
     @classmethod
     def of(cls, clean: Clean) -> "Parsed":
-        return cls([clean.frame], records=clean.frame.height, lines=clean.lines)
+        parsed = cls()
+        parsed.add_clean(clean, 0)
+        return parsed
 
     def add_clean(self, clean: Clean, size: int) -> None:
         self.frames.append(clean.frame)
-        self.records += clean.frame.height
+        for number, place in clean.refused:
+            self.refused.append((self.records + number, replace(place, line=self.lines + place.line)))
+        self.records += clean.records
         self.lines += clean.lines
         self.consumed += size
 
@@ -95,7 +107,7 @@ def _without_doubts(grammar: Grammar, text: bytes) -> Parsed | None:
     taken = {at: place for at, place in judged.items() if place is None or place.reason}
     good = b"".join(line + grammar.newline for at, line in enumerate(lines) if at not in taken)
     clean = grammar.clean(good) if good and taken else None
-    if good and clean is None:
+    if good and (clean is None or clean.refused):
         return None
     parsed = Parsed([clean.frame] if clean else [], lines=len(lines), consumed=len(text))
     blank = 0

@@ -12,7 +12,9 @@ from polars.exceptions import ComputeError, PolarsError
 from common.core.settings import limits
 from common.formats import jsontext
 
-_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_PAIR = r"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # half of one has no meaning and no UTF-8
+_ESCAPED = rf"(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]{{3}}|[dD][0-7][0-9a-fA-F]{{2}}|{_PAIR})"
+_STRING = rf'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u{_ESCAPED}))*"'
 _NUMBER = r"(-?[0-9][0-9.eE+\-]*)"
 _TAIL = r"(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)"
 _PLAIN = rf"(?:{_STRING}|-?[1-9][0-9]*{_TAIL}?|0|-?0{_TAIL}|true|false|null)"  # -0 would lose its sign

@@ -1,12 +1,9 @@
 """Read a text format of any size: whole lines in a bounded window, records by the format's grammar."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-
-import polars as pl
 
 from common.core.shape import Shape
 from common.formats.blocks import after_lines, ahead, blocks
@@ -15,20 +12,28 @@ from common.formats.encodings import mark_of, transcode
 from common.formats.grammar import Clean, Grammar, Parsed, Place, parse
 from common.formats.lineends import undoubled
 from common.formats.rawlines import RawLines, Unit
-from common.formats.streams import opened, skip
-
-_UNIT = 4 << 20  # parsed at once: fits the processor's caches, and is faster than larger ones
+from common.formats.streams import opened
 
 
 def read_lines(path: Path, shape: Shape, grammar: Grammar, chunk_bytes: int) -> Iterator[Chunk]:
     """Read a text file, at least one chunk. Raises UnreadableFile (encoding, unrecognised)."""
-    growing = _Growing(shape, first=1)
-    for unit, parsed, raw in _units(path, shape, grammar, min(_UNIT, chunk_bytes)):
-        if growing.size >= chunk_bytes:
-            yield growing.chunk(path, grammar)
-            growing = _Growing(shape, first=unit.record)
-        growing.add(parsed, unit, raw)
-    yield growing.chunk(path, grammar)
+    some = False
+    for unit, parsed, raw in _units(path, shape, grammar, chunk_bytes):
+        yield _chunk(unit, parsed, raw, shape, grammar)
+        some = True
+    if not some:
+        yield _chunk(Unit(0, 0, 1, 0, 1, 0), Parsed(), b"", shape, grammar)
+
+
+def _chunk(unit: Unit, parsed: Parsed, raw: bytes, shape: Shape, grammar: Grammar) -> Chunk:
+    lines = RawLines(raw, shape)
+    spots = lines.spots(unit, parsed.refused) if parsed.refused else []
+    numbers = good_numbers(unit.record, unit.records, [spot.record for spot in spots])
+    return Chunk(
+        numbered(parsed.frames, shape.columns, numbers),
+        malformed([(spot, place.reason or "") for spot, (_, place) in zip(spots, parsed.refused, strict=True)]),
+        partial(_locate, lines, raw[: unit.size], shape, grammar, unit),
+    )
 
 
 def _units(path: Path, shape: Shape, grammar: Grammar, size: int) -> Iterator[tuple[Unit, Parsed, bytes]]:
@@ -61,37 +66,6 @@ def _text(raw: bytes, shape: Shape) -> bytes:
     return undoubled(transcode(raw, shape.encoding), shape.newline)
 
 
-@dataclass
-class _Growing:
-    """A chunk that is being read."""
-
-    shape: Shape
-    first: int
-    frames: list[pl.DataFrame] = field(default_factory=list)
-    refused: list[tuple[Spot, str]] = field(default_factory=list)
-    units: list[Unit] = field(default_factory=list)
-
-    def add(self, parsed: Parsed, unit: Unit, raw: bytes) -> None:
-        self.frames += parsed.frames
-        self.units.append(unit)
-        if parsed.refused:
-            lines = RawLines(raw, self.shape)
-            self.refused += [(lines.spot(unit, n, place), place.reason or "") for n, place in parsed.refused]
-
-    @property
-    def size(self) -> int:
-        return sum(unit.size for unit in self.units)
-
-    def chunk(self, path: Path, grammar: Grammar) -> Chunk:
-        records = sum(unit.records for unit in self.units)
-        numbers = good_numbers(self.first, records, [spot.record for spot, _ in self.refused])
-        return Chunk(
-            numbered(self.frames, self.shape.columns, numbers),
-            malformed(self.refused),
-            partial(_locate, path, self.shape, grammar, tuple(self.units)),
-        )
-
-
 def _parse(grammar: Grammar, shape: Shape, raw: bytes, *, final: bool) -> tuple[Parsed, int]:
     """Parse a unit that is not clean; return also how many of its own bytes were used."""
     text = _text(raw, shape)
@@ -103,21 +77,11 @@ def _parse(grammar: Grammar, shape: Shape, raw: bytes, *, final: bool) -> tuple[
     return parsed, RawLines(raw, shape).end_of(parsed.lines)
 
 
-def _locate(path: Path, shape: Shape, grammar: Grammar, units: Sequence[Unit], records: Sequence[int]) -> list[Spot]:
-    spots: list[Spot] = []
-    with opened(path, shape.compression) as source:
-        at = 0
-        for unit in units:
-            wanted = [n - unit.record for n in records if 0 <= n - unit.record < unit.records]
-            if not wanted:
-                continue
-            skip(source, unit.offset - at)
-            raw = source.read(unit.size)
-            at = unit.offset + unit.size
-            lines = RawLines(raw, shape)
-            places = _places(grammar, raw, shape, unit, wanted)
-            spots += [lines.spot(unit, number, place) for number, place in zip(wanted, places, strict=True)]
-    return spots
+def _locate(
+    lines: RawLines, raw: bytes, shape: Shape, grammar: Grammar, unit: Unit, records: Sequence[int]
+) -> list[Spot]:
+    wanted = [record - unit.record for record in records]
+    return lines.spots(unit, list(zip(wanted, _places(grammar, raw, shape, unit, wanted), strict=True)))
 
 
 def _places(grammar: Grammar, raw: bytes, shape: Shape, unit: Unit, wanted: Sequence[int]) -> list[Place]:

@@ -29,9 +29,7 @@ class Ndjson:
         self._lines = JsonLines(self._keys, [key for key, column in names if column in shape.strings])
 
     def clean(self, text: bytes) -> Clean | None:
-        if text.startswith(TAKEN_FOR_COMPRESSED):
-            return None
-        return self._parse(text) if jsontext.surrogates_paired(text) else None
+        return None if text.startswith(TAKEN_FOR_COMPRESSED) else self._parse(text)
 
     def doubts(self, lines: Sequence[bytes]) -> list[int] | None:
         stripped = ((at, line.strip(_WHITE)) for at, line in enumerate(lines))

@@ -1,6 +1,8 @@
 """The lines of a text file in its own bytes, whatever their encoding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import polars as pl
@@ -33,25 +35,37 @@ class RawLines:
         self._raw = raw
         self._newline = shape.newline[-1].encode(shape.encoding)
         self._returns = [name.encode(shape.encoding) for name in shape.newline[:-1] or "\r"]
-        self._starts = self._line_starts(shape)
+        self._shape = shape
 
-    def _line_starts(self, shape: Shape) -> pl.Series | list[int]:
+    @cached_property
+    def _starts(self) -> pl.Series | list[int]:
         """Return where each line begins, and where one after the last would, a line end added to it."""
         if len(self._newline) == 1:
             ends = positions(octets(self._raw) == ord(self._newline)) + 1
             return pl.concat([_ZERO, ends, _ZERO + (len(self._raw) + 1)])
-        lines = self._raw.decode(shape.encoding).split(shape.newline[-1])
-        sizes = (len(line.encode(shape.encoding)) + len(self._newline) for line in lines)
+        lines = self._raw.decode(self._shape.encoding).split(self._shape.newline[-1])
+        sizes = (len(line.encode(self._shape.encoding)) + len(self._newline) for line in lines)
         return [0, *accumulate(sizes)]
 
-    def spot(self, unit: Unit, number: int, place: Place) -> Spot:
-        """Return where the record with this number in the unit stands in the file."""
-        start = self._starts[place.line]
-        text = self._raw[start : self._starts[place.line + place.lines]]
-        text = text.removesuffix(self._newline)
+    def spots(self, unit: Unit, found: Sequence[tuple[int, Place]]) -> list[Spot]:
+        """Return where records stand in the file, given by number and place in the unit."""
+        starts = self._at([place.line for _, place in found])
+        ends = self._at([place.line + place.lines for _, place in found])
+        return [
+            Spot(unit.record + number, unit.line + place.line, unit.offset + start, self._line(start, end))
+            for (number, place), start, end in zip(found, starts, ends, strict=True)
+        ]
+
+    def _at(self, lines: list[int]) -> list[int]:
+        if isinstance(self._starts, list):
+            return [self._starts[line] for line in lines]
+        return self._starts.gather(lines).to_list()
+
+    def _line(self, start: int, end: int) -> bytes:
+        text = self._raw[start:end].removesuffix(self._newline)
         for mark in self._returns:
             text = text.removesuffix(mark)
-        return Spot(unit.record + number, unit.line + place.line, unit.offset + start, text)
+        return text
 
     def end_of(self, lines: int) -> int:
         """Return how many bytes the first lines take."""

@@ -15,7 +15,7 @@ from common.formats.names import BLANKS
 from common.formats.ndjson import Ndjson
 
 
-def read(path: Path, shape: Shape, chunk_bytes: int = 64 << 20) -> Iterator[Chunk]:
+def read(path: Path, shape: Shape, chunk_bytes: int = 4 << 20) -> Iterator[Chunk]:
     """Yield the records of a file in order, about `chunk_bytes` of the decompressed file at a time.
 
     There is at least one chunk. Columns of text formats are strings as they stand in the file; `_record`

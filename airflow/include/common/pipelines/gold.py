@@ -236,7 +236,7 @@ class ModelStep(LakeStep):
     def _remake(self, held: Claim, rows: pl.DataFrame) -> None:
         """Replace all of the table by rows that do not fit it as it is; columns that the model has dropped go."""
         layout, under = Layout(rows.schema, self.model.partition), f"{held.hop}/{held.attempt}"
-        parts = tuple(stage_parts(self.table, [rows.lazy()], layout.partition_by, under))
+        parts = tuple(stage_parts(self.table, [rows], layout.partition_by, under))
         overwrite(self.table, parts, layout, held.hop, held.attempt)
 
     def _predicate(self, touched: Slices) -> str | None:

@@ -1,5 +1,6 @@
 """The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -34,30 +35,35 @@ def clean(frame: pl.DataFrame, contract: Contract, shape: Shape | None = None) -
     Columns that the file lacks are null; columns that the contract does not know are left out. `shape` tells what the
     file is. Raises UnreadableFile (schema) where a column holds what has no text.
     """
-    read, fields = _read(frame, contract, shape)
-    texts = read.with_columns(_text(column, fields[column.name]).alias(raw(column)) for column in contract.columns)
-    typed = texts.with_columns(_cast(column, fields[column.name]).alias(column.name) for column in contract.columns)
+    found = inputs(frame.schema, contract, shape)
+    record = [name for name in frame.columns if name == RECORD]
+    # under names that no column of a file can have
+    read = frame.select(*record, *(values.alias(IN + name) for name, (values, _) in found.items()))
+    texts = read.with_columns(text_of(column, found[column.name][1]).alias(raw(column)) for column in contract.columns)
+    typed = texts.with_columns(cast(column, found[column.name][1]).alias(column.name) for column in contract.columns)
     return _without_nulls(typed, contract).select(
-        *(raw(column) for column in contract.columns),
-        *(name for name in frame.columns if name == RECORD),
-        *(column.name for column in contract.columns),
+        *(raw(column) for column in contract.columns), *record, *(column.name for column in contract.columns)
     )
 
 
-def _read(frame: pl.DataFrame, contract: Contract, shape: Shape | None) -> tuple[pl.DataFrame, dict[str, Field]]:
-    """Return the columns that the contract knows, under names that no column of a file can have."""
-    columns = [name for name in frame.columns if name != RECORD]
+def inputs(
+    schema: Mapping[str, pl.DataType], contract: Contract, shape: Shape | None
+) -> dict[str, tuple[pl.Expr, Field]]:
+    """Return for each column of a contract its values in a file of these columns, and what is known of them.
+
+    Raises UnreadableFile (schema).
+    """
+    columns = [name for name in schema if name != RECORD]
     absent = set(shape.absent) if shape else set()
     files = matched([name for name in columns if name not in absent], contract).files
-    expressions, fields = [], {}
+    found = {}
     for column in contract.columns:
         names = [name for name in (files.get(column.name), column.source) if name in columns]
         candidates = list(dict.fromkeys(names if column.source in absent else names[:1]))
         values = pl.coalesce(candidates) if candidates else pl.lit(None, pl.String)
-        expressions.append(values.alias(IN + column.name))
-        dtype = frame.schema[candidates[0]] if candidates else pl.String()
-        fields[column.name] = _field(dtype, candidates, column, shape)
-    return frame.select(*(name for name in frame.columns if name == RECORD), *expressions), fields
+        dtype = schema[candidates[0]] if candidates else pl.String()
+        found[column.name] = values, _field(dtype, candidates, column, shape)
+    return found
 
 
 def _field(dtype: pl.DataType, names: list[str], column: Column, shape: Shape | None) -> Field:
@@ -74,11 +80,12 @@ def _field(dtype: pl.DataType, names: list[str], column: Column, shape: Shape | 
 
 def typed_columns(frame: pl.DataFrame, contract: Contract, shape: Shape) -> tuple[str, ...]:
     """Name the contract's columns, as in its files, of which a file has numbers or other values that are no text."""
-    fields = _read(frame, contract, shape)[1]
+    fields = {name: field for name, (_, field) in inputs(frame.schema, contract, shape).items()}
     return tuple(c.source for c in contract.columns if fields[c.name].typed or fields[c.name].dtype is not None)
 
 
-def _text(column: Column, known: Field) -> pl.Expr:
+def text_of(column: Column, known: Field) -> pl.Expr:
+    """Return the text of a column's values, cleaned; null where it means that nothing is known."""
     value = pl.col(IN + column.name)
     if known.dtype is not None and known.dtype.is_temporal():
         text = moments.text_of(value, known.dtype)
@@ -90,7 +97,8 @@ def _text(column: Column, known: Field) -> pl.Expr:
     return pl.when(text.is_in(list(column.nulls))).then(None).otherwise(text)
 
 
-def _cast(column: Column, known: Field) -> pl.Expr:
+def cast(column: Column, known: Field) -> pl.Expr:
+    """Return the values of a column from its cleaned texts; null where a text is none of its type."""
     text, value = pl.col(raw(column)), pl.col(IN + column.name)
     value = pl.when(text.is_not_null()).then(value)
     spelled = text if known.dtype is not None or known.typed else figures.plain(text, column.numbers)
@@ -99,7 +107,7 @@ def _cast(column: Column, known: Field) -> pl.Expr:
             known_text = pl.when(~text.str.starts_with(moments.FAR)).then(text) if known.dtype is not None else text
             return normalised(column, known_text) if "phone" in column.normalise else known_text
         case Kind.BOOLEAN:
-            return _boolean(text.str.to_lowercase(), column)
+            return boolean(text.str.to_lowercase(), column)
         case Kind.DATE:
             return moments.dates(text, value, known.dtype, column)
         case Kind.TIMESTAMP:
@@ -112,7 +120,8 @@ def _cast(column: Column, known: Field) -> pl.Expr:
             return figures.integer(spelled, value, known.dtype, typed=known.typed)
 
 
-def _boolean(text: pl.Expr, column: Column) -> pl.Expr:
+def boolean(text: pl.Expr, column: Column) -> pl.Expr:
+    """Return truth values from texts in lower case; null where a text is none."""
     true, false = [*TRUE, *column.true_values], [*FALSE, *column.false_values]
     return pl.when(text.is_in(true)).then(statement=True).when(text.is_in(false)).then(statement=False)
 
@@ -134,7 +143,7 @@ def null_values(column: Column) -> pl.Series:
         return pl.Series()
     texts = pl.Series(raw(column), list(column.nulls), pl.String).to_frame()
     made = texts.with_columns(pl.col(raw(column)).alias(IN + column.name))
-    return made.select(_cast(column, Field(None)).alias(column.name)).to_series().drop_nulls()
+    return made.select(cast(column, Field(None)).alias(column.name)).to_series().drop_nulls()
 
 
 def add_partition(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

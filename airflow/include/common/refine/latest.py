@@ -1,17 +1,27 @@
 """Keep the latest row of each key: the maximum by one order, whatever the order and the grouping of hops."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
-from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract, Kind
 from common.lake.changes import GONE
 from common.lake.schema import silver_schema
+from common.refine.rows import TOGETHER, compact
 
-CONTENT, KNOWN = "_content", "_known"
+CONTENT, KNOWN, MARK = "_content", "_known", "_mark"
 PLACE = (ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN)
+
+
+class Fresh(Protocol):
+    """New rows that can be read several times, some at a time."""
+
+    count: int
+
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Return the rows, or only some columns of them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Winners:
     have the latest version and differ: their content has decided.
     """
 
-    new_rows: list[pl.LazyFrame]
+    new_rows: Iterable[pl.DataFrame]
     settled: pl.DataFrame
     inserted: int
     replaced: int
@@ -36,43 +46,79 @@ class Winners:
         return self.inserted + self.replaced
 
 
-def winners(contract: Contract, paths: Sequence[Path], table: pl.LazyFrame) -> Winners:
+def winners(contract: Contract, fresh: Fresh, table: pl.LazyFrame) -> Winners:
     """Find the latest row of each key among new rows and those of the table.
 
-    Only keys are held in memory for rows that are alone with theirs.
+    Of a row that is alone with its key only a mark is held in memory: 64 bits, equal for equal keys. Rows of an equal
+    mark, few of which can be of different keys, are then compared by their keys.
     """
-    columns = list(silver_schema(contract))
-    if not paths:
+    key = list(contract.identity)
+    if not fresh.count:
         return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0, 0)
-    fresh, key = pl.scan_parquet(list(paths)), list(contract.identity)
-    counted = fresh.group_by(key).len().collect(engine="streaming")
-    known = table.select(key).join(counted.lazy().select(key), on=key, how="semi").collect(engine="streaming")
-    shared = pl.concat([counted.filter(pl.col("len") > 1).select(key), known]).unique()
-    candidates = _candidates(contract, key, fresh, table, shared)
+    mark = _mark(contract, key)
+    marks = pl.concat([rows.select(mark) for rows in fresh.frames(key)]).sort(MARK)
+    shared = pl.concat([marks.filter(pl.col(MARK) == pl.col(MARK).shift(1)), _known(table, mark, marks)]).unique()
+    disputed = [compact(rows.filter(_among(mark, shared))) for rows in together(fresh)] if shared.height else []
+    new = pl.concat([pl.DataFrame(schema=silver_schema(contract)), *disputed]).lazy()
+    old = table.with_columns(mark).join(shared.lazy(), on=MARK, how="semi")
+    candidates = _candidates(contract, new, old)
     settled = _latest(contract, key, candidates)
-    alone = [
-        pl.scan_parquet(path).join(shared.lazy(), on=key, how="anti").select(columns)
-        if shared.height
-        else pl.scan_parquet(path).select(columns)
-        for path in paths
-    ]
-    changed = settled.filter(~pl.col(KNOWN)).select(columns)
+    keys = candidates.filter(~pl.col(KNOWN)).select(key).unique()
+    known = keys.join(candidates.filter(pl.col(KNOWN)), on=key, how="semi")
+    changed = settled.filter(~pl.col(KNOWN)).select(list(silver_schema(contract)))
     replaced = changed.join(known, on=key, how="semi").height
-    return Winners(alone, changed, counted.height - known.height, replaced, _tied(contract, key, candidates, settled))
+    alone = _Alone(fresh, mark, shared)
+    inserted = fresh.count - sum(rows.height for rows in disputed) + keys.height - known.height
+    return Winners(alone, changed, inserted, replaced, _tied(contract, key, candidates, settled))
 
 
-def _candidates(
-    contract: Contract, key: list[str], fresh: pl.LazyFrame, table: pl.LazyFrame, shared: pl.DataFrame
-) -> pl.DataFrame:
-    """Return all rows of shared keys, with their content; `_known` marks those that the table has already."""
+def together(fresh: Fresh) -> Iterator[pl.DataFrame]:
+    """Read rows some hundred thousand at once."""
+    held: list[pl.DataFrame] = []
+    for rows in fresh.frames():
+        held.append(rows)
+        if sum(some.height for some in held) >= TOGETHER:
+            yield pl.concat(held)
+            held = []
+    if held:
+        yield pl.concat(held)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """The rows whose key no other has."""
+
+    fresh: Fresh
+    mark: pl.Expr
+    shared: pl.DataFrame
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for rows in together(self.fresh):
+            yield rows.filter(~_among(self.mark, self.shared)) if self.shared.height else rows
+
+
+def _mark(contract: Contract, key: Sequence[str]) -> pl.Expr:
+    if len(key) == 1 and contract.column(key[0]).kind is Kind.INTEGER:
+        return pl.col(key[0]).alias(MARK)
+    return pl.struct(key).hash(seed=0).alias(MARK)
+
+
+def _among(mark: pl.Expr, marks: pl.DataFrame) -> pl.Expr:
+    return mark.is_in(marks[MARK].implode())
+
+
+def _known(table: pl.LazyFrame, mark: pl.Expr, marks: pl.DataFrame) -> pl.DataFrame:
+    """Return the marks that the table has as well."""
+    first, last = marks[MARK][0], marks[MARK][-1]
+    found = table.filter(mark.is_between(first, last)).select(mark)
+    return found.join(marks.lazy(), on=MARK, how="semi").collect(engine="streaming")
+
+
+def _candidates(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame) -> pl.DataFrame:
+    """Return new rows and rows of the table, with their content; `_known` marks those that the table has already."""
     columns = list(silver_schema(contract))
-    candidates = pl.concat(
-        [
-            rows.join(shared.lazy(), on=key, how="semi").select(*columns, pl.lit(known).alias(KNOWN))
-            for rows, known in ((fresh, False), (table, True))
-        ]
-    ).collect(engine="streaming")
-    return candidates.with_columns(_content(contract).alias(CONTENT))
+    both = [rows.select(*columns, pl.lit(known).alias(KNOWN)) for rows, known in ((fresh, False), (table, True))]
+    return pl.concat(both).collect(engine="streaming").with_columns(_content(contract).alias(CONTENT))
 
 
 def _tied(contract: Contract, key: list[str], rows: pl.DataFrame, settled: pl.DataFrame) -> int:
@@ -117,7 +163,8 @@ def redone(contract: Contract, fresh: pl.LazyFrame, table: pl.LazyFrame, gave: p
     key, columns = list(contract.identity), list(silver_schema(contract))
     before = table.filter(gave).select(columns).collect(engine="streaming")
     keys = fresh.select(key).unique().collect(engine="streaming")
-    settled = _latest(contract, key, _candidates(contract, key, fresh, table.filter(~gave), keys))
+    of_keys = [rows.join(keys.lazy(), on=key, how="semi") for rows in (fresh, table.filter(~gave))]
+    settled = _latest(contract, key, _candidates(contract, *of_keys))
     settled = settled.filter(~pl.col(KNOWN)).select(columns)
     changed = settled.join(before, on=columns, how="anti", nulls_equal=True)
     gone = before.join(settled, on=key, how="anti")

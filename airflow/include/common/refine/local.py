@@ -1,29 +1,34 @@
 """Refining on this machine, in polars: files become typed rows on local disk, then the latest of each key is found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import polars as pl
 
-from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN
+from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
+from common.formats.blocks import ahead
 from common.lake.publish import Part, stage_parts
 from common.lake.schema import partition_columns, silver_schema
 from common.lake.table import LakeTable, read_at, reading
 from common.observe.verbs import passed, verb
 from common.quality.batch import BatchFacts
 from common.refine.engine import Task, Written
-from common.refine.latest import Redone, Winners, redone, winners
+from common.refine.latest import Redone, Winners, redone, together, winners
 from common.refine.match import of_shape
-from common.refine.source import fetch
+from common.refine.source import Source, fetch
 from common.refine.spool import Refined, Spool, refine
 from common.zones.store import ZoneStore
+
+Some = TypeVar("Some", pl.DataFrame, pl.LazyFrame)
 
 
 class OnThisMachine:
@@ -35,19 +40,31 @@ class OnThisMachine:
         with TemporaryDirectory(prefix="watershed-") as folder:
             spool = Spool(Path(folder), task.contract)
             with verb(task.kind, "refine", task.batches):
-                refined = [_refined(task, batch, spool) for batch in task.batches]
+                sources = ahead(iter(task.batches), partial(_fetched, task.contract, spool.folder))
+                refined = [_refined(batch, source, spool) for batch, source in sources]
             yield Spooled(task, spool, refined)
 
 
-def _refined(task: Task, batch: Batch, spool: Spool) -> Refined:
-    try:
-        source = fetch(task.contract, batch, spool.folder)
+def _fetched(contract: Contract, folder: Path, batch: Batch) -> Source:
+    with _named(batch):
+        return fetch(contract, batch, folder)
+
+
+def _refined(batch: Batch, source: Source, spool: Spool) -> Refined:
+    with _named(batch):
         refined = refine(source, spool)
+    source.path.unlink()  # a task may have more files than the disk has room for at once
+    return refined
+
+
+@contextmanager
+def _named(batch: Batch) -> Iterator[None]:
+    """Name the batch at fault where its file cannot be read."""
+    try:
+        yield
     except UnreadableFile as error:
         error.batches = (batch.id,)
         raise
-    source.path.unlink()  # a task may have more files than the disk has room for at once
-    return refined
 
 
 class Spooled:
@@ -77,10 +94,10 @@ class Spooled:
 
     def counts(self) -> Counts:
         """Count the records; without a key all good rows are new."""
-        inserted = self._latest.inserted if self._latest else self.spool.good
+        inserted = self._latest.inserted if self._latest else self.spool.good.count
         if self.task.whole:
             inserted = self._unknown()
-        return Counts(self.spool.read, inserted, self.spool.good - inserted, self.spool.bad)
+        return Counts(self.spool.read, inserted, self.spool.good.count - inserted, self.spool.refused.count)
 
     def _unknown(self) -> int:
         """Count the keys that the table lacks; one whose key was of other columns or types has none of them."""
@@ -94,20 +111,19 @@ class Spooled:
 
     @cached_property
     def _latest(self) -> Winners | Redone | None:
-        contract, paths = self.task.contract, self.spool.paths
+        contract = self.task.contract
         current = pl.LazyFrame(schema=silver_schema(contract)) if self.task.whole else self._current()
         redoes = not self.task.whole and bool(self.task.withdraw or self.task.replaced or self.task.outdated)
         with verb(self.task.kind, "latest", self.task.batches), reading(self.table.uri):
             if self.refined and redoes:
                 return redone(contract, self._fresh(), current, self._withdrawn())
-            return winners(contract, paths, current) if contract.key else None
+            return winners(contract, self.spool.good, current) if contract.key else None
 
     def _fresh(self) -> pl.LazyFrame:
         """Return the good rows of files that no later delivery has replaced."""
-        empty = pl.LazyFrame(schema=silver_schema(self.task.contract))
-        return self._up_to_date(pl.scan_parquet(self.spool.paths) if self.spool.paths else empty)
+        return self._up_to_date(self.spool.good.scan())
 
-    def _up_to_date(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def _up_to_date(self, rows: Some) -> Some:
         outdated = [r.source.file for r in self.refined if r.source.batch in self.task.outdated]
         return rows.filter(~pl.col(FILE_COLUMN).is_in(outdated)) if outdated else rows
 
@@ -159,7 +175,7 @@ class Spooled:
             case Redone() as found if found.rows.height:
                 return found.rows
             case Winners() as found if found.replaced:
-                return pl.concat([*found.new_rows, found.settled.lazy()]).collect(engine="streaming")
+                return pl.concat([*found.new_rows, found.settled])
             case _:
                 return None
 
@@ -171,11 +187,11 @@ class Spooled:
     def _parts(self) -> tuple[Part, ...]:
         match self._latest:
             case Redone():
-                frames: list[pl.LazyFrame] = []
+                frames: Iterable[pl.DataFrame] = []
             case Winners() as found:
-                frames = [*found.new_rows, found.settled.lazy()]
+                frames = chain(found.new_rows, [found.settled])
             case None:
-                frames = [self._up_to_date(pl.scan_parquet(path)) for path in self.spool.paths]
+                frames = map(self._up_to_date, together(self.spool.good))
         parts = []
         for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
             parts.append(part)
@@ -205,9 +221,9 @@ class Spooled:
         return frozenset(touched)
 
     def _refused(self) -> tuple[tuple[Refusal, ...], str]:
-        if not self.spool.bad:
+        if not self.spool.refused.count:
             return (), ""
-        store, refused = ZoneStore(Zone.QUARANTINE), self.spool.refused
+        store, refused = ZoneStore(Zone.QUARANTINE), self.spool.refused.scan()
         local = self.spool.folder / "refused.parquet"
         refused.sink_parquet(local)
         key = f"rows/{self.task.consumer}/{self.task.under}/0.parquet"

@@ -10,7 +10,7 @@ from common.contracts.contract import Clock, Column
 from common.contracts.times import Pattern, pattern_of
 
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
-DAY = 86_400_000_000  # microseconds
+DAY, MINUTE = 86_400_000_000, 60_000_000  # microseconds
 UNIX = date(1970, 1, 1).toordinal()
 LEAST, MOST = (FIRST.toordinal() - UNIX) * DAY, (LAST.toordinal() + 1 - UNIX) * DAY - 1
 FOUR_DIGITS = (date(1000, 1, 1).toordinal() - UNIX) * DAY  # a year before it may have been written with fewer
@@ -68,10 +68,19 @@ def dates(text: pl.Expr, value: pl.Expr, dtype: pl.DataType | None, column: Colu
     if isinstance(dtype, pl.Datetime):
         wall = _wall(value, dtype)
         return pl.when(wall % DAY == 0).then(wall // DAY).cast(pl.Int32, strict=False).cast(pl.Date)
+    return text.map_batches(partial(_dates, patterns=_date_patterns(column)), return_dtype=pl.Date())
+
+
+def usual_dates(text: pl.Expr, column: Column) -> pl.Expr:
+    """Return what `dates` does of texts in a usual pattern; null where only a closer look can tell."""
+    read = partial(_by_turns, patterns=_date_patterns(column), parse=_date)
+    return text.map_batches(read, return_dtype=pl.Date())
+
+
+def _date_patterns(column: Column) -> tuple[Pattern, ...]:
     declared = tuple(pattern_of(text, clock=False) for text in column.formats)
     digits = any(pattern.width == 8 for pattern in declared)  # then eight digits are no ISO date
-    patterns = (*declared, *(ISO_DATES[:1] if digits else ISO_DATES))
-    return text.map_batches(partial(_dates, patterns=patterns), return_dtype=pl.Date())
+    return (*declared, *(ISO_DATES[:1] if digits else ISO_DATES))
 
 
 def _wall(value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
@@ -119,8 +128,10 @@ def _without_doubt(texts: pl.Series, found: pl.Series, sure: pl.Series, pattern:
     doubt = ~sure
     if pattern.wary:
         doubt = found.is_not_null()
-    if "%S" in pattern.strptime:
-        doubt |= texts.str.contains("60", literal=True)
+    elif "%S" in pattern.strptime:
+        minutes = (found % MINUTE == 0).arg_true()  # as a 60th second is read
+        sixty = minutes.filter(texts.gather(minutes).str.contains("60", literal=True))
+        doubt = doubt.scatter(sixty, values=True) if sixty.len() else doubt
     if pattern.width is not None:
         doubt |= texts.str.len_bytes() != pattern.width
     at = (doubt & found.is_not_null()).arg_true()
@@ -138,8 +149,18 @@ def moments(text: pl.Expr, value: pl.Expr, dtype: pl.DataType | None, column: Co
     if isinstance(dtype, pl.Date):
         midnight = value.to_physical().cast(pl.Int64).clip(LEAST // DAY - 1, MOST // DAY + 1) * DAY
         return _typed(midnight.cast(pl.Datetime("us")), pl.Datetime("us"), clock)
-    patterns = (*(pattern_of(text, clock=True) for text in column.formats), *ISO_TIMES)
-    return text.map_batches(partial(_moments, patterns=patterns, clock=clock), return_dtype=pl.Datetime("us", "UTC"))
+    read = partial(_moments, patterns=_moment_patterns(column), clock=clock)
+    return text.map_batches(read, return_dtype=pl.Datetime("us", "UTC"))
+
+
+def usual_moments(text: pl.Expr, column: Column) -> pl.Expr:
+    """Return what `moments` does of texts in a usual pattern; null where only a closer look can tell."""
+    read = partial(_by_turns, patterns=_moment_patterns(column), parse=partial(_moment, clock=column.clock))
+    return text.map_batches(read, return_dtype=pl.Datetime("us", "UTC"))
+
+
+def _moment_patterns(column: Column) -> tuple[Pattern, ...]:
+    return (*(pattern_of(text, clock=True) for text in column.formats), *ISO_TIMES)
 
 
 def _typed(value: pl.Expr, dtype: pl.Datetime, clock: Clock) -> pl.Expr:

@@ -25,15 +25,15 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
     with TemporaryDirectory(prefix="watershed-") as folder:
         spool = Spool(Path(folder), contract or _anything(shape))
         refine(Source(path, shape, path.name, "", 0), spool)
-        refused = spool.refused.drop("batch", "contract", "file").collect()
+        refused = spool.refused.scan().drop("batch", "contract", "file").collect()
     found = of_shape(shape, spool.contract)
     rows = [{**row, "text": _shown(row["text"])} for row in refused.sort("record").iter_rows(named=True)]
     return {
         "file": str(path),
         "readable": True,
         "shape": asdict(shape),
-        "records": spool.good + len(rows),
-        "good": spool.good,
+        "records": spool.good.count + len(rows),
+        "good": spool.good.count,
         "refused": len(rows),
         "refusals": rows,
         "hints": hints(contract, refused) if contract else [],

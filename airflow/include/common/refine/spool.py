@@ -1,7 +1,6 @@
-"""Refine files chunk by chunk into typed rows on local disk, and keep what was refused with its place."""
+"""Refine files chunk by chunk into typed rows, and keep what was refused with its place."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,16 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
+from common.core.shape import Shape
 from common.formats import Chunk
+from common.formats.blocks import ahead
 from common.lake.schema import silver_schema
-from common.quality.checks import Check, contract_checks
-from common.quality.split import Split, apply
+from common.quality.checks import contract_checks
+from common.quality.split import apply
 from common.refine.clean import add_partition, clean
+from common.refine.fast import FEW, FastLane
 from common.refine.markers import with_marker, with_versions
+from common.refine.rows import Rows, compact
 from common.refine.source import Source, chunks
 
 REFUSED_SCHEMA: dict[str, pl.DataType] = {
@@ -31,6 +34,10 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "contract": pl.String(),
 }
 
+PLACE = [pl.col(f"_{name}").alias(name) for name in ("record", "line", "offset", "text")]
+REASON = ("reason", "rule", "column", "value")
+TOGETHER = 8  # chunks whose doubtful rows are judged at once
+
 
 @dataclass(frozen=True)
 class Refined:
@@ -42,40 +49,25 @@ class Refined:
     newest: date | datetime | None = None
 
 
-@dataclass
 class Spool:
-    """What refining has read and written so far: good and refused rows as Parquet files.
+    """What refining has read and made so far: good rows and refused rows.
 
-    `read` counts records before anything is done to them: it must equal `good` and `bad` together.
+    `read` counts records before anything is done to them: it must equal good and refused rows together.
     """
 
-    folder: Path
-    contract: Contract
-    read: int = 0
-    good: int = 0
-    bad: int = 0
-    paths: list[Path] = field(default_factory=list)
-    refused_paths: list[Path] = field(default_factory=list)
+    def __init__(self, folder: Path, contract: Contract) -> None:
+        self.folder, self.contract, self.read = folder, contract, 0
+        self.good = Rows(folder, "good", silver_schema(contract))
+        self.refused = Rows(folder, "refused", REFUSED_SCHEMA)
+        self.checks = with_versions(contract_checks(contract), contract)
+        self._lanes: dict[tuple[Any, ...], FastLane] = {}
 
-    @property
-    def refused(self) -> pl.LazyFrame:
-        """Return the refused rows with file, record, line, offset, text and reason."""
-        return pl.concat([pl.LazyFrame(schema=REFUSED_SCHEMA), *map(pl.scan_parquet, self.refused_paths)])
-
-    def keep(self, rows: pl.DataFrame) -> None:
-        """Write good rows as the next file."""
-        if rows.height:
-            self.paths.append(self.folder / f"{len(self.paths):06d}.parquet")
-            rows.write_parquet(self.paths[-1], compression="lz4")
-            self.good += rows.height
-
-    def refuse(self, rows: pl.DataFrame) -> None:
-        """Write refused rows as the next file."""
-        if rows.height:
-            self.refused_paths.append(self.folder / f"refused-{len(self.refused_paths):06d}.parquet")
-            refused = rows.select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items())
-            refused.write_parquet(self.refused_paths[-1], compression="lz4")
-            self.bad += rows.height
+    def lane(self, shape: Shape, schema: pl.Schema) -> FastLane:
+        """Return the fast lane for files of a shape."""
+        asked = shape, *schema.items()
+        if asked not in self._lanes:
+            self._lanes[asked] = FastLane(self.contract, self.checks, schema, shape)
+        return self._lanes[asked]
 
 
 def refine(source: Source, spool: Spool) -> Refined:
@@ -83,53 +75,82 @@ def refine(source: Source, spool: Spool) -> Refined:
 
     Raises UnreadableFile where the file turns out to be damaged.
     """
-    checks = with_versions(contract_checks(spool.contract), spool.contract)
-    good, bad, newest = spool.good, spool.bad, None
-    for chunk in chunks(source):
+    good, bad = spool.good.count, spool.refused.count
+    judged = _Judged(source, spool)
+    for chunk, (fast, doubtful) in ahead(chunks(source), judged.fast):
         spool.read += chunk.frame.height + chunk.malformed.height
-        found = _refine_chunk(chunk, source, spool, checks)
-        newest = max(filter(None, (newest, found)), default=None)
-    return Refined(source, spool.good - good, spool.bad - bad, newest)
+        judged.keep(fast)
+        if chunk.malformed.height:
+            spool.refused.add(_malformed(chunk.malformed, source, spool.contract))
+        judged.doubt(chunk, doubtful)
+    judged.settle()
+    return Refined(source, spool.good.count - good, spool.refused.count - bad, judged.newest)
 
 
-def _refine_chunk(chunk: Chunk, source: Source, spool: Spool, checks: list[Check]) -> Any:
-    cleaned = clean(chunk.frame, spool.contract, source.shape)
-    split = apply(with_marker(cleaned, spool.contract), checks)
-    columns = list(silver_schema(spool.contract))
-    arrival = pl.lit(source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
-    good = split.good.with_columns(pl.lit(source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))
-    spool.keep(add_partition(good, spool.contract).select(columns))
-    for refused in _refused(chunk, split, source, spool.contract):
-        spool.refuse(refused)
-    age = spool.contract.batch.age_column
-    return split.good[age].max() if age else None
+class _Judged:
+    """The records of one file: in two threads most are found good, what is in doubt is looked at together."""
+
+    def __init__(self, source: Source, spool: Spool) -> None:
+        self._source, self._spool, self._contract = source, spool, spool.contract
+        self._doubtful: list[Chunk] = []
+        self.newest: Any = None
+
+    def fast(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the rows of a chunk that are surely good, and those in doubt."""
+        if chunk.frame.height < FEW:
+            return pl.DataFrame(), chunk.frame
+        good, doubtful = self._spool.lane(self._source.shape, chunk.frame.schema).split(chunk.frame)
+        return self._silver(good), compact(doubtful)
+
+    def keep(self, good: pl.DataFrame) -> None:
+        """Keep good rows, as they are in silver."""
+        age = self._contract.batch.age_column
+        if age and good.height:
+            self.newest = max(filter(None, (self.newest, good[age].max())), default=None)
+        self._spool.good.add(good)
+
+    def doubt(self, chunk: Chunk, doubtful: pl.DataFrame) -> None:
+        """Keep the rows of a chunk that are in doubt, until there are enough."""
+        if doubtful.height:
+            chunk.frame = doubtful
+            self._doubtful.append(chunk)
+        if len(self._doubtful) == TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Judge the rows that are in doubt, with the reason and the place of each that is refused."""
+        doubtful, self._doubtful = self._doubtful, []
+        if not doubtful:
+            return
+        rows = pl.concat([chunk.frame for chunk in doubtful])
+        split = apply(with_marker(clean(rows, self._contract, self._source.shape), self._contract), self._spool.checks)
+        self.keep(compact(self._silver(split.good)))
+        if split.refused.height:
+            places = pl.concat([_located(chunk, split.refused) for chunk in doubtful]).unique("_record")
+            self._spool.refused.add(compact(_broken(split.refused, places, self._source, self._contract)))
+
+    def _silver(self, good: pl.DataFrame) -> pl.DataFrame:
+        arrival = pl.lit(self._source.arrival, pl.Int64).cast(pl.Datetime("us", "UTC"))
+        rows = good.with_columns(pl.lit(self._source.file).alias(FILE_COLUMN), arrival.alias(ARRIVAL_COLUMN))
+        return add_partition(rows, self._contract).select(list(silver_schema(self._contract)))
 
 
-def _refused(chunk: Chunk, split: Split, source: Source, contract: Contract) -> Iterator[pl.DataFrame]:
-    origin = (
-        pl.lit(source.file).alias("file"),
-        pl.lit(source.batch).alias("batch"),
-        pl.lit(contract.version).alias("contract"),
-    )
-    places = (
-        pl.col("_record").alias("record"),
-        pl.col("_line").alias("line"),
-        pl.col("_offset").alias("offset"),
-        pl.col("_text").alias("text"),
-    )
-    if chunk.malformed.height:
-        nothing = pl.lit(None, pl.String)
-        yield chunk.malformed.select(
-            *origin,
-            *places,
-            "reason",
-            pl.lit("malformed").alias("rule"),
-            nothing.alias("column"),
-            nothing.alias("value"),
-        )
-    if split.refused.height:
-        located = chunk.locate(split.refused["_record"].to_list())
-        reasons = split.refused.select("_record", "rule", "column", "value", pl.col("rule").alias("reason"))
-        yield reasons.join(located, on="_record", how="left").select(
-            *origin, *places, "reason", "rule", "column", "value"
-        )
+def _located(chunk: Chunk, refused: pl.DataFrame) -> pl.DataFrame:
+    here = refused["_record"].is_in(chunk.frame["_record"].implode())
+    return chunk.locate(refused["_record"].filter(here).to_list())
+
+
+def _malformed(rows: pl.DataFrame, source: Source, contract: Contract) -> pl.DataFrame:
+    nothing = pl.lit(None, pl.String)
+    reasons = rows.with_columns(pl.lit("malformed").alias("rule"), nothing.alias("column"), nothing.alias("value"))
+    return reasons.select(*_origin(source, contract), *PLACE, *REASON)
+
+
+def _broken(refused: pl.DataFrame, places: pl.DataFrame, source: Source, contract: Contract) -> pl.DataFrame:
+    reasons = refused.select("_record", "rule", "column", "value", pl.col("rule").alias("reason"))
+    return reasons.join(places, on="_record", how="left").select(*_origin(source, contract), *PLACE, *REASON)
+
+
+def _origin(source: Source, contract: Contract) -> list[pl.Expr]:
+    of = {"file": source.file, "batch": source.batch, "contract": contract.version}
+    return [pl.lit(value).alias(name) for name, value in of.items()]

@@ -15,6 +15,12 @@ INVISIBLE = "[\u00ad\u200b\u2060\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 def normalised(column: Column, text: pl.Expr) -> pl.Expr:
     """Return a text as the contract wants it; null where nothing is left, or where it is no telephone number."""
+    text = rewritten(column, text)
+    return pl.when(text != "").then(text) if column.normalise else text
+
+
+def rewritten(column: Column, text: pl.Expr) -> pl.Expr:
+    """Return a text as the contract wants it, also where nothing is left of it."""
     for word in column.normalise:
         text = _normalised(word, column.region or "", text)
     match column.case:
@@ -30,7 +36,7 @@ def normalised(column: Column, text: pl.Expr) -> pl.Expr:
     if column.mail_domains:
         domain = _meant(text.str.extract("@([^@]*)$"), column.mail_domains)
         text = pl.when(domain.is_not_null()).then(text.str.extract("^(.*@)") + domain).otherwise(text)
-    return pl.when(text != "").then(text) if column.normalise else text
+    return text
 
 
 def _meant(text: pl.Expr, pairs: Sequence[tuple[str, str]]) -> pl.Expr:

@@ -53,7 +53,7 @@ class Dropped:
         shape: Shape | None = None,
         declared: Dialect | None = None,
         columns: Sequence[str] = (),
-        chunk_bytes: int = 64 << 20,
+        chunk_bytes: int = 4 << 20,
     ) -> None:
         self.path = folder / "dropped"
         self.path.write_bytes(data)

@@ -4,14 +4,18 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.contract import Contract
 from common.lake.schema import silver_schema
+from common.refine import latest as latest_of_keys
 from common.refine.latest import redone, winners
+from common.refine.rows import Rows
 from tests.unit.common.contract_text import contract
 
 KEY = {"name": "k", "primaryKey": True}
@@ -41,12 +45,19 @@ def frame(made: Contract, given_rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame(arrived, schema=silver_schema(made), orient="row")
 
 
+def fresh(made: Contract, given_rows: list[Row], folder: Path) -> Rows:
+    """Keep rows as refining does: in two frames, one of them on disk."""
+    kept, half = Rows(folder, "fresh", silver_schema(made)), len(given_rows) // 2
+    kept.add(frame(made, given_rows[:half]))
+    kept.spill()
+    kept.add(frame(made, given_rows[half:]))
+    return kept
+
+
 def after(made: Contract, state: pl.DataFrame, given_rows: list[Row], folder: Path) -> tuple[pl.DataFrame, int]:
     """Apply one hop by hand, as the publication would."""
-    path = folder / "rows.parquet"
-    frame(made, given_rows).write_parquet(path)
-    found = winners(made, [path], state.lazy())
-    came = pl.concat([*found.new_rows, found.settled.lazy()]).collect()
+    found = winners(made, fresh(made, given_rows, folder), state.lazy())
+    came = pl.concat([*found.new_rows, found.settled])
     known = state.join(came, on="k", how="semi").height
     assert found.replaced == known
     assert found.rows == came.height
@@ -102,12 +113,26 @@ def test_every_order_and_grouping_gives_the_same_table(batches: list[list[Row]],
             assert all(row[1] == max((r[1] for r in whole if r[0] == row[0]), key=oldest_first) for row in outcomes[0])
 
 
+@settings(quick, max_examples=15)
+@given(first=rows, second=rows)
+def test_keys_that_share_a_mark_are_told_apart(first: list[Row], second: list[Row], tmp_path: Path) -> None:
+    def table() -> tuple[list[Any], list[int]]:
+        state, sums = frame(VERSIONED, []), []
+        for batch in (first, second):
+            state, inserted = after(VERSIONED, state, batch, tmp_path)
+            sums.append(inserted)
+        return state.rows(), sums
+
+    apart = table()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latest_of_keys, "_mark", lambda *_: pl.col("k").str.len_bytes().alias("_mark"))
+        assert table() == apart
+
+
 def test_an_equal_row_that_comes_again_is_not_written(tmp_path: Path) -> None:
     for made in (VERSIONED, BOTH, ARRIVING):
         state, _ = after(made, frame(made, []), [("a", 1, "x", "f2", 1)], tmp_path)
-        path = tmp_path / "again.parquet"
-        frame(made, [("a", 1, "x", "f2", 1)]).write_parquet(path)
-        found = winners(made, [path], state.lazy())
+        found = winners(made, fresh(made, [("a", 1, "x", "f2", 1)], tmp_path), state.lazy())
         assert (found.rows, found.settled.height, found.inserted) == (0, 0, 0)
 
 
@@ -125,19 +150,15 @@ def test_a_late_older_delivery_does_not_win_by_coming_late(tmp_path: Path) -> No
 
 def test_different_rows_of_one_version_are_counted(tmp_path: Path) -> None:
     state, _ = after(VERSIONED, frame(VERSIONED, []), [("a", 1, "x", "f1", 1), ("b", 1, "x", "f1", 2)], tmp_path)
-    path = tmp_path / "tied.parquet"
-    rows = [("a", 1, "y", "f2", 1), ("b", 1, "x", "f2", 2), ("c", 0, "x", "f2", 3), ("c", 0, "y", "f2", 4)]
-    frame(VERSIONED, [*rows, ("d", 0, "x", "f2", 5), ("d", 0, "y", "f2", 6), ("d", 1, "z", "f2", 7)]).write_parquet(
-        path
-    )
-    assert winners(VERSIONED, [path], state.lazy()).tied == 2, (
-        "a and c; of d a later version decides, and b is the same"
-    )
-    assert winners(BOTH, [path], state.lazy()).tied == 0
+    rows: list[Row] = [("a", 1, "y", "f2", 1), ("b", 1, "x", "f2", 2), ("c", 0, "x", "f2", 3), ("c", 0, "y", "f2", 4)]
+    rows += [("d", 0, "x", "f2", 5), ("d", 0, "y", "f2", 6), ("d", 1, "z", "f2", 7)]
+    came = fresh(VERSIONED, rows, tmp_path)
+    assert winners(VERSIONED, came, state.lazy()).tied == 2, "a and c; of d a later version decides, and b is the same"
+    assert winners(BOTH, came, state.lazy()).tied == 0
 
 
-def test_no_rows_change_nothing() -> None:
-    found = winners(VERSIONED, [], frame(VERSIONED, []).lazy())
+def test_no_rows_change_nothing(tmp_path: Path) -> None:
+    found = winners(VERSIONED, fresh(VERSIONED, [], tmp_path), frame(VERSIONED, []).lazy())
     assert (found.inserted, found.replaced, found.settled.height) == (0, 0, 0)
 
 
