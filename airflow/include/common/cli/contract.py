@@ -141,7 +141,7 @@ def diff(
     warehouses: Annotated[bool, typer.Option(help="Look at the warehouses' tables, too.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Compare two contracts, and the last of them with the tables that it is loaded into: what would each load do?
+    """Compare two contracts, and tell what loads of the last would do to their tables.
 
     A model is compared with its tables alone. Exit code 1 where the change breaks readers or files, or holds a load.
     """

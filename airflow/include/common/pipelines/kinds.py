@@ -141,7 +141,7 @@ the load token, so that a load happens once or not at all.
 means that `watershed apply` was not run after a change of contracts.""",
         redoes=Zone.GOLD,
         writes="warehouse",
-        inside=("stage.rows", "publish.token", "publish.commit"),
+        inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
     ),
     "transform": Kind(
         stage="transform",
@@ -159,7 +159,7 @@ totals, and that no load came between; then it replaces the model's table in one
 **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's SQL; the
 next run goes on from there.""",
         merged="replaced",
-        inside=("stage.rows", "publish.token", "publish.commit"),
+        inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
     ),
 }
 

@@ -10,7 +10,7 @@ from common.models.model import Model
 from common.pipelines.consumers import load_name
 from common.pipelines.loading import shape
 from common.warehouses.differences import differences
-from common.warehouses.registry import warehouse
+from common.warehouses.registry import require_connection, warehouse
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def outlooks(table: Contract | Model) -> Iterator[Outlook]:
 
 def _of(table: Contract | Model, spec: LoadSpec) -> Iterator[Outlook]:
     target, (schema, identity), into = spec.table or str(table.dataset), shape(table, spec), warehouse(spec.to)
+    require_connection(spec.to)
     policy, name = Policy(spec.evolution, into, target, identity), load_name(table.dataset, spec)
     found = differences(into, target, schema, identity)
     for one in found:

@@ -14,8 +14,9 @@ from common.ledger.database import transaction
 from common.ledger.incidents import CHANGED, DRIFT, close_incidents, open_incident, open_of
 from common.ledger.manifests import Manifest
 from common.load.evolution import Policy
+from common.observe.verbs import passed
 from common.warehouses.differences import Difference, differences
-from common.warehouses.registry import warehouse
+from common.warehouses.registry import require_connection, warehouse
 from common.warehouses.sql import Token, count
 from common.warehouses.warehouse import create_token, head
 
@@ -39,12 +40,14 @@ class WarehouseStep:
 
     def apply(self) -> None:
         """Make the token, and the warehouse's table with the columns that it lacks, as far as the policy allows."""
+        require_connection(self.consumer.to)
         create_token(self.warehouse, self.consumer.name)
         if statements := self.policy.alterations(self.drift()):
             self.warehouse.apply(statements)
 
     def changes(self) -> list[str]:
         """Return what `apply` would change of the warehouse's table, as SQL of the engine; reads the table only."""
+        require_connection(self.consumer.to)
         found = self.policy.alterations(self.drift())
         return [self.warehouse.dialect.text(statement) for statement in found]
 
@@ -69,6 +72,7 @@ class WarehouseStep:
             self._report(held, str(error))
             raise error
         self._report(held, self.policy.setting_aside(aside) if aside else "")
+        passed(self.consumer.kind, "stage.looked")
         return aside
 
     def _report(self, held: Claim, detail: str) -> None:
