@@ -138,7 +138,8 @@ the load token, so that a load happens once or not at all.
 **When**: when any of the tables rings, or when the sweep finds something due.
 
 **When it fails**: the warehouse is unchanged; connection errors are retried with backoff. A missing table or token
-means that `watershed apply` was not run after a change of contracts.""",
+means that `watershed apply` was not run after a change of contracts; a table that is not what the load asks for is an
+incident (`drift`), and the load waits, or sets rows aside, as its `evolution` says.""",
         redoes=Zone.GOLD,
         writes="warehouse",
         inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
