@@ -115,7 +115,8 @@ def one_round(subject: Subject, scene: Scene, calm: World, landed: int) -> int:
             for fetching in scene.fetching():  # only its own look knows whether a source has more
                 one_more(scene, fetching)
             continue
-        one_more(scene, scene.chance.choice(busy))
+        unstruck = {point.partition(":")[0] for point in scene.open_points}
+        one_more(scene, scene.chance.choice([one for one in busy if one.kind in unstruck] or busy))
     return landed
 
 

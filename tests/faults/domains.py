@@ -1,5 +1,6 @@
 """The domains that a campaign runs on: how a pair of worlds is made, what arrives in both, and which points are struck."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ from tests.standins import snowflake
 from tests.world import World, new_world, shop_without, with_mart
 
 FILES_A_LANDING, DROPS_A_LANDING = 3, 2
-DAYS, SMALL = 4, Size(customers=30, agents=8, calls=12, posts=8, forms=6)
+DAYS, MANY_DAYS, SMALL = 4, 90, Size(customers=30, agents=8, calls=12, posts=8, forms=6)
 PATIENCE = "3"  # seconds that the stand-in of Snowflake gives a transaction whose client may be dead
 A_SECOND = 1.05  # the store dates files by whole seconds, and of two rows of a key the one of the later file counts
 
@@ -81,6 +82,7 @@ class Telecoms:
     tables: list[DayTable] = field(default_factory=list)
     sheets: list[Any] = field(default_factory=list)
     made: int = 0
+    chance: random.Random = field(default_factory=random.Random)
     share: Callable[[Any], None] = print
     web: Database | None = None
 
@@ -90,7 +92,7 @@ class Telecoms:
     ) -> Iterator[tuple[World, World]]:
         """Give a calm world and one that is struck, which fetch from the same systems."""
         self.web, self.share = postgres(stack), lambda sheet: call_centre.share(stack, sheet)
-        self.drops, self.tables, self.sheets = [], [], []
+        self.drops, self.sheets, self.chance = [], [], random.Random(self.seed)
         with ExitStack() as open_ones:
             served = folder / "snowflake"
             served.mkdir()
@@ -103,29 +105,31 @@ class Telecoms:
             yield calm, struck
 
     def begin(self, worlds: Sequence[World], number: int) -> None:
-        """Share another revision of the sheet, and make tables of days."""
+        """Share another revision of the sheet: what it held before is nowhere any more."""
+        if number == 0:
+            yesterday = now().date() - timedelta(days=1)
+            self.tables = list(deliveries(MANY_DAYS, self.seed, yesterday, SMALL).tables)
         if not self.sheets:
-            self._more(with_tables=number == 0)
+            self._more()
         self.share(self.sheets.pop(0))
-        if self.web:
-            call_centre.make_tables(self.web, [self.tables.pop(0) for _ in self.tables[:2]])
 
     def land(self, worlds: Sequence[World], name: str) -> None:
-        """Land the next files, under names that no other has."""
+        """Make the table of another day, and land the next files under names that no other has."""
+        if self.web and self.tables:
+            call_centre.make_tables(self.web, [self.tables.pop(self.chance.randrange(len(self.tables)))])
         if not self.drops:
-            self._more(with_tables=False)
+            self._more()
         for drop in [self.drops.pop(0) for _ in self.drops[:DROPS_A_LANDING]]:
             stem, dot, ending = drop.key.rpartition(".")
             put(worlds, f"{stem}_{name}{dot}{ending}", drop.content)
             time.sleep(A_SECOND)
 
-    def _more(self, *, with_tables: bool) -> None:
-        """Make further days; their tables have the names of days, so there is one of each alone."""
+    def _more(self) -> None:
+        """Make further files and revisions of the sheet."""
         self.made += 1
         found = deliveries(DAYS, self.seed + self.made, now().date() - timedelta(days=1), SMALL)
         self.drops += found.drops
         self.sheets += found.sheets
-        self.tables += found.tables if with_tables else []
 
 
 SUBJECTS: dict[str, Callable[[int], Subject]] = {"ecommerce": Shop, "telecoms": Telecoms}
