@@ -23,7 +23,7 @@ from tests.faults import messages
 from tests.faults.domains import SUBJECTS, Subject
 from tests.faults.evidence import Evidence, judge
 from tests.faults.proxy import proxy
-from tests.faults.strikes import OWNER, Scene, one_more
+from tests.faults.strikes import OWNER, Scene, finish, one_more
 from tests.faults.tally import VAR, Tally, write_section
 from tests.faults.workers import workers
 from tests.world import World
@@ -115,8 +115,12 @@ def one_round(subject: Subject, scene: Scene, calm: World, landed: int) -> int:
             for fetching in scene.fetching():  # only its own look knows whether a source has more
                 one_more(scene, fetching)
             continue
-        unstruck = {point.partition(":")[0] for point in scene.open_points}
-        one_more(scene, scene.chance.choice([one for one in busy if one.kind in unstruck] or busy))
+        kinds = {point.partition(":")[0] for point in scene.open_points}
+        unstruck = [one for one in busy if one.kind in kinds]
+        if kinds and not unstruck and scene.chance.random() < 0.5:
+            finish(scene, scene.chance.choice(busy))  # the kinds that are left come after this one
+            continue
+        one_more(scene, scene.chance.choice(unstruck or busy))
     return landed
 
 

@@ -18,7 +18,7 @@ from tests.origins import Database, postgres
 from tests.standins import snowflake
 from tests.world import World, new_world, shop_without, with_mart
 
-FILES_A_LANDING, DROPS_A_LANDING = 3, 2
+FILES_A_LANDING, DROPS_A_LANDING, TABLES_A_LANDING = 3, 2, 2
 DAYS, MANY_DAYS, SMALL = 4, 90, Size(customers=30, agents=8, calls=12, posts=8, forms=6)
 PATIENCE = "3"  # seconds that the stand-in of Snowflake gives a transaction whose client may be dead
 A_SECOND = 1.05  # the store dates files by whole seconds, and of two rows of a key the one of the later file counts
@@ -84,7 +84,7 @@ class Telecoms:
     made: int = 0
     chance: random.Random = field(default_factory=random.Random)
     share: Callable[[Any], None] = print
-    web: Database | None = None
+    web: Database = field(init=False)
 
     @contextmanager
     def pair(
@@ -114,8 +114,8 @@ class Telecoms:
         self.share(self.sheets.pop(0))
 
     def land(self, worlds: Sequence[World], name: str) -> None:
-        """Make the table of another day, and land the next files under names that no other has."""
-        if self.web and self.tables:
+        """Make the tables of other days, and land the next files under names that no other has."""
+        for _ in range(min(TABLES_A_LANDING, len(self.tables))):
             call_centre.make_tables(self.web, [self.tables.pop(self.chance.randrange(len(self.tables)))])
         if not self.drops:
             self._more()
