@@ -96,7 +96,7 @@ pictures: $(TOOLS) browser
 
 # N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
 faults: $(TOOLS)
-	@$(BIN)/python -W ignore -m tests.faults.campaign "$(N)" "$(SEED)"
+	@$(BIN)/python -W ignore -m tests.faults.campaign "$(N)" "$(SEED)" "$(DOMAIN)"
 	@$(BIN)/python -W ignore -m tests.faults.mutants
 
 bench: $(PEERS)

@@ -67,6 +67,10 @@ def taken(server: str, name: str, duckdb: Path) -> Template:
     return Template(server, name, objects, duckdb.read_bytes() if duckdb.exists() else None)
 
 
+# Warehouses whose tables no template has: a world with its own there is applied.
+NOT_COPIED = ("AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE", "AIRFLOW_CONN_WAREHOUSE_REDSHIFT")
+
+
 def fingerprint(env: Mapping[str, str]) -> str:
     """Tell worlds apart by all that `apply` goes by: the domains' texts, the settings, and whether a kind was made up."""
     folder = Path(env["WATERSHED_DOMAINS_DIR"])
@@ -76,7 +80,7 @@ def fingerprint(env: Mapping[str, str]) -> str:
     chosen = {
         name: value
         for name, value in {**os.environ, **env}.items()
-        if (name.startswith("WATERSHED_") and name not in ADDRESSES) or name == SWITCH
+        if (name.startswith("WATERSHED_") and name not in ADDRESSES) or name in (SWITCH, *NOT_COPIED)
     }
     return repr((texts, sorted(chosen.items())))
 

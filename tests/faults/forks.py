@@ -27,6 +27,7 @@ def preload() -> None:
     """Import what a hop needs, and read what does not change: contracts, models, the SDK's descriptions of S3."""
     import airflow.providers.postgres.hooks.postgres
     import airflow.providers.slack.hooks.slack
+    import airflow.providers.snowflake.hooks.snowflake
     import airflow.sdk  # noqa: F401
     import phonenumbers  # noqa: F401
     import sqlglot  # noqa: F401

@@ -5,6 +5,7 @@ from tests.faults.mutant import Mutant
 WHOLE, DELIVERIES = "tests/integration/test_whole.py", "tests/integration/test_deliveries.py"
 CHANGED, BY_SLICE = "tests/integration/test_models_change.py", "tests/integration/test_models_by_slice.py"
 WAREHOUSES = "tests/integration/test_warehouses.py"
+DRIFT, EVOLUTION = "tests/integration/test_drift.py", "tests/integration/test_warehouse_evolution.py"
 REMADE = "tests/integration/test_remade.py"
 CHANGE = f"{REMADE}::test_a_change_that_apply_refuses_is_made_by_reading_all_again"
 
@@ -151,10 +152,31 @@ OF_THE_WHOLE = (
     ),
     Mutant(
         "a narrower decimal rounds nothing in a warehouse",
-        "warehouses/definition.py",
+        "warehouses/differences.py",
         "    scale = max(one.digits[1], other.digits[1])\n",
         "    scale = other.digits[1]\n",
         (f"{WAREHOUSES}::test_a_narrower_decimal_changes_no_value",),
+    ),
+    Mutant(
+        "a frozen table is altered by nobody",
+        "load/evolution.py",
+        "if self.word == Evolution.EVOLVE or any(difference.absent for difference in found):",
+        "if self.word != Evolution.QUARANTINE or any(difference.absent for difference in found):",
+        (f"{EVOLUTION}::test_freeze_alters_nothing_and_tells_how_it_is_accepted",),
+    ),
+    Mutant(
+        "a number of too many digits is set aside",
+        "load/aside.py",
+        "((there == value) & (there.abs() < limit))",
+        "(there == value)",
+        (f"{EVOLUTION}::test_quarantine_sets_aside_what_does_not_fit_and_loads_the_rest",),
+    ),
+    Mutant(
+        "a row that was set aside gave its table no new key",
+        "pipelines/loading.py",
+        "good -= sum(",
+        "good -= 0 * sum(",
+        (f"{DRIFT}::test_quarantine_sets_rows_aside_that_come_once_there_is_room",),
     ),
     Mutant(
         "every slice has a column that an input has got",

@@ -67,6 +67,11 @@ def points_of_the_shop() -> list[str]:
     return [point for point in points() if not point.startswith("ingest:")]
 
 
+def points_of_telecoms() -> list[str]:
+    """Return the moments of those kinds by which telecoms differs: it fetches from sources and loads a Snowflake."""
+    return [point for point in points() if point.partition(":")[0] in ("ingest", "load", "transform")]
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault: at the nth passing of a point (0: at each), where a batch's place holds `when`."""

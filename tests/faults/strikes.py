@@ -48,6 +48,10 @@ class Scene:
         with transaction() as connection:
             return [known[name] for name in due(connection, known)]
 
+    def fetching(self) -> list[Consumer]:
+        """List the consumers that fetch from sources."""
+        return consumers(self.world.domain, "ingest")
+
     def run(
         self, consumer: Consumer, plan: Plan = (), env: Mapping[str, str] | None = None, owner: str = OWNER
     ) -> Outcome:
@@ -82,7 +86,7 @@ def kill_at(scene: Scene, consumer: Consumer, step: str) -> None:
     kind = consumer.kind
     point = f"{kind}:{step}"
     die = {"at": point, "do": "kill"}
-    if step in LOOKS:
+    if step in LOOKS and kind == "landing":
         if step == "look.deleted":
             scene.count(scene.run(consumer, [{"at": f"{kind}:settle.before", "do": "kill"}]), f"{kind}:settle.before")
         scene.count(scene.look([die]), point)

@@ -3,17 +3,18 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from common.core.clock import now
-from tests.faults.plan import points_of_the_shop
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var" / "faults"
-REPORT, PAGE = VAR / "report.json", ROOT / "docs" / "reliability.md"
+REPORT, PAGE = VAR / "report.json", ROOT / "docs" / "reliability.md"  # the report of the shop; others have their name
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+SHOP = "ecommerce"
 
 
 @dataclass
@@ -22,6 +23,8 @@ class Tally:
 
     seed: int
     wanted: int
+    domain: str = SHOP
+    points: Sequence[str] = ()
     faults: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
@@ -44,7 +47,7 @@ class Tally:
     @property
     def missed(self) -> list[str]:
         """The points at which nobody died yet."""
-        return [point for point in points_of_the_shop() if not self.kills[point]]
+        return [point for point in self.points if not self.kills[point]]
 
     @property
     def failed(self) -> bool:
@@ -54,13 +57,19 @@ class Tally:
     def report(self) -> dict[str, Any]:
         """Give everything for machines."""
         self.seconds = round(time.monotonic() - self.began, 1)
-        facts = {name: value for name, value in vars(self).items() if name != "began"}
+        facts = {name: value for name, value in vars(self).items() if name not in ("began", "points")}
         return {
             **facts,
             "kills": dict(sorted(self.kills.items())),
             "missed": self.missed,
+            "points": len(self.points),
             "date": now().date().isoformat(),
         }
+
+    @property
+    def path(self) -> Path:
+        """Where the report of the domain is left."""
+        return REPORT if self.domain == SHOP else VAR / f"report-{self.domain}.json"
 
     def write(self, path: Path) -> None:
         """Leave the report as JSON."""
@@ -83,7 +92,7 @@ def section(report: dict[str, Any]) -> str:
         "| what | how many |",
         "|---|---|",
         f"| workers killed with SIGKILL | {sum(kills.values()):,} ({', '.join(f'{kind} {n}' for kind, n in sorted(kills.items()))}) |",
-        f"| points at which a worker was killed | {len(points_of_the_shop()) - len(report['missed'])} of {len(points_of_the_shop())} |",
+        f"| points at which a worker was killed | {report['points'] - len(report['missed'])} of {report['points']} |",
         f"| other faults | {others or 'none'} |",
         f"| batches in the ledger | {report['batches']:,} |",
         f"| rows compared with the undisturbed world | {report['rows']:,} |",
@@ -92,12 +101,13 @@ def section(report: dict[str, Any]) -> str:
         f"| **rows doubled** | **{report['doubled']}** |",
         f"| rules taken away (mutants), and noticed by a test | {len(report['mutants'])}, {dead} |",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines if report["mutants"] else lines[:-1])
 
 
 def write_section(report: dict[str, Any]) -> None:
     """Replace what stands between the markers of the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{section(report)}\n{END}{after}", encoding="utf-8")
+    text, own = PAGE.read_text(encoding="utf-8"), "" if report["domain"] == SHOP else f" of {report['domain']}"
+    begin, end = (marker.replace(" -->", f"{own} -->") for marker in (BEGIN, END))
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    PAGE.write_text(f"{before}{begin}\n{section(report)}\n{end}{after}", encoding="utf-8")

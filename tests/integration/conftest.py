@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import address, ask, bare, bucket, target
 from tests.world import World, new_world
+
+__all__ = ["address", "ask", "bare", "bucket", "target"]
 
 
 @pytest.fixture

@@ -1,33 +1,31 @@
 """The telecoms domain from its systems to marts in Snowflake, compared row by row with a plain recount."""
 
-import json
-import shutil
+import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlglot import exp
 
 from common.core.clock import now
+from common.observe.verbs import Moment, listening
+from common.pipelines.kinds import KINDS
 from common.upkeep.verify import verify
 from common.warehouses import sql
 from common.warehouses.registry import warehouse
-from devstack.folder import INCLUDE
-from domains.telecoms.samples.days import SHEET, TAB, Deliveries, Size, deliveries
+from domains.telecoms.samples.days import Deliveries, Size, deliveries
 from tests import recount_telecoms as recount
+from tests.call_centre import call_centre, make_tables, share
+from tests.faults.plan import STEPS, inside
 from tests.origins import Database, postgres
 from tests.seed import SEED
-from tests.world import World, new_world
+from tests.world import World
 
 DAYS = 6
 SMALL = Size(customers=60, agents=12, calls=25, posts=15, forms=10)
-COLUMNS = (
-    'request_id text, "customeR iD" text, "COMPLAINT_catego ry" text, "agent ID" integer, resolutionstatus text, '
-    'request_date timestamp, resolution_date timestamp, "webFormGenerationDate" date'
-)
 
 
 @pytest.fixture(scope="module")
@@ -40,47 +38,41 @@ def days() -> Deliveries:
 def web(stack: Mapping[str, str], days: Deliveries) -> Database:
     """The web form's database, with a table a day."""
     database = postgres(stack)
-    for table in days.tables:
-        database.run(f"CREATE TABLE {table.name} ({COLUMNS})")
-        names = ", ".join(f'"{name}"' for name in table.rows[0])
-        values = ", ".join(f":v{number}" for number in range(len(table.rows[0])))
-        for row in table.rows:
-            told = {f"v{number}": value or None for number, value in enumerate(row.values())}
-            database.run(f"INSERT INTO {table.name} ({names}) VALUES ({values})", **told)
+    make_tables(database, days.tables)
     return database
 
 
 @pytest.fixture
-def centre(
-    stack: Mapping[str, str],
-    tmp_path: Path,
-    web: Database,
-    snowflake: tuple[int, Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    shutil.copytree(
-        INCLUDE / "domains" / "telecoms", tmp_path / "domains" / "telecoms", ignore=shutil.ignore_patterns("samples")
-    )
-    port, bundle = snowflake
-    place = {
-        "account": "telecoms",
-        "host": "localhost",
-        "port": port,
-        "database": f"T{tmp_path.name[-8:]}".replace("-", "_"),
-    }
-    connection = {"conn_type": "snowflake", "login": "u", "password": "p", "extra": place}
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    env = {
-        **stack,
-        "AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(connection),
-        "AIRFLOW_CONN_TELECOMS_WEB": json.dumps(web.connection),
-    }
-    with new_world(env, tmp_path, "telecoms", tmp_path / "domains") as made:
+def centre(stack: Mapping[str, str], tmp_path: Path, web: Database, snowflake: tuple[int, Path]) -> Iterator[World]:
+    with call_centre(stack, tmp_path, web, snowflake) as made:
         yield made
 
 
-def share(stack: Mapping[str, str], sheet: Any) -> None:
-    httpx.put(f"{stack['STANDINS_URL']}/google/sheets/{SHEET}", json={"sheets": {TAB: sheet}}).raise_for_status()
+def flow_with_deaths(world: World, chance: random.Random) -> None:
+    """Do all that is due, dying once in each kind of hop; the retry of the same task takes over at once."""
+    points = [f"{kind}:{chance.choice((*STEPS, *inside(kind)))}" for kind in KINDS]
+    listener = Once(points)
+    for _ in range(len(points) + 1):
+        with listening(listener), suppress(Death):
+            world.flow()
+            return
+    raise AssertionError(f"it died more than once at {points}")
+
+
+class Death(BaseException):
+    """The end of a worker."""
+
+
+class Once:
+    """Die at each of some points, once."""
+
+    def __init__(self, points: list[str]) -> None:
+        self.left = set(points)
+
+    def __call__(self, moment: Moment) -> None:
+        if moment.name in self.left:
+            self.left.remove(moment.name)
+            raise Death
 
 
 def table(name: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -90,12 +82,13 @@ def table(name: str, *columns: str) -> list[tuple[Any, ...]]:
 
 def test_every_row_arrives_as_a_plain_recount_has_it(centre: World, stack: Mapping[str, str], days: Deliveries) -> None:
     files = [(drop.key, drop.content) for drop in days.drops]
+    chance = random.Random(SEED)
     share(stack, days.sheets[0])
     for key, content in files:
         centre.land(key, content)
-    centre.flow()
+    flow_with_deaths(centre, chance)
     share(stack, days.sheets[1])
-    centre.flow()
+    flow_with_deaths(centre, chance)
     known = recount.complaints(files, [list(one.rows) for one in days.tables])
     stream = ("channel", "complaint_id", "customer_id", "agent_id", "category", "status", "requested_at", "resolved_at")
     assert [_naive(row) for row in table("complaints", *stream)] == sorted(map(_naive, known), key=str)

@@ -1,20 +1,17 @@
 """What every warehouse does, whichever it is: a new engine joins by one line in ENGINES."""
 
-import functools
 import itertools
 import json
 import math
 import os
 import random
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,7 +22,6 @@ from snowflake.connector import errors as snowflake_errors
 from sqlglot import exp
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from common.core import caches
 from common.core.assets import Zone
 from common.core.errors import (
     CommitConflict,
@@ -40,7 +36,6 @@ from common.core.errors import (
     WatershedError,
 )
 from common.core.nouns import Dataset, Head
-from common.core.settings import settings
 from common.lake.changes import GONE
 from common.load.plan import LoadPlan
 from common.load.scd2 import Intervals
@@ -62,149 +57,26 @@ from common.warehouses.snowflake import Snowflake
 from common.warehouses.sql import Token
 from common.warehouses.translation import translated
 from common.warehouses.warehouse import Rows, Warehouse, create_token, head
-from common.zones.store import ZoneStore, client
+from common.zones.store import ZoneStore
 from tests.batch_only import BatchOnly
+from tests.engines import (
+    CONSUMER,
+    SCHEMA,
+    TABLE,
+    Ask,
+    connect,
+    contents,
+    load,
+    plan,
+    redshift_of,
+    rows_of,
+    snowflake_of,
+    staged_tables,
+)
 from tests.histories import EPOCH, MICRO, Version, drawn, intervals
 from tests.seed import SEED
 
 MANY = 200_000
-CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
-ROLE = "arn:aws:iam::000000000000:role/copy"
-SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "v": pl.Int64()}
-Ask = Callable[[str], Any]  # for a fixture by its name
-ENGINES: dict[str, Callable[[str, Path, Ask], Warehouse]] = {
-    "postgres": lambda address, folder, ask: Postgres("suite_postgres"),
-    "duckdb": lambda address, folder, ask: Duckdb("suite_duckdb"),
-    "batch only": lambda address, folder, ask: BatchOnly(address),
-    "redshift": lambda address, folder, ask: _redshift(address, ask),
-    "snowflake": lambda address, folder, ask: _snowflake(ask),
-}
-
-
-@functools.cache
-def _data_api() -> Redshift:
-    """One for all tests: what it keeps is the provider's client, which takes long to make."""
-    return Redshift("suite_redshift")
-
-
-def _redshift(address: str, ask: Ask) -> Warehouse:
-    place = {"database": address.rpartition("/")[2], "workgroup_name": "suite", "iam_role": ROLE}
-    config = {"redshift-data": {"endpoint_url": ask("redshift"), **place}}
-    extra = {"region_name": "us-east-1", "service_config": config}
-    _connect("redshift", {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}, ask)
-    ask("bucket")
-    return _data_api()
-
-
-def _snowflake(ask: Ask) -> Warehouse:
-    port, bundle = ask("snowflake")
-    ask("monkeypatch").setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    place = {"account": "suite", "host": "localhost", "port": port, "database": f"S{uuid.uuid4().hex[:12]}"}
-    _connect("snowflake", {"conn_type": "snowflake", "login": "u", "password": "p", "extra": place}, ask)
-    return Snowflake("suite_snowflake")
-
-
-def _connect(name: str, connection: Mapping[str, Any], ask: Ask) -> None:
-    ask("monkeypatch").setenv(f"AIRFLOW_CONN_SUITE_{name.upper()}", json.dumps(connection))
-
-
-@pytest.fixture(scope="module")
-def address(stack: Mapping[str, str]) -> Iterator[str]:
-    base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
-    name = f"w{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
-    yield f"{base}/{name}"
-
-
-@pytest.fixture(scope="module")
-def bucket(stack: Mapping[str, str]) -> Iterator[str]:
-    """The bucket of the stack's object store that parts are staged in; this process is pointed to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for variable in [known for known in stack if known.startswith("AWS_")]:
-            patch.setenv(variable, stack[variable])
-        patch.setenv("WATERSHED_BUCKET", f"suite-{uuid.uuid4().hex[:12]}")
-        caches.forget()
-        client().create_bucket(Bucket=settings().bucket)
-        yield settings().bucket
-    caches.forget()
-
-
-# `-m cloud` runs the suite over the engines themselves: AIRFLOW_CONN_CLOUD_<NAME> as JSON, of a database that holds nothing
-# else, since its schemas `shop` and `watershed` are dropped; for Redshift also WATERSHED_BUCKET and AWS_*.
-CLOUD: dict[str, Callable[[], Warehouse]] = {
-    "redshift itself": lambda: Redshift("cloud_redshift"),
-    "snowflake itself": lambda: Snowflake("cloud_snowflake"),
-}
-
-
-def _in_the_cloud(name: str) -> Warehouse:
-    found = CLOUD[name]()
-    variable = f"AIRFLOW_CONN_{found.conn_id.upper()}"  # type: ignore[attr-defined]
-    if variable not in os.environ:
-        pytest.skip(f"{variable} is not set")
-    schemas = [
-        exp.Drop(tables=[exp.Table(db=sql.name(s))], kind="SCHEMA", exists=True, cascade=True)
-        for s in ("shop", sql.HOME)
-    ]
-    found.apply(schemas)
-    return found
-
-
-@pytest.fixture(params=[*ENGINES, *(pytest.param(name, marks=pytest.mark.cloud) for name in CLOUD)])
-def bare(request: pytest.FixtureRequest, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """A warehouse in which nothing has been applied."""
-    if request.param in CLOUD:
-        return _in_the_cloud(request.param)
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS watershed CASCADE; DROP SCHEMA IF EXISTS shop CASCADE")
-    found = psycopg.conninfo.conninfo_to_dict(address)
-    login = {"login": found["user"], "password": found["password"], "host": found["host"], "port": found["port"]}
-    ask = request.getfixturevalue
-    _connect("postgres", {"conn_type": "postgres", "schema": found["dbname"], **login}, ask)
-    _connect("duckdb", {"conn_type": "duckdb", "host": str(tmp_path / "w.duckdb")}, ask)
-    return ENGINES[request.param](address, tmp_path, ask)
-
-
-@pytest.fixture
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Gives fixtures by their names."""
-    return request.getfixturevalue
-
-
-@pytest.fixture
-def target(bare: Warehouse) -> Warehouse:
-    """A warehouse with the table and the token of one consumer."""
-    create(bare, TABLE, SCHEMA, ["id"])
-    create_token(bare, CONSUMER)
-    return bare
-
-
-def rows_of(*rows: tuple[Any, ...], schema: Mapping[str, pl.DataType] = SCHEMA, gone: tuple[Any, ...] = ()) -> Rows:
-    """Staged rows; those of `gone` are marked as deleted."""
-    marked = [(*row, False) for row in rows] + [(*row, True) for row in gone]
-    columns = {**schema, GONE: pl.Boolean()}
-    frame = pl.DataFrame(marked, schema=columns, orient="row")
-    return Rows(frame.height, columns, lambda: frame.iter_slices(2))
-
-
-def plan(token: Token, schema: Mapping[str, pl.DataType] = SCHEMA, table: str = TABLE, key: str = "id") -> LoadPlan:
-    return LoadPlan(table, token.staging, tuple(schema), (key,))
-
-
-def load(target: Warehouse, hop: int, rows: Rows, how: str = "incremental", attempt: int = 7, **more: Any) -> Token:
-    token = Token(CONSUMER, hop, attempt)
-    target.stage(token, rows)
-    target.commit(token, rows.count, strategy(how)(plan(token, **more)))
-    return token
-
-
-def contents(target: Warehouse, table: str = TABLE) -> list[tuple[Any, ...]]:
-    return sorted(target.query(exp.select("*").from_(sql.table(table))), key=str)
-
-
-def staged_tables(target: Warehouse) -> list[str]:
-    return [name for (name,) in target.query(sql.staging_tables(target.dialect, CONSUMER))]
 
 
 def test_the_token_begins_at_nothing_and_says_who_committed(target: Warehouse) -> None:
@@ -663,7 +535,7 @@ def test_many_may_apply_at_once(bare: Warehouse) -> None:
 
 def test_redshift_makes_one_token_though_another_is_making_it(address: str, ask: Ask) -> None:
     """No key is enforced there: who applies waits for the other, and sees what that one has made."""
-    target = _redshift(address, ask)
+    target = redshift_of(address, ask)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS watershed CASCADE")
     target.apply(sql.token_table(target.dialect))
@@ -759,14 +631,14 @@ def test_snowflakes_numbers_have_a_meaning(
 
 def test_an_external_stage_shows_snowflake_the_staging_zone(ask: Ask) -> None:
     ask("bucket")
-    target, before = _snowflake(ask), list(ZoneStore(Zone.STAGING).list())
+    target, before = snowflake_of(ask), list(ZoneStore(Zone.STAGING).list())
     create(target, TABLE, SCHEMA, ["id"])
     create_token(target, CONSUMER)
     with target._talk("prepare") as talk:  # type: ignore[attr-defined]
         talk.execute(f"CREATE STAGE SHOP.PARTS URL = '{ZoneStore(Zone.STAGING).uri()}'")
     given = json.loads(os.environ["AIRFLOW_CONN_SUITE_SNOWFLAKE"])
     given["extra"]["watershed_stage"] = "SHOP.PARTS"
-    _connect("snowflake", given, ask)
+    connect("snowflake", given, ask)
     load(target, 1, rows_of(("a", 1), ("b", 2), ("c", None)))
     load(target, 2, rows_of())
     assert contents(target) == [("a", 1), ("b", 2), ("c", None)]

@@ -28,6 +28,7 @@ from common.core.settings import domains_dir
 from common.models.model import Model, model_files, placed_model
 from common.notify.render import faults as template_faults
 from common.notify.routes import route_faults
+from common.pipelines.consumers import declared
 from common.pipelines.kinds import equal_names
 
 CONTRACTS = (".yaml", ".yml")
@@ -136,14 +137,29 @@ def show_one(name: Annotated[str, typer.Argument(help="domain.dataset, or a path
 @app.command()
 def diff(
     old: Annotated[str, typer.Argument(help="domain.dataset, or a path.")],
-    new: Annotated[str, typer.Argument(help="domain.dataset, or a path.")],
+    new: Annotated[str, typer.Argument(help="domain.dataset, or a path; without it the first is compared alone.")] = "",
+    warehouses: Annotated[bool, typer.Option(help="Look at the warehouses' tables, too.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Compare two contracts; exit code 1 where the change breaks readers or files."""
-    found = differences(find(old), find(new))
+    """Compare two contracts, and tell what loads of the last would do to their tables.
+
+    A model is compared with its tables alone. Exit code 1 where the change breaks readers or files, or holds a load.
+    """
+    found = differences(find(old), find(new)) if new else []
     rows = [{"where": d.where, "change": d.change, "breaking": d.breaking} for d in found]
-    show(rows, ["where", "change", "breaking"], as_json=as_json, empty="The contracts say the same.")
-    raise typer.Exit(1 if any(d.breaking for d in found) else 0)
+    if warehouses:
+        from common.pipelines.outlook import outlooks
+
+        last = find(new) if new else _table(old)
+        rows += [{"where": o.load, "change": o.what, "breaking": o.holds} for o in outlooks(last)]
+    empty = "The contracts say the same." if new else f"{old} is loaded into no warehouse."
+    show(rows, ["where", "change", "breaking"], as_json=as_json, empty=empty)
+    raise typer.Exit(1 if any(row["breaking"] for row in rows) else 0)
+
+
+def _table(name: str) -> Contract | Model:
+    """Find a contract, or a model by its dataset's name."""
+    return find(name) if name.endswith(CONTRACTS) else declared(Dataset.parse(name))
 
 
 @app.command()

@@ -51,19 +51,21 @@ def apply(
 def _plan(*, as_json: bool) -> None:
     from common.upkeep.apply import planned
 
-    found, wrong = planned()
+    plan = planned()
     if as_json:
-        print_json({"changes": found, **({"faults": wrong} if wrong else {})})
+        print_json({name: value for name, value in vars(plan).items() if value or name == "changes"})
     else:
-        for name, statements in found.items():
+        for name, statements in plan.changes.items():
             console.print(f"-- {name}", style="dim", highlight=False)
             for statement in statements:
                 console.print(f"{statement};", markup=False, highlight=False, soft_wrap=True)
-        if not found:
+        if not plan.changes:
             console.print("No table of a warehouse would change.")
-        for fault in wrong:
+        for why in plan.kept.values():
+            console.print(why, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        for fault in plan.faults:
             console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
-    if wrong:
+    if plan.faults:
         raise typer.Exit(1)
 
 

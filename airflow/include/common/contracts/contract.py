@@ -46,6 +46,14 @@ class LoadStrategy(StrEnum):
     SCD2 = "scd2"
 
 
+class Evolution(StrEnum):
+    """What becomes of a warehouse's table that is not what its load asks for."""
+
+    EVOLVE = "evolve"
+    FREEZE = "freeze"
+    QUARANTINE = "quarantine"
+
+
 @dataclass(frozen=True)
 class Numbers:
     """How numbers are written in texts: the signs of fraction and thousands, and what may stand around the digits.
@@ -149,6 +157,8 @@ class DeleteMarker:
 class LoadSpec:
     """Where a table is loaded to and how; with `history` every version of its keys, else the current ones.
 
+    `evolution` says what becomes of a table there that is not as asked.
+
     The rest is of `scd2` alone: the columns whose change opens a row, by default all but key and version, and the names
     of the columns that it adds.
     """
@@ -157,6 +167,7 @@ class LoadSpec:
     strategy: str
     table: str | None = None
     history: bool = False
+    evolution: str = Evolution.EVOLVE
     track: tuple[str, ...] | None = None
     valid_from: str | None = None
     valid_to: str | None = None

@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from common.contracts.column_rules import column_faults
-from common.contracts.contract import ARRIVAL, NAME, TIMES, Contract, Delivery, Kind, LoadSpec, LoadStrategy
+from common.contracts.contract import (
+    ARRIVAL,
+    NAME,
+    TIMES,
+    Contract,
+    Delivery,
+    Evolution,
+    Kind,
+    LoadSpec,
+    LoadStrategy,
+)
 from common.contracts.document import Fault
 from common.contracts.files import file_faults
 from common.contracts.patterns import problem
@@ -13,6 +23,10 @@ from common.contracts.source_rules import source_faults
 from common.core.targets import targets
 
 BY = ("value", "day", "month", "year")
+INEXACT: dict[str, str] = {
+    LoadStrategy.FULL: "'full' replaces all rows by those that it carries, so the table would lose what it had of them",
+    LoadStrategy.SCD2: "'scd2' makes intervals of all versions of a key, so without one of them the others are wrong",
+}
 LONGEST = 63  # bytes of a name, which PostgreSQL would cut
 
 
@@ -181,3 +195,7 @@ def load_faults(loads: Sequence[LoadSpec]) -> Iterator[str]:
             yield f"no strategy '{load.strategy}'. Known: {', '.join(LoadStrategy)}."
         if load.to not in targets():
             yield f"no warehouse '{load.to}'. Known: {', '.join(targets())}."
+        if load.evolution not in list(Evolution):
+            yield f"no evolution '{load.evolution}'. Known: {', '.join(Evolution)}."
+        elif load.evolution == Evolution.QUARANTINE and load.strategy in INEXACT:
+            yield f"evolution 'quarantine' sets rows aside, and {INEXACT[load.strategy]}. Say 'freeze' or 'evolve'."

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from common.contracts.contract import LoadSpec, Numbers
+from common.contracts.contract import Evolution, LoadSpec, Numbers
 from common.contracts.document import Document, Fault
 from common.contracts.odcs import type_faults, word_faults
 from common.contracts.sources import SourceSpec
@@ -76,6 +76,7 @@ class LoadWords(Words):
     strategy: str
     table: str | None = None
     history: bool = False
+    evolution: str = Evolution.EVOLVE
     track: list[str] | None = None
     validFrom: str | None = None
     validTo: str | None = None
@@ -88,6 +89,7 @@ class LoadWords(Words):
             strategy=self.strategy,
             table=self.table,
             history=self.history,
+            evolution=self.evolution,
             track=None if self.track is None else tuple(self.track),
             valid_from=self.validFrom,
             valid_to=self.validTo,

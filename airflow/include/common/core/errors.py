@@ -12,6 +12,7 @@ WatershedError
     ├── ConfigError         a setting, connection or argument is missing or malformed
     ├── ContractError       a contract does not say something it must, or says it wrongly
     ├── NotApplied          a table, queue or consumer row is missing: run `watershed apply`
+    ├── Drifted             a warehouse's table is not what its load asks for, and may not be changed
     ├── LedgerAhead         the ledger knows of a commit that the target does not have
     ├── NewerVersion        an object was written by a newer Watershed than this one
     └── DataError           these records cannot be processed; narrowing the batch may help
@@ -77,6 +78,10 @@ class ContractError(TerminalError):
 
 class NotApplied(TerminalError):
     """A table, queue or consumer row is missing; `watershed apply` makes it."""
+
+
+class Drifted(TerminalError):
+    """A warehouse's table is not what its load asks for, and nothing may or can change it: nothing was loaded."""
 
 
 class LedgerAhead(TerminalError):

@@ -13,10 +13,15 @@ VERSION = "_commit_version"
 
 @dataclass(frozen=True)
 class NetChange:
-    """One row a key, its last state or `_gone`, and how many of the keys are new."""
+    """One row a key, its last state or `_gone`, and those of the keys that are new."""
 
     rows: pl.DataFrame
-    new: int
+    fresh: pl.DataFrame
+
+    @property
+    def new(self) -> int:
+        """Return how many keys are new."""
+        return self.fresh.height
 
 
 def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> NetChange:
@@ -32,4 +37,4 @@ def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> NetChange:
     marked = [
         frame.with_columns(pl.lit(value=deleted).alias(GONE)) for frame, deleted in ((upserts, False), (gone, True))
     ]
-    return NetChange(pl.concat(marked), upserts.join(before, on=on, how="anti").height)
+    return NetChange(pl.concat(marked), upserts.join(before, on=on, how="anti").select(on))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.errors import ConfigError
@@ -149,6 +149,12 @@ def end_refusals(connection: Connection, ids: Sequence[str], state: str, decisio
         .where(refusal.c.id.in_(ids), refusal.c.state == OPEN)
         .values(state=state, decision=decision, redriven_as=redriven_as)
     )
+
+
+def rows_withheld(connection: Connection, consumer: str) -> int:
+    """Count the rows that a consumer has refused and that were not sent again."""
+    kept = (refusal.c.consumer == consumer) & (refusal.c.state != REDRIVEN)
+    return int(connection.scalar(select(func.coalesce(func.sum(refusal.c["count"]), 0)).where(kept)) or 0)
 
 
 def refusals_of_file(connection: Connection, consumer: str, key: str) -> Sequence[Row[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from common.contracts.contract import LoadSpec, LoadStrategy
+from common.contracts.contract import Evolution, LoadSpec, LoadStrategy
 from common.contracts.document import Document, Fault, parse
 from common.contracts.lint import load_faults
 from common.contracts.odcs import type_faults, word_faults
@@ -35,6 +35,7 @@ class ModelLoadWords(Words):
     to: str
     strategy: str
     table: str | None = None
+    evolution: str = Evolution.EVOLVE
 
 
 class InputWords(Words):

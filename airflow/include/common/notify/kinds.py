@@ -54,6 +54,11 @@ KINDS = {
     incidents.STALE: Kind(
         "Stale", Severity.WARNING, "`watershed status {consumer}` names the backfill that finds the rows."
     ),
+    incidents.DRIFT: Kind(
+        "Drift",
+        Severity.ERROR,
+        "`watershed contract diff DATASET` says what the table lacks and what each load of it does about that.",
+    ),
     incidents.FAILED: Kind(
         "Failed", Severity.ERROR, "Read the log and mend the cause; a hop is done again by the next run.", spreads=True
     ),

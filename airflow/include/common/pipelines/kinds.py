@@ -138,10 +138,11 @@ the load token, so that a load happens once or not at all.
 **When**: when any of the tables rings, or when the sweep finds something due.
 
 **When it fails**: the warehouse is unchanged; connection errors are retried with backoff. A missing table or token
-means that `watershed apply` was not run after a change of contracts.""",
+means that `watershed apply` was not run after a change of contracts; a table that is not what the load asks for is an
+incident (`drift`), and the load waits, or sets rows aside, as its `evolution` says.""",
         redoes=Zone.GOLD,
         writes="warehouse",
-        inside=("stage.rows", "publish.token", "publish.commit"),
+        inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
     ),
     "transform": Kind(
         stage="transform",
@@ -159,7 +160,7 @@ totals, and that no load came between; then it replaces the model's table in one
 **When it fails**: the table stays as it was and the model stops in order, with an incident. Mend the model's SQL; the
 next run goes on from there.""",
         merged="replaced",
-        inside=("stage.rows", "publish.token", "publish.commit"),
+        inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
     ),
 }
 

@@ -55,6 +55,7 @@ class TransformStep(WarehouseStep):
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
         """Compute the rows into a table of this attempt, and audit them."""
+        self.admitted(held)
         counts = self._computed(held)
         passed(self.consumer.kind, "stage.rows", held.batches)
         yield Staged(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from common.core.errors import NotApplied, QualityError, TransientError
+from common.core.errors import Drifted, NotApplied, QualityError, TransientError
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.ledger.failures import failures
@@ -132,6 +132,9 @@ class _Asked:
         last = self.failures[name]
         if last.kind == NotApplied.__name__:
             return "unapplied", f"{_short(last.detail)} Next: `watershed apply`.", last.at
+        if last.kind == Drifted.__name__:
+            advice = f"`watershed contract diff {item.dataset}` says what differs and what to do"
+            return "drifted", f"{_short(last.detail)} Next: {advice}.", last.at
         if last.kind in OUTAGES:
             return (
                 "outage",

@@ -20,6 +20,10 @@ from common.formats.grammar import is_utf8
 from common.lake.table import reading
 from common.ledger.decisions import DerivedBatch
 from common.ledger.refusals import refused_rows_of
+from common.load.aside import REASON
+from common.models.model import Model
+from common.pipelines.consumers import declared
+from common.pipelines.kinds import consumer_named
 from common.refine.clean import typed_columns
 from common.refine.match import matched
 from common.refine.refused import rows_of
@@ -44,7 +48,7 @@ def refused_rows(refusal: dict[str, Any], limit: int | None = None) -> pl.DataFr
 
 def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     """Read rows of a refusal for a listing: values and texts that may hold personal data are masked."""
-    personal = contract_of(_dataset(refusal)).personal
+    personal = _personal(_dataset(refusal))
     rows = refused_rows(refusal, limit).to_dicts()
     for row in rows:
         row["value"] = MASK if row["value"] and row["column"] in personal else row["value"]
@@ -54,7 +58,16 @@ def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
 
 
 def _dataset(refusal: dict[str, Any]) -> Dataset:
-    return Asset.parse(refusal["consumer"]).dataset
+    name = refusal["consumer"]
+    return consumer_named(name).dataset if refusal["reason"] == REASON else Asset.parse(name).dataset
+
+
+def _personal(dataset: Dataset) -> frozenset[str]:
+    """Name the columns with personal data; a model's are those of its inputs' contracts."""
+    table = declared(dataset)
+    if not isinstance(table, Model):
+        return table.personal
+    return frozenset(name for found in table.inputs for name in contract_of(found).personal)
 
 
 def export(refusals: Rows, derived: Iterable[DerivedBatch], to: Path) -> int:
@@ -83,6 +96,11 @@ def _names(contract: Contract) -> dict[str, str]:
 
 
 def _contract(refusals: Rows) -> Contract:
+    if any(row["reason"] == REASON for row in refusals):
+        raise ConfigError(
+            f"Rows of reason '{REASON}' are right, the warehouse's table lacks room for them: mend that, then "
+            "`watershed quarantine redrive` without --rows."
+        )
     datasets = sorted({_dataset(row) for row in refusals})
     if len(datasets) != 1:
         raise ConfigError(f"Rows of one dataset at a time; these are of {', '.join(map(str, datasets))}.")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, select
@@ -21,6 +22,7 @@ from common.ledger.deliveries import whole_hops
 from common.ledger.places import IS_RERUN, IS_WHOLE, carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
 from common.ledger.tables import batch, receipt, refusal
+from common.load.aside import REASON as SET_ASIDE
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.look import partition_of
 from common.pipelines.routing import dataset_of_file
@@ -32,21 +34,34 @@ Rows = Sequence[dict[str, Any]]
 def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) -> list[DerivedBatch]:
     """Make the batches that carry open refusals again: one for each batch they came from.
 
-    Files are read from quarantine, to the dataset that their folder names now, or to `to`. Raises ConfigError where
-    there is none.
+    Files are read from quarantine, to the dataset that their folder names now, or to `to`. Rows that a load has set
+    aside come with all of their table. Raises ConfigError where there is none.
     """
+    of_loads = [row for row in refusals if row["reason"] == SET_ASIDE]
+    refusals = [row for row in refusals if row["reason"] != SET_ASIDE]
     whole = {name: whole_hops(connection, name) for name in {row["consumer"] for row in refusals}}
 
     def carrier(row: dict[str, Any]) -> tuple[str, str, bool]:
         return row["consumer"], row["batch"], row["hop"] in whole[row["consumer"]]
 
-    derived = []
+    derived = _loaded_again(connection, of_loads)
     for (consumer, origin, anew), group in groupby(sorted(refusals, key=carrier), key=carrier):
         rows = list(group)
         (known,) = batches_by_id(connection, [origin])
         known = _read_anew(known) if anew else known
         make = _rows_again if Asset.parse(consumer).zone is Zone.SILVER else _file_again
         derived.append(DerivedBatch(make(known, rows, to), tuple(row["id"] for row in rows)))
+    return derived
+
+
+def _loaded_again(connection: Connection, refusals: Rows) -> list[DerivedBatch]:
+    """Make the batches that load whole tables again: rows that were set aside may have changed since."""
+    derived = []
+    for consumer, group in groupby(sorted(refusals, key=itemgetter("consumer")), key=itemgetter("consumer")):
+        rows = list(group)
+        (origin,) = batches_by_id(connection, [max(rows, key=itemgetter("hop"))["batch"]])
+        rerun = replace(origin.rerun or Rerun(), replay=Replay(consumer=consumer))
+        derived.append(DerivedBatch(_derived("redrive", origin, rerun, rows), tuple(row["id"] for row in rows)))
     return derived
 
 
@@ -157,8 +172,14 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, rep
         if isinstance(origin.place, BronzeFile):
             derived.append(_file_replayed(connection, again, origin.id, origin.place))
         else:
-            derived.append(DerivedBatch(again))
+            derived.append(DerivedBatch(again, _set_aside(connection, replay.consumer)))
     return derived
+
+
+def _set_aside(connection: Connection, consumer: str) -> tuple[str, ...]:
+    """Name the open refusals of rows that a load has set aside: they come when all of its table is loaded again."""
+    open_ones = (refusal.c.consumer == consumer) & (refusal.c.reason == SET_ASIDE) & (refusal.c.state == OPEN)
+    return tuple(connection.scalars(select(refusal.c.id).where(open_ones).order_by(refusal.c.id)))
 
 
 def _file_replayed(connection: Connection, again: Batch, root: str, stored: BronzeFile) -> DerivedBatch:

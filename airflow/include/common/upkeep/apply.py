@@ -63,17 +63,30 @@ def apply_all() -> Applied:
     return Applied(tuple(done), (*faults().values(), *equal.values()), tuple(errors))
 
 
-def planned() -> tuple[dict[str, list[str]], list[str]]:
-    """Return the SQL by which `apply` would change tables of warehouses, by consumer, and what it would refuse."""
-    found, wrong = dict[str, list[str]](), [*faults().values(), *equal_names().values()]
+@dataclass(frozen=True)
+class Planned:
+    """What `apply` would do to tables of warehouses: SQL by consumer, what would be kept as it is, what is wrong."""
+
+    changes: dict[str, list[str]]
+    kept: dict[str, str]
+    faults: list[str]
+
+
+def planned() -> Planned:
+    """Look what `apply` would do to tables of warehouses, and change nothing."""
+    found, kept, wrong = dict[str, list[str]](), dict[str, str](), [*faults().values(), *equal_names().values()]
     for consumer in (consumer for consumer in all_consumers() if consumer.to):
         try:
             step = step_of(consumer)
-            if isinstance(step, WarehouseStep) and (statements := step.changes()):
+            if not isinstance(step, WarehouseStep):
+                continue
+            if statements := step.changes():
                 found[consumer.name] = statements
+            if why := step.kept():
+                kept[consumer.name] = why
         except WatershedError as error:
             wrong.append(f"{type(error).__name__}: {error}")
-    return found, wrong
+    return Planned(found, kept, wrong)
 
 
 def _applied(consumer: Consumer, width: int) -> Consumer:

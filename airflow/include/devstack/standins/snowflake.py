@@ -7,12 +7,16 @@ import importlib
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 LIBRARIES = Path(os.environ.get("SNOWFLAKE_STANDIN_LIBRARIES") or Path(sys.prefix) / "snowflake")
 INTERNAL_ERROR = "000603"
+# After how many seconds without a request the transaction of a session is taken back; Snowflake waits for four hours.
+PATIENCE = float(os.environ.get("SNOWFLAKE_STANDIN_PATIENCE") or 4 * 3600)
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
@@ -50,6 +54,27 @@ async def _refuse(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
+def ending_what_was_left(app: App, sessions: MutableMapping[str, Any]) -> App:
+    """Take back the transactions of sessions whose clients have died: they would hold up others for ever."""
+    last: dict[str, float] = {}  # when each session was answered; infinite while it is at work
+
+    async def wrapped(scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
+        headers = dict(scope.get("headers") or ())
+        token = headers.get(b"authorization", b"").decode().removeprefix('Snowflake Token="')[:-1]
+        for left in [name for name, at in last.items() if at < time.monotonic() - PATIENCE]:
+            del last[left]
+            if left in sessions:
+                with suppress(Exception):  # it has no transaction
+                    sessions[left]._duck_conn.execute("ROLLBACK")
+        last[token] = float("inf")
+        try:
+            await app(scope, receive, send)
+        finally:
+            last[token] = time.monotonic()
+
+    return wrapped
+
+
 def _keep_nulls(arrow: Any) -> None:
     """Mend fakesnow 0.12.1, which gives a missing moment out as 1970."""
     import pyarrow as pa
@@ -83,7 +108,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     _keep_nulls(importlib.import_module("fakesnow.arrow"))
     server.shared_fs = server.FakeSnow(db_path=data)
     server.shared_fs.duck_conn.register_filesystem(ObjectStore())
-    app, certificate = failing_at_once(server.app), folder / CERTIFICATE
+    app, certificate = failing_at_once(ending_what_was_left(server.app, server.sessions)), folder / CERTIFICATE
     # Clients keep connections open, and TLS would wait half a minute for each to say goodbye.
     uvicorn.run(app, host=host, port=port, ssl_certfile=certificate, log_level="warning", timeout_graceful_shutdown=1)
 
