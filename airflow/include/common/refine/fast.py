@@ -49,8 +49,7 @@ class FastLane:
         self._texts: list[pl.Expr] = []
         self._values: list[pl.Expr] = []
         self._tests: list[pl.Expr] = []
-        for column in contract.columns:
-            values, known = inputs(schema, contract, shape)[column.name]
+        for column, (values, known) in zip(contract.columns, inputs(schema, contract, shape).values(), strict=True):
             self._add(column, values, known, required=column.name in required)
         errors = [check.good for check in checks if check.severity is Severity.ERROR]
         # The others ask for a text, which a value has, and whether it gave one.
