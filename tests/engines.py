@@ -43,8 +43,8 @@ ENGINES: dict[str, Callable[[str, Path, Ask], Warehouse]] = {
 
 
 @functools.cache
-def data_api() -> Redshift:
-    """One for all tests: what it keeps is the provider's client, which takes long to make."""
+def data_api(_address: str) -> Redshift:
+    """One for all tests of a database: what it keeps is the provider's client, which takes long to make."""
     return Redshift("suite_redshift")
 
 
@@ -54,7 +54,7 @@ def redshift_of(address: str, ask: Ask) -> Warehouse:
     extra = {"region_name": "us-east-1", "service_config": config}
     connect("redshift", {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}, ask)
     ask("bucket")
-    return data_api()
+    return data_api(address)
 
 
 def snowflake_of(ask: Ask) -> Warehouse:
