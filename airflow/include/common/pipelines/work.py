@@ -15,7 +15,6 @@ from common.ledger.database import transaction
 from common.ledger.failures import keep_failure
 from common.ledger.heartbeats import SWEEP, beat
 from common.ledger.rings import Ring, due, mark_rung, newest, outstanding, to_ring
-from common.notify.outbox import tell
 from common.observe.verbs import passed, verb
 from common.pipelines.hop import Drained, drain
 from common.pipelines.kinds import KINDS, consumers, look_of, stages, stages_of, step_of
@@ -85,6 +84,8 @@ def sweep(domain: str, owner: str) -> tuple[list[Drained], list[WatershedError]]
 
     Nothing is rung: the next run of each DAG rings what it finds published.
     """
+    from common.notify.outbox import tell  # channels and templates, which no task needs
+
     done, failed = [], []
     for stage in stages():
         for consumer in due_of(domain, stage):
