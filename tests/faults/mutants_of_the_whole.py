@@ -4,7 +4,7 @@ from tests.faults.mutant import Mutant
 
 WHOLE, DELIVERIES = "tests/integration/test_whole.py", "tests/integration/test_deliveries.py"
 CHANGED, BY_SLICE = "tests/integration/test_models_change.py", "tests/integration/test_models_by_slice.py"
-WAREHOUSES = "tests/integration/test_warehouses.py"
+TABLES = "tests/integration/test_warehouse_tables.py"
 DRIFT, EVOLUTION = "tests/integration/test_drift.py", "tests/integration/test_warehouse_evolution.py"
 REMADE = "tests/integration/test_remade.py"
 CHANGE = f"{REMADE}::test_a_change_that_apply_refuses_is_made_by_reading_all_again"
@@ -155,7 +155,7 @@ OF_THE_WHOLE = (
         "warehouses/differences.py",
         "    scale = max(one.digits[1], other.digits[1])\n",
         "    scale = other.digits[1]\n",
-        (f"{WAREHOUSES}::test_a_narrower_decimal_changes_no_value",),
+        (f"{TABLES}::test_a_narrower_decimal_changes_no_value",),
     ),
     Mutant(
         "a frozen table is altered by nobody",
