@@ -60,6 +60,22 @@ def replay(
     then({domain_of(one.batch.asset) for one in done}, now, as_json, [one.batch.id for one in done])
 
 
+def restate(
+    load: Annotated[str, typer.Argument(help="A load, as in ecommerce.users@warehouse.")],
+    key: Annotated[list[str], typer.Option(help="A key: COLUMN=VALUE,COLUMN=VALUE. Say it again for another one.")],
+    why: Why,
+    now: Now = False,
+    as_json: Json = False,
+) -> None:
+    """Load chosen keys of a warehouse's table again: its rows of them become those that the lake has."""
+    from common.repair.decide import restate as again
+
+    done = again(load, key, because(why))
+    rows = [{"batch": one.batch.id, "load": load, "keys": len(key)} for one in done]
+    show(rows, ["batch", "load", "keys"], as_json=as_json and not now, empty=f"{load} has loaded nothing yet.")
+    then({domain_of(one.batch.asset) for one in done}, now, as_json, [one.batch.id for one in done])
+
+
 @backfill.command("plan")
 def backfill_plan(
     table: Table,

@@ -20,6 +20,7 @@ app.command("batches")(ledger.batches)
 app.command("hops", short_help="List hops: what each took and gave.")(ledger.hops)
 app.command("sweep", short_help="Do every hop that is due, here and now.")(again.sweep)
 app.command("replay", short_help="Do a batch again: its rows replace what they gave.")(again.replay)
+app.command("restate", short_help="Load chosen keys of a warehouse's table again.")(again.restate)
 app.command("docs")(catalogue.docs)
 GROUPS = {
     "contract": (contract.app, "Check, show, compare contracts; infer a first one."),

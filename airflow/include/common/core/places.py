@@ -142,13 +142,15 @@ class RefusedRows:
 class Replay:
     """What is done again: for one consumer or for all, some slices or all of them.
 
-    With `whole` it is every delivery of a dataset at once, and the table holds nothing but what they give.
+    With `whole` it is every delivery of a dataset at once, and the table holds nothing but what they give. With `keys`
+    a load carries the rows of these alone: each names the columns of the key with their values as texts.
     """
 
     consumer: str = ""
     first: str = ""
     last: str = ""
     whole: bool = False
+    keys: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def _plain(value: Any) -> Any:
     match value:
         case Replay():
             words = {"for": value.consumer, "from": value.first, "to": value.last, "whole": value.whole}
+            words["keys"] = [dict(key) for key in value.keys]
             return {word: meant for word, meant in words.items() if meant}
         case Shape():
             defaults = {f.name: f.default for f in fields(value) if f.name in value.ADDED}
@@ -240,7 +243,8 @@ def shape_from_json(stored: Json | None) -> Shape | None:
 
 
 def _replay(stored: Json) -> Replay:
-    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""), stored.get("whole", False))
+    keys = tuple(dict(key) for key in stored.get("keys", []))
+    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""), stored.get("whole", False), keys)
 
 
 def _refused(stored: list[Json]) -> tuple[RefusedRows, ...]:

@@ -23,6 +23,15 @@ class NetChange:
         """Return how many keys are new."""
         return self.fresh.height
 
+    def with_keys(self, chosen: pl.DataFrame, table: pl.LazyFrame) -> "NetChange":
+        """Add what a table has of chosen keys, changed or not; one that it lacks is `_gone`."""
+        on = chosen.columns
+        others = chosen.join(self.rows, on=on, how="anti")
+        known = table.join(others.lazy(), on=on, how="semi").collect(engine="streaming")
+        lost = others.join(known, on=on, how="anti")
+        marked = [frame.with_columns(pl.lit(value=gone).alias(GONE)) for frame, gone in ((known, False), (lost, True))]
+        return NetChange(pl.concat([self.rows, *marked], how="diagonal"), self.fresh)
+
 
 def net_changes(feed: pl.DataFrame, key: tuple[str, ...]) -> NetChange:
     """Reduce a change feed to one row a key; what ends as it began is left out."""

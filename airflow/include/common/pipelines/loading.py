@@ -22,6 +22,7 @@ from common.ledger.database import transaction
 from common.ledger.manifests import Manifest
 from common.ledger.refusals import rows_withheld
 from common.load.aside import REASON, SetAside, fitting, kept
+from common.load.chosen import chosen_keys
 from common.load.plan import LoadPlan
 from common.load.scd2 import Intervals, intervals
 from common.load.strategies import strategy
@@ -123,19 +124,21 @@ class LoadStep(WarehouseStep):
     def _statements(self, held: Claim, rows: Rows) -> Iterator[Statement]:
         direct = replace(rows, schema=self.schema) if self._direct(held) else None
         columns = tuple(name for name in rows.schema if name != GONE)
-        key = self._replaced_by
+        key = self.replaced_by
         plan = LoadPlan(self.target, token_of(held).staging, columns, key, self.padded(key), direct)
         passed(self.consumer.kind, "publish.token")
         yield from strategy(self._strategy(held))(plan)
         passed(self.consumer.kind, "publish.commit")
 
     @property
-    def _replaced_by(self) -> tuple[str, ...]:
+    def replaced_by(self) -> tuple[str, ...]:
+        """Name the columns by which rows of the table are replaced."""
         return self.intervals.key if self.intervals else self.source.key
 
     def _strategy(self, held: Claim) -> str:
         """Return how to load; intervals by the words of another contract than the last hop's may not stand beside."""
-        anew = held.replay is not None or held.remade or (self.intervals and held.redefined)
+        again = held.replay is not None and not held.replay.keys
+        anew = again or held.remade or (self.intervals and held.redefined)
         return LoadStrategy.FULL if anew else self.spec.strategy
 
     def _all(self, held: Claim) -> bool:
@@ -151,7 +154,11 @@ class LoadStep(WarehouseStep):
         after, upto = held.pins[self.consumer.inputs[0]]
         if self._all(held):
             return None
-        return net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
+        net = net_changes(self.source.changes(after, upto, list(self.source.schema)), self.source.key)
+        if held.replay is None or not held.replay.keys:
+            return net
+        chosen = chosen_keys(held.replay.keys, {name: self.schema[name] for name in self.replaced_by})
+        return net.with_keys(chosen, self.source.at(upto))
 
     def _counts(self, held: Claim, net: NetChange | None, aside: list[SetAside]) -> Counts:
         """Count the records of the lake that are carried: good where the table at `after` lacked their key."""

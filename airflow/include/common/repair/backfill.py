@@ -44,10 +44,10 @@ def backfilled_whole(connection: Connection, table: Dataset) -> list[DerivedBatc
 
 def recomputed(connection: Connection, model: Model, replay: Replay) -> list[DerivedBatch]:
     """Make the batch that lets one model compute slices again, or all of them; none where it has no input yet."""
-    return _redone(connection, consumer_named(asset_name(model.dataset, Zone.GOLD)), replay)
+    return redone(connection, consumer_named(asset_name(model.dataset, Zone.GOLD)), replay)
 
 
-def _redone(connection: Connection, consumer: Consumer, replay: Replay) -> list[DerivedBatch]:
+def redone(connection: Connection, consumer: Consumer, replay: Replay) -> list[DerivedBatch]:
     """Make the batch that lets one consumer do its table or slices again; none where it has no input yet."""
     for asset in consumer.inputs:
         if origin := _newest(connection, asset):
@@ -78,7 +78,7 @@ def replays(connection: Connection, origin: Batch, to: str) -> list[DerivedBatch
     for later in after[1 : after.index(to or after[0]) + 1]:
         for consumer in redoing[later].consumers(dataset.domain):
             if depends_on(consumer, dataset):
-                found += _redone(connection, consumer, Replay())
+                found += redone(connection, consumer, Replay())
     return found
 
 

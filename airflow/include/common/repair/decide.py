@@ -1,4 +1,4 @@
-"""What a person asks for, each in one transaction of the ledger: export, re-drive, discard, replay, backfill, waive."""
+"""What a person asks for, each in one transaction of the ledger: on refusals, replays, backfills, waivers."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ from common.repair.backfill import ONLY, backfilled, backfilled_whole, replays, 
 from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
 from common.repair.rerun import mended_file, redriven, stored_at
+from common.repair.restate import restated
 from common.zones.store import ZoneStore
 
 
@@ -129,6 +130,15 @@ def planned_replay(connection: Connection, batch: str, to: str = "") -> list[Der
     except KeyError as error:
         raise ConfigError(f"There is no batch {batch}. See `watershed batches`.") from error
     return replays(connection, origin, to)
+
+
+def restate(load: str, keys: Sequence[str], by: Reason) -> list[DerivedBatch]:
+    """Load chosen keys of a warehouse's table again; raises ConfigError as `restated` does."""
+    with _deciding() as connection:
+        derived = restated(connection, load, keys)
+        if derived:
+            send_again(connection, "replay", derived, by)
+    return derived
 
 
 def chosen(connection: Connection, table: Dataset, first: str, last: str, only: Sequence[str]) -> list[PartitionState]:

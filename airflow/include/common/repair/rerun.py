@@ -172,7 +172,7 @@ def replayed(connection: Connection, origins: Iterable[Batch], request: str, rep
         if isinstance(origin.place, BronzeFile):
             derived.append(_file_replayed(connection, again, origin.id, origin.place))
         else:
-            derived.append(DerivedBatch(again, _set_aside(connection, replay.consumer)))
+            derived.append(DerivedBatch(again, () if replay.keys else _set_aside(connection, replay.consumer)))
     return derived
 
 

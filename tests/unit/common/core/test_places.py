@@ -70,6 +70,8 @@ def test_kinds_are_told_apart_and_absent_differs_from_null() -> None:
     assert from_json({"partitions": [], "version": None}) == (TableVersion(other={"version": None}), None)
     assert from_json({}) == (Unnamed({}), None)
     whole = Rerun(replay=Replay(whole=True))
+    chosen = Rerun(replay=Replay("shop.orders@warehouse", keys=({"id": "1"}, {"id": "2"})))
+    assert from_json(to_json(Unnamed(), chosen)) == (Unnamed(), chosen)
     assert (to_json(Unnamed(), whole), from_json(to_json(Unnamed(), whole))) == (
         {"replay": {"whole": True}},
         (Unnamed(), whole),
