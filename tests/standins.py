@@ -1,21 +1,25 @@
 """Stand-ins of other people's services for tests: warehouses, and what carries messages."""
 
+import json
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import uvicorn
 
 from devstack.environment import for_children
 from devstack.keys import Keys
 from devstack.ports import HOST
 from devstack.standins.messages.server import SERVICES, Setup, serve
+from devstack.warehouses import connections
 
 
 def free_port() -> int:
@@ -31,11 +35,25 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
     from devstack.standins.redshift.engine import Engine
     from devstack.standins.redshift.server import create_app
 
-    engine = Engine(f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}")
+    engine = Engine(_server(stack))
     port = free_port()
     with _served(uvicorn.Server(uvicorn.Config(create_app(engine), host=HOST, port=port, log_level="warning"))):
         yield f"http://{HOST}:{port}"
     engine.close()
+
+
+def redshift_of_its_own(stack: Mapping[str, str], address: str) -> dict[str, str]:
+    """Make a database that a Data API serves, and give the environment of a world that loads it."""
+    name = f"r{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{_server(stack)}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    known = connections({"redshift": int(address.rpartition(":")[2]), "snowflake": 0})["WAREHOUSE_REDSHIFT"]
+    known["extra"]["service_config"]["redshift-data"]["database"] = name
+    return {"AIRFLOW_CONN_WAREHOUSE_REDSHIFT": json.dumps(known)}
+
+
+def _server(stack: Mapping[str, str]) -> str:
+    return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
 
 
 @contextmanager

@@ -191,13 +191,13 @@ def small_shop() -> Path:
     return shop_without(*UNWATCHED)
 
 
-def shop_without(*models: str) -> Path:
-    """Make a folder of domains with the shop without some models, and without the warehouse that worlds do not have."""
+def shop_without(*models: str, hosted: bool = False) -> Path:
+    """Make a folder of domains with the shop without some models; only `hosted` with what is loaded into Redshift."""
     domains = Path(tempfile.mkdtemp(prefix="watershed-shop-"))
     atexit.register(shutil.rmtree, domains, ignore_errors=True)
     left_out = shutil.ignore_patterns("__pycache__", "samples", *(f"{name}.sql" for name in models))
     shutil.copytree(INCLUDE / "domains" / "ecommerce", domains / "ecommerce", ignore=left_out)
-    for model in domains.rglob("*.sql"):
+    for model in [] if hosted else domains.rglob("*.sql"):
         lines = model.read_text().splitlines(keepends=True)
         model.write_text("".join(line for line in lines if "to: redshift" not in line))
     return domains

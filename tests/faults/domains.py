@@ -15,7 +15,7 @@ from tests import call_centre
 from tests.faults.plan import points_of_telecoms, points_of_the_shop
 from tests.faults.traffic import files
 from tests.origins import Database, postgres
-from tests.standins import snowflake
+from tests.standins import redshift, redshift_of_its_own, snowflake
 from tests.world import World, new_world, shop_without, with_mart
 
 FILES_A_LANDING, DROPS_A_LANDING, TABLES_A_LANDING = 3, 2, 2
@@ -45,7 +45,7 @@ class Subject(Protocol):
 
 @dataclass
 class Shop:
-    """The e-commerce domain with a mart: files, Delta tables, PostgreSQL and DuckDB."""
+    """The e-commerce domain with a mart: files, Delta tables, PostgreSQL, DuckDB and Redshift."""
 
     seed: int
     domain = "ecommerce"
@@ -56,10 +56,18 @@ class Shop:
         self, stack: Mapping[str, str], impatient: Mapping[str, str], folder: Path
     ) -> Iterator[tuple[World, World]]:
         """Give a calm world and one that is struck."""
-        with (
-            new_world(stack, folder / "calm", self.domain, with_mart(shop_without())) as calm,
-            new_world(impatient, folder / "struck", self.domain, with_mart(shop_without())) as struck,
-        ):
+        with redshift(stack) as data_api, ExitStack() as open_ones:
+            calm, struck = (
+                open_ones.enter_context(
+                    new_world(
+                        {**env, **redshift_of_its_own(stack, data_api)},
+                        folder / name,
+                        self.domain,
+                        with_mart(shop_without(hosted=True)),
+                    )
+                )
+                for name, env in (("calm", stack), ("struck", impatient))
+            )
             yield calm, struck
 
     def begin(self, worlds: Sequence[World], number: int) -> None:

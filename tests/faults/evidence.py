@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from sqlglot import exp
 
 from common.core.assets import Zone
+from common.core.settings import HOSTED
 from common.ledger.manifests import read_manifest
 from common.pipelines.kinds import consumers, step_of
 from common.warehouses import sql
@@ -88,7 +89,7 @@ def _tables(world: World) -> dict[str, Counter[str]]:
     for consumer in (*consumers(world.domain, "load"), *consumers(world.domain, "transform")):
         step: Any = step_of(consumer)
         names = [name for name in step.schema if name not in _of_arrival(step)]
-        if consumer.to == "snowflake":
+        if consumer.to in HOSTED:
             read = step.warehouse.query(exp.select(*map(sql.column, names)).from_(sql.table(step.target)))
             tables[consumer.name] = _counted(map(str, read))
             continue

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlglot import exp
 
@@ -25,6 +24,7 @@ from devstack.stack import running
 from devstack.warehouses import connections
 from tests import lab
 from tests.contracts import write_contract
+from tests.standins import redshift_of_its_own
 from tests.world import World, by, forget, new_world
 
 WORDS = ("warehouse", *HOSTED)
@@ -45,14 +45,10 @@ def world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    name, (port, bundle) = f"e{uuid.uuid4().hex[:12]}", snowflake
-    server = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}/postgres"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
-    elsewhere = connections({"redshift": int(redshift.rpartition(":")[2]), "snowflake": port})
-    elsewhere["WAREHOUSE_REDSHIFT"]["extra"]["service_config"]["redshift-data"]["database"] = name
-    elsewhere["WAREHOUSE_SNOWFLAKE"]["extra"]["database"] = name.upper()
-    reached = {f"AIRFLOW_CONN_{conn}": json.dumps(content) for conn, content in elsewhere.items()}
+    port, bundle = snowflake
+    account = connections({"redshift": 0, "snowflake": port})["WAREHOUSE_SNOWFLAKE"]
+    account["extra"]["database"] = f"E{uuid.uuid4().hex[:12].upper()}"
+    reached = {"AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(account), **redshift_of_its_own(stack, redshift)}
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     for variable in [known for known in stack if known.startswith("AWS_")]:
         monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
