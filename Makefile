@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench browser mariadb clean-state
+.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench packages clean-state
 
 PYTHON = python3
 N = 1000
@@ -28,6 +28,9 @@ LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py 
 WORKERS = 3
 # Which domain the demo shows: ecommerce, telecoms or all.
 DOMAIN = ecommerce
+# Other people's files that readers are tried on, from Debian's packages.
+SPECTRUM = /usr/share/nodejs/csv-spectrum
+UNICODE = /usr/share/unicode/NormalizationTest.txt.bz2
 # Where the machine says that Python is to keep no bytecode, every process of a test would compile its libraries anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
@@ -78,11 +81,11 @@ lock: $(STAMP)
 check: lint
 	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
 
-test: $(TOOLS) browser mariadb
+test: $(TOOLS) packages
 	$(PYTEST) --durations=20 $(SUITES)
 
 # Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
-coverage: $(TOOLS) browser mariadb
+coverage: $(TOOLS) packages
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	  $(PYTEST) --cov --cov-report=term $(SUITES)
 
@@ -91,7 +94,7 @@ test-compose: $(TOOLS)
 	$(BIN)/python -m pytest tests/compose
 
 # The README's pictures, of a real stack.
-pictures: $(TOOLS) browser
+pictures: $(TOOLS) packages
 	@$(BIN)/python -m devstack.pictures
 
 # N kills and more; SEED repeats a run's files and choices. docs/reliability.md says what is looked at.
@@ -102,26 +105,20 @@ faults: $(TOOLS)
 bench: $(PEERS)
 	@for question in benchmarks/*.py; do $(BIN)/python "$$question" || exit 1; done
 
-# Tests look at the asset graph and at messages as a person would.
-browser:
-	@command -v chromium >/dev/null 2>&1 || { \
+# Tests look at pages and messages as a person would, read a real MariaDB, and try readers on other people's files.
+packages:
+	@PATH="$$PATH:/usr/sbin"; missing=; data=; \
+	command -v chromium >/dev/null 2>&1 || missing='chromium fonts-noto-color-emoji'; \
+	command -v mariadbd >/dev/null 2>&1 || missing="$$missing mariadb-server"; \
+	test -d $(SPECTRUM) || data=node-csv-spectrum; \
+	test -e $(UNICODE) || data="$$data unicode-data"; \
+	if ! command -v apt-get >/dev/null 2>&1; then \
+	  test -z "$$missing" || { echo "make test needs chromium and mariadbd on PATH (Debian: $$missing)." >&2; exit 1; }; \
+	elif [ -n "$$missing$$data" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then as_root=; \
 	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
-	  else echo 'make test needs Chromium: install the package chromium as root, then try again.' >&2; exit 1; fi; \
-	  command -v apt-get >/dev/null 2>&1 || { \
-	    echo 'make test needs Chromium: put a program called chromium on PATH, then try again.' >&2; exit 1; }; \
-	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends \
-	    chromium fonts-noto-color-emoji; }
-
-# Tests read a real MariaDB.
-mariadb:
-	@test -x /usr/sbin/mariadbd || command -v mariadbd >/dev/null 2>&1 || { \
-	  if [ "$$(id -u)" = 0 ]; then as_root=; \
-	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
-	  else echo 'make test needs MariaDB: install the package mariadb-server as root, then try again.' >&2; exit 1; fi; \
-	  command -v apt-get >/dev/null 2>&1 || { \
-	    echo 'make test needs MariaDB: put a program called mariadbd on PATH, then try again.' >&2; exit 1; }; \
-	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends mariadb-server; }
+	  else echo "make test needs packages: as root, apt-get install $$missing $$data; then try again." >&2; exit 1; fi; \
+	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends $$missing $$data; fi
 
 clean-state: $(STAMP)
 	@$(BIN)/watershed dev down

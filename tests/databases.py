@@ -21,7 +21,7 @@ def program(name: str) -> str:
     """Find a program of MariaDB; those of servers are on nobody's PATH."""
     found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(PLACES))
     if not found:
-        pytest.fail(f"{name} is not installed: `make mariadb`, or the package mariadb-server.")
+        pytest.fail(f"{name} is not installed: `make packages`, or the package mariadb-server.")
     return found
 
 
