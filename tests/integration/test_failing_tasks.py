@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.core.clock import now
 from common.core.errors import TargetUnavailable
 from common.ledger.incidents import PARKED, STOPPED
 from common.notify import direct
@@ -133,7 +134,7 @@ def test_an_outage_of_the_ledger_is_told_once_without_it(channels: dict[str, Kep
     away.undo()
     forget()
     away.setattr(direct, "AT_IT", timedelta())
-    assert adopt_alerts() == 0, "it has arrived"
+    assert adopt_alerts(now()) == 0, "it has arrived"
     assert tell() == 0
 
 
@@ -146,9 +147,9 @@ def test_an_alert_of_an_outage_that_reaches_nobody_is_told_by_the_ledger_later(
     away.undo()
     forget()
     channels["slack"].fault = None
-    assert adopt_alerts() == 0, "whoever began to tell may still be at it"
+    assert adopt_alerts(now()) == 0, "whoever began to tell may still be at it"
     away.setattr(direct, "AT_IT", timedelta())
-    assert [adopt_alerts(), adopt_alerts()] == [1, 0]
+    assert [adopt_alerts(now()), adopt_alerts(now())] == [1, 0]
     assert tell() == 1
     assert channels["slack"].titles == ["Failed: a_dag.load"]
 

@@ -95,7 +95,7 @@ def test_what_lost_attempts_wrote_goes_and_what_winners_wrote_stays(
 def grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything be older than it must be kept; the tables' own files are on delta-rs's clock."""
     later = now() + timedelta(hours=settings().retention_hours + 1)
-    monkeypatch.setattr(retain, "now", lambda: later)
+    monkeypatch.setattr(retain, "clock", lambda _: later)
     monkeypatch.setattr(lake, "vacuum", lambda *_: 0)
 
 
@@ -137,6 +137,22 @@ def test_parts_that_a_dead_load_has_left_are_removed_when_they_are_old(
     grow_old(monkeypatch)
     retain.retain()
     assert part not in world.keys("staging/")
+
+
+def test_a_machine_whose_clock_is_wrong_removes_nothing_early(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(world, 1)
+    world.flow()
+    load = next(consumer.name for consumer in all_consumers() if consumer.to)
+    part = f"staging/{load}/1/abc/000000.parquet"
+    client().put_object(Bucket=settings().bucket, Key=part, Body=b"x")
+    kept, wrong = timedelta(hours=settings().retention_hours), timedelta(days=400)
+    monkeypatch.setattr(retain, "now", lambda: now() + wrong)
+    asked: list[timedelta] = []
+    monkeypatch.setattr(lake, "vacuum", lambda _uri, _needed, keep, _now: asked.append(keep) or 0)
+    retain.retain()
+    assert part in world.keys("staging/")
+    assert asked
+    assert all(timedelta() <= keep - kept - wrong < timedelta(minutes=1) for keep in asked), "delta-rs has that clock"
 
 
 def open_hop_of(name: str) -> Claim:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -81,12 +81,15 @@ def _first(key: str, content: Mapping[str, Any]) -> bool:
         return True
 
 
-def adopt_alerts() -> int:
-    """Queue the alerts that reached nobody while the ledger was away; return how many there were."""
+def adopt_alerts(at: datetime) -> int:
+    """Queue the alerts that reached nobody while the ledger was away; return how many there were.
+
+    `at` is the time of the ledger's clock: this machine's may be wrong.
+    """
     store, found = ZoneStore(Zone.MANIFESTS), 0
     objects = {item.key: item for item in store.list(f"{FOLDER}/")}
     for key, item in objects.items():
-        if key.endswith(ARRIVED) or now() - item.modified < AT_IT:
+        if key.endswith(ARRIVED) or at - item.modified < AT_IT:
             continue
         arrived = objects.get(key + ARRIVED)
         if arrived is None and (content := store.read(key)):

@@ -2,7 +2,7 @@
 
 import logging
 from contextvars import ContextVar
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -57,7 +57,7 @@ def _refusal(answer: httpx.Response) -> Undelivered:
     wait = _parameters(found).get("retry_after") or answer.headers.get("Retry-After")
     return Undelivered(
         f"it answers {answer.status_code} {why[:200] or answer.reason_phrase}",
-        retry_after=seconds(wait),
+        retry_after=seconds(wait, answer.headers.get("Date")),
         lasting=lasting,
         unknown=broken,
     )
@@ -76,14 +76,22 @@ def _parameters(found: dict[str, Any]) -> dict[str, Any]:
     return parameters if isinstance(parameters, dict) else {}
 
 
-def seconds(wait: Any) -> float | None:
-    """Return the seconds that a `Retry-After` asks to wait, which is a number or a date; None where it is neither."""
+def seconds(wait: Any, date: str | None) -> float | None:
+    """Return the seconds that a `Retry-After` asks to wait, which is a number or a date; None where it is neither.
+
+    A date is one of the server's clock, and so is the `Date` of its answer.
+    """
     try:
         return max(float(wait), 0.0)
     except (TypeError, ValueError):
         pass
+    until, at = _moment(wait), _moment(date) or now()
+    return None if until is None else max((until - at).total_seconds(), 0.0)
+
+
+def _moment(text: Any) -> datetime | None:
     try:
-        date = parsedate_to_datetime(str(wait))
+        moment = parsedate_to_datetime(str(text))
     except ValueError:
         return None
-    return max(((date if date.tzinfo else date.replace(tzinfo=UTC)) - now()).total_seconds(), 0.0)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -60,7 +60,7 @@ def _undelivered(response: Any) -> Undelivered:
     headers = {name.lower(): value for name, value in response.headers.items()}
     broken = word in BROKEN or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
     transient = broken or word in BUSY or response.status_code != HTTPStatus.OK
-    wait = seconds(headers.get("retry-after"))
+    wait = seconds(headers.get("retry-after"), headers.get("date"))
     return Undelivered(f"Slack says {word}", retry_after=wait, lasting=not transient, unknown=broken)
 
 

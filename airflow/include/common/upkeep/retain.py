@@ -1,7 +1,7 @@
 """What keeps the store small, beside running hops: small files joined, what only lost attempts have written removed."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
@@ -11,6 +11,7 @@ from common.core.settings import settings
 from common.lake import upkeep
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
+from common.ledger.heartbeats import clock
 from common.ledger.manifests import attempt_key, commit_key, read_manifest
 from common.ledger.ranges import unrung_hops
 from common.ledger.reconcile import known_head
@@ -42,13 +43,16 @@ def retain() -> list[Kept]:
     once the slowest consumer has read past it. Raises StoreUnavailable, TargetUnavailable.
     """
     keep, done = timedelta(hours=settings().retention_hours), []
+    with transaction() as connection:
+        at = clock(connection)
+    ahead = max(now() - at, timedelta())  # by which this machine's clock, which vacuum goes by, may be wrong
     steps = [step for step in map(step_of, all_consumers()) if _known(step, keep)]
     for table in (step.table for step in steps if step.table):
         with transaction() as connection:
             needed = _slowest(connection, table.consumer)
-        done.append(Kept(table.uri, 0 if needed is None else upkeep.vacuum(table.uri, needed, keep, now())))
+        done.append(Kept(table.uri, 0 if needed is None else upkeep.vacuum(table.uri, needed, keep + ahead, now())))
     for zone in (Zone.QUARANTINE, Zone.MANIFESTS, Zone.STAGING):
-        removed = sum(_remove(zone, step.consumer.name, keep) for step in steps)
+        removed = sum(_remove(zone, step.consumer.name, at - keep) for step in steps)
         done.append(Kept(ZoneStore(zone).uri(), removed))
     return done
 
@@ -68,14 +72,14 @@ def _known(step: Step, keep: timedelta) -> bool:
         return bool(step.head() == known_head(connection, name))
 
 
-def _remove(zone: Zone, name: str, keep: timedelta) -> int:
-    """Remove the objects of a consumer in a zone that are old and belong to no published hop."""
+def _remove(zone: Zone, name: str, before: datetime) -> int:
+    """Remove the objects of a consumer in a zone that are as old and belong to no published hop."""
     store, removed = ZoneStore(zone), 0
     with transaction() as connection:
         named = _named(connection, store, zone, name)
     under = [f"rows/{name}/", f"files/{name}/"] if zone is Zone.QUARANTINE else [f"{name}/"]
     for item in [item for folder in under for item in store.list(folder)]:
-        if now() - item.modified >= keep and not _belongs(item, named):
+        if item.modified <= before and not _belongs(item, named):
             removed += _removed(store, item)
     return removed
 

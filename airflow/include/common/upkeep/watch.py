@@ -98,10 +98,11 @@ def watch(runs: Runs) -> dict[str, int]:
         since = _judge(connection, list(_lacks(connection, memory)), memory.get("since", {}))
         counted = _close_ended(connection, runs, memory.get("successes", {}))
         found = open_of(connection, FOUND_HERE)
-        begun = memory.get("begun") or clock(connection).isoformat()
+        at = clock(connection)
+        begun = memory.get("begun") or at.isoformat()
         beat(connection, WATCH, {"since": since, "successes": counted, "begun": begun})
     try:
-        adopt_alerts()
+        adopt_alerts(at)
     except WatershedError as error:
         log.warning("alerts of an outage stay in the store", error=str(error))
     tell(PATIENCE)

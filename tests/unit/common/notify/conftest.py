@@ -49,8 +49,12 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.web.answers.get(place.path, Answer())
         time.sleep(answer.after)
         body = json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(body))}.items():
+        self.send_response_only(answer.status)
+        for name, value in {
+            "Date": self.date_time_string(),
+            **answer.headers,
+            "Content-Length": str(len(body)),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

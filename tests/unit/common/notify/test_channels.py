@@ -100,6 +100,9 @@ def test_telegram_says_in_its_body_how_long_to_wait(server: Web) -> None:
 def test_a_date_says_how_long_to_wait(server: Web) -> None:
     server.answers[POSTED["teams"]] = Answer(429, headers={"Retry-After": formatdate(time.time() + 60, usegmt=True)})
     assert 50.0 < (refused("teams").retry_after or 0.0) <= 60.0
+    there = formatdate(time.time() - 86_400, usegmt=True), formatdate(time.time() - 86_370, usegmt=True)
+    server.answers[POSTED["teams"]] = Answer(429, headers={"Date": there[0], "Retry-After": there[1]})
+    assert refused("teams").retry_after == 30.0, "both are of the server's clock"
     server.answers[POSTED["teams"]] = Answer(429, headers={"Retry-After": "soon"})
     assert refused("teams").retry_after is None
 
