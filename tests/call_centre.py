@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import httpx
 from devstack.folder import INCLUDE
 from domains.telecoms.samples.days import SHEET, TAB, DayTable
 from tests.origins import Database
+from tests.standins import snowflake_of_its_own
 from tests.world import World, new_world
 
 DOMAIN = "telecoms"
@@ -44,14 +44,6 @@ def call_centre(stack: Mapping[str, str], folder: Path, web: Database, snowflake
     folder.mkdir(exist_ok=True)
     left_out = shutil.ignore_patterns("samples", "__pycache__")
     shutil.copytree(INCLUDE / "domains" / DOMAIN, folder / "domains" / DOMAIN, ignore=left_out)
-    port, bundle = snowflake
-    place = {"account": DOMAIN, "host": "localhost", "port": port, "database": f"T{uuid.uuid4().hex[:12]}"}
-    connection = {"conn_type": "snowflake", "login": "u", "password": "p", "extra": place}
-    env = {
-        **stack,
-        "REQUESTS_CA_BUNDLE": str(bundle),
-        "AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(connection),
-        "AIRFLOW_CONN_TELECOMS_WEB": json.dumps(web.connection),
-    }
+    env = {**stack, **snowflake_of_its_own(snowflake), "AIRFLOW_CONN_TELECOMS_WEB": json.dumps(web.connection)}
     with new_world(env, folder, DOMAIN, folder / "domains") as made:
         yield made

@@ -76,6 +76,18 @@ def snowflake(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
         yield place
 
 
+@pytest.fixture
+def elsewhere(
+    stack: Mapping[str, str], redshift: str, snowflake: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Give the environment of a world that loads a Redshift and a Snowflake of its own."""
+    from tests.standins import redshift_of_its_own, snowflake_of_its_own
+
+    for variable in [known for known in stack if known.startswith("AWS_")]:
+        monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
+    return redshift_of_its_own(stack, redshift) | snowflake_of_its_own(snowflake)
+
+
 def pytest_report_header() -> str:
     """Say how to make the same random choices again."""
     return f"SEED={SEED}"

@@ -49,7 +49,15 @@ def redshift_of_its_own(stack: Mapping[str, str], address: str) -> dict[str, str
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
     known = connections({"redshift": int(address.rpartition(":")[2]), "snowflake": 0})["WAREHOUSE_REDSHIFT"]
     known["extra"]["service_config"]["redshift-data"]["database"] = name
-    return {"AIRFLOW_CONN_WAREHOUSE_REDSHIFT": json.dumps(known)}
+    return {"AIRFLOW_CONN_WAREHOUSE_REDSHIFT": json.dumps(known), "REDSHIFT_URL": f"{_server(stack)}/{name}"}
+
+
+def snowflake_of_its_own(place: tuple[int, Path]) -> dict[str, str]:
+    """Name a database in a Snowflake, and give the environment of a world that loads it."""
+    port, bundle = place
+    known = connections({"redshift": 0, "snowflake": port})["WAREHOUSE_SNOWFLAKE"]
+    known["extra"]["database"] = f"S{uuid.uuid4().hex[:12].upper()}"
+    return {"AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(known), "REQUESTS_CA_BUNDLE": str(bundle)}
 
 
 def _server(stack: Mapping[str, str]) -> str:

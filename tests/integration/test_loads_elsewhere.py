@@ -1,7 +1,5 @@
 """What lands reaches warehouses that others host, whole and once: each hop of a load, on the stand-ins."""
 
-import json
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,8 @@ from common.warehouses.registry import warehouse
 from common.warehouses.warehouse import Statement
 from common.zones.store import ZoneStore
 from devstack.stack import running
-from devstack.warehouses import connections
 from tests import lab
 from tests.contracts import write_contract
-from tests.standins import redshift_of_its_own
 from tests.world import World, by, forget, new_world
 
 WORDS = ("warehouse", *HOSTED)
@@ -38,21 +34,8 @@ def write(folder: Path) -> Path:
 
 
 @pytest.fixture
-def world(
-    stack: Mapping[str, str],
-    redshift: str,
-    snowflake: tuple[int, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    port, bundle = snowflake
-    account = connections({"redshift": 0, "snowflake": port})["WAREHOUSE_SNOWFLAKE"]
-    account["extra"]["database"] = f"E{uuid.uuid4().hex[:12].upper()}"
-    reached = {"AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(account), **redshift_of_its_own(stack, redshift)}
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    for variable in [known for known in stack if known.startswith("AWS_")]:
-        monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
-    with new_world({**stack, **reached}, tmp_path, "lab", write(tmp_path)) as made:
+def world(stack: Mapping[str, str], elsewhere: Mapping[str, str], tmp_path: Path) -> Iterator[World]:
+    with new_world({**stack, **elsewhere}, tmp_path, "lab", write(tmp_path)) as made:
         apply()  # a world that is copied has nothing elsewhere
         yield made
 

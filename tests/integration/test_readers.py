@@ -1,4 +1,4 @@
-"""Readers of silver, gold and both warehouses while publication follows on publication: all of each is seen, or nothing.
+"""Readers of silver, gold and all warehouses while publication follows on publication: all of each is seen, or nothing.
 
 `N=1000` makes it a thousand publications, a few in a world at a time: readers that look without a pause at a table of many
 small files would leave no time to anybody else.
@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
+from common.upkeep.apply import apply
 from tests.integration.reader import SACKS, TABLES, WEIGHT, Seen
 from tests.seed import SEED
 from tests.world import World, new_world
 
 ROOT = Path(__file__).parents[2]
-N, A_TIME = int(os.environ.get("N", "60")), 100
-LOADS = [{"to": to, "strategy": "incremental"} for to in ("warehouse", "duckdb")]
+N, A_TIME = int(os.environ.get("N", "40")), 100
+LOADS = [{"to": to, "strategy": "incremental"} for to in ("warehouse", "duckdb", "redshift", "snowflake")]
 CONTRACT: dict[str, Any] = {
     "apiVersion": "v3.0.2",
     "kind": "DataContract",
@@ -67,7 +68,11 @@ partition: [month]
 inputs: {mill.sacks: ground_on_month}
 controls:
   - {result: sum(sacks), input: mill.sacks, equals: count(*)}
-load: [{to: warehouse, strategy: incremental}, {to: duckdb, strategy: full}]
+load:
+  - {to: warehouse, strategy: incremental}
+  - {to: duckdb, strategy: full}
+  - {to: redshift, strategy: full}
+  - {to: snowflake, strategy: full}
 */
 SELECT
     ground_on AS day,
@@ -132,7 +137,7 @@ def reader_of(world: World) -> "Iterator[subprocess.Popen[str]]":
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "WAREHOUSE_URL": world.env["WAREHOUSE_URL"]},
+        env={**os.environ, **{name: world.env[name] for name in ("WAREHOUSE_URL", "REDSHIFT_URL")}},
     ) as reader:
         try:
             assert reader.stdout is not None
@@ -143,8 +148,11 @@ def reader_of(world: World) -> "Iterator[subprocess.Popen[str]]":
 
 
 @pytest.mark.parametrize("publications", [min(A_TIME, N - begun) for begun in range(0, N, A_TIME)])
-def test_readers_see_whole_publications_only(stack: Mapping[str, str], tmp_path: Path, publications: int) -> None:
-    with new_world(stack, tmp_path, "mill", mill(tmp_path / "domains")) as world:
+def test_readers_see_whole_publications_only(
+    stack: Mapping[str, str], elsewhere: Mapping[str, str], tmp_path: Path, publications: int
+) -> None:
+    with new_world({**stack, **elsewhere}, tmp_path, "mill", mill(tmp_path / "domains")) as world:
+        apply()  # a world that is copied has nothing elsewhere
         world.land("sacks/first.csv", file_of(0, random.Random(SEED)).encode())
         world.flow()
         with reader_of(world) as reader:
