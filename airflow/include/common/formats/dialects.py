@@ -144,10 +144,12 @@ def _quote(text: str) -> str:
 
 
 def _best(text: str, suffix: str, declared: Dialect, expected: Sequence[str], marks: tuple[str | None, str]) -> _Trial:
+    raw = undoubled(text.encode(), marks[1])
     if declared.delimiter is not None:
-        return _trial(text, _single(declared.delimiter), declared, *marks)
+        single = _single(declared.delimiter)
+        return _trial_of_blanks(text) if single == BLANKS else _trial(raw, single, declared, *marks)
     usual = _HINTS.get(suffix, ",")
-    trials = [_trial(text, delimiter, declared, *marks) for delimiter in (usual, *_DELIMITERS)]
+    trials = [_trial(raw, delimiter, declared, *marks) for delimiter in dict.fromkeys((usual, *_DELIMITERS))]
     best = max(trials, key=lambda trial: trial.score(expected))
     if best.width > 1 and (best.share > 0.5 or _known(best.first, expected)):
         return best
@@ -164,11 +166,9 @@ def _single(delimiter: str) -> str:
     return delimiter
 
 
-def _trial(text: str, delimiter: str, declared: Dialect, quote: str | None, newline: str) -> _Trial:
-    if delimiter == BLANKS:
-        return _trial_of_blanks(text)
+def _trial(raw: bytes, delimiter: str, declared: Dialect, quote: str | None, newline: str) -> _Trial:
     fields = Fields(shape_of(delimiter, quote, newline, declared))
-    end_of_line, raw = fields.newline, _encoded(text, newline)
+    end_of_line = fields.newline
     rows: list[list[str]] = []
     broken: str | None = None
     at = skip = cells = 0
@@ -192,10 +192,6 @@ def shape_of(delimiter: str, quote: str | None, newline: str, declared: Dialect)
     """Return the shape of a text of which only its marks are known."""
     bare = Shape("csv", "none", "utf-8", delimiter, quote, header=False, columns=(), newline=newline)
     return replace(bare, escape=declared.escape, trim=declared.trim, formulas=declared.formulas)
-
-
-def _encoded(text: str, newline: str) -> bytes:
-    return undoubled(text.encode(), newline)
 
 
 def _trial_of_blanks(text: str) -> _Trial:

@@ -86,6 +86,8 @@ def _known(declared: str) -> str:
 
 def _wide(sample: bytes) -> str | None:
     """Return UTF-16 where every other byte of a text without a mark is zero."""
+    if b"\0" not in sample:
+        return None
     half = max(len(sample) // 2, 1)
     for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         zeros, letters = sample[start::2].count(0), sample[1 - start :: 2].count(0)
@@ -95,7 +97,7 @@ def _wide(sample: bytes) -> str | None:
 
 
 def _narrow(sample: bytes) -> str:
-    foreign = [line for line in sample.split(b"\n") if not line.isascii()]
+    foreign = [] if is_utf8(sample) else [line for line in sample.split(b"\n") if not line.isascii()]
     broken = [line for line in foreign if not is_utf8(line)]
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls > len(sample) * (0.01 if broken else 0.3):
