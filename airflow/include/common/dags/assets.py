@@ -56,7 +56,7 @@ def _watchers(domain: str, config: Settings) -> list[AssetWatcher]:
         sqs_queue=config.queue_url(domain),
         aws_conn_id="aws_default",
         max_messages=10,
-        wait_time_seconds=5,
+        wait_time_seconds=20,  # the most that SQS allows: a message is answered at once, silence costs the least
         waiter_delay=0,
     )
     return [AssetWatcher(name=config.queue_name(domain), trigger=trigger)]
