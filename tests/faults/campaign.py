@@ -117,7 +117,8 @@ def one_round(subject: Subject, scene: Scene, calm: World, landed: int) -> int:
             continue
         kinds = {point.partition(":")[0] for point in scene.open_points}
         unstruck = [one for one in busy if one.kind in kinds]
-        if kinds and not unstruck and scene.chance.random() < 0.5:
+        enough = scene.tally.killed >= scene.tally.wanted  # all that is still asked for is the points
+        if kinds and not unstruck and (enough or scene.chance.random() < 0.5):
             finish(scene, scene.chance.choice(busy))  # the kinds that are left come after this one
             continue
         one_more(scene, scene.chance.choice(unstruck or busy))
