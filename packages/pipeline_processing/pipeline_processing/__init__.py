@@ -1,0 +1,1 @@
+"""Sum one partition of a table of the lake up, day by day."""

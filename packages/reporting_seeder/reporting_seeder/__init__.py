@@ -1,0 +1,1 @@
+"""Make the reports of agencies anew, of what a warehouse holds."""

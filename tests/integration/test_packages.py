@@ -1,0 +1,132 @@
+"""The jobs of the example packages, as their images run them: on a lake and a warehouse that the shop has filled."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+
+from common.core.settings import settings
+from common.zones.store import client
+from tests.world import World, new_world
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+SOLD = """customer_id,date,number_of_cds,dollar_value
+00001,19970101,1,10.00
+00001,19970102,1,5.50
+00002,19970102,2,4.00
+00003,19970201,1,1.00
+00009,19970201,1,2.00
+"""
+USERS = """customer_id,name,email,country,signed_up_on,updated_at
+00001,A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z
+00002,B,b@x.com,se,1996-01-01,1997-01-01T00:00:00Z
+00003,C,c@x.com,us,1996-01-01,1997-01-01T00:00:00Z
+"""
+REPORTS = "SELECT agency, month, customers, purchases, revenue FROM reporting.agency_revenue ORDER BY 1, 2"
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with new_world(stack, tmp_path_factory.mktemp("shop"), "ecommerce") as world:
+        world.land("transactions/1.csv", SOLD.encode())
+        world.land("users/1.csv", USERS.encode())
+        world.flow()
+        yield world
+
+
+def run(package: str, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Run a job as its image does: with its own folder as the only one of ours on the path."""
+    known = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "PATH"))}
+    return subprocess.run(
+        [sys.executable, "-m", package, *arguments],
+        env={**known, **env},
+        cwd=PACKAGES / package,
+        capture_output=True,
+        text=True,
+    )
+
+
+def told(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def processed(partition: str) -> "subprocess.CompletedProcess[str]":
+    lake = f"s3://{settings().bucket}"
+    table = f"{lake}/silver/ecommerce/transactions"
+    where = ("--table", table, "--output", f"{lake}/exports/pipeline_processing")
+    return run("pipeline_processing", *where, "--partition", partition)
+
+
+def test_a_partition_is_summed_up_day_by_day_and_the_same_when_done_again(shop: World) -> None:
+    del shop
+    found = told(processed("1997-01"))
+    assert (found["days"], found["purchases"], Decimal(found["amount"])) == (2, 3, Decimal("19.50"))
+    key = found["file"].removeprefix(f"s3://{settings().bucket}/")
+    first = client().get_object(Bucket=settings().bucket, Key=key)["Body"].read()
+    assert pl.read_parquet(BytesIO(first)).select(pl.col("purchased_on").cast(pl.String), "purchases").rows() == [
+        ("1997-01-01", 1),
+        ("1997-01-02", 2),
+    ]
+    assert told(processed("1997-01")) == found
+    assert client().get_object(Bucket=settings().bucket, Key=key)["Body"].read() == first
+    assert told(processed("newest"))["partition"] == "1997-02"
+
+
+def test_a_partition_that_is_not_there_is_told_with_those_that_are(shop: World) -> None:
+    del shop
+    done = processed("2001-01")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has no partition '2001-01'. Known, the last of them: 1997-01, 1997-02." in done.stderr
+
+
+def seeded(world: World, *which: str) -> "subprocess.CompletedProcess[str]":
+    return run("reporting_seeder", *which, WAREHOUSE_URL=world.env["WAREHOUSE_URL"])
+
+
+def reports(world: World) -> list[tuple[Any, ...]]:
+    return [(*row[:4], str(row[4])) for row in world.rows(REPORTS)]
+
+
+def test_reports_are_made_for_all_agencies_and_anew_for_one(shop: World) -> None:
+    found = told(seeded(shop, "--all"))
+    assert (found["reports"], found["purchases"], found["revenue"]) == (4, 5, "22.50")
+    everything = reports(shop)
+    assert everything == [
+        ("SE", "1997-01", 1, 1, "4.00"),
+        ("US", "1997-01", 1, 2, "15.50"),
+        ("US", "1997-02", 1, 1, "1.00"),
+        ("unknown", "1997-02", 1, 1, "2.00"),
+    ]
+    with psycopg.connect(shop.env["WAREHOUSE_URL"], autocommit=True) as connection:
+        connection.execute("UPDATE reporting.agency_revenue SET revenue = 0")
+    told(seeded(shop, "--agency", "US"))
+    assert [row[4] for row in reports(shop)] == ["0", "15.50", "1.00", "0"], "the others stay as they were"
+    told(seeded(shop, "--all"))
+    assert reports(shop) == everything
+
+
+def test_what_a_seeder_cannot_do_is_one_line_and_changes_nothing(shop: World) -> None:
+    told(seeded(shop, "--all"))
+    before = reports(shop)
+    unknown = seeded(shop, "--agency", "XX")
+    assert (unknown.returncode, unknown.stderr.splitlines()) == (
+        1,
+        ["reporting_seeder: There is no agency 'XX'. Known: SE, US, unknown."],
+    )
+    assert "WAREHOUSE_URL is not set" in run("reporting_seeder", "--all").stderr
+    assert (
+        "reporting_seeder: The warehouse"
+        in run("reporting_seeder", "--all", WAREHOUSE_URL="host=127.0.0.1 port=1").stderr
+    )
+    assert reports(shop) == before
