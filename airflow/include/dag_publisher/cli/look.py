@@ -26,13 +26,14 @@ def diff(
     environment: Environment,
     package: Package,
     dag_path: Annotated[Path | None, typer.Option("--dag-path", help="DAG files to compare with.")] = None,
-    release: Annotated[int, typer.Option(min=1, help="Release to compare with.")] = 0,
+    release: Annotated[int | None, typer.Option(min=1, help="Release to compare with.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the current release with DAG files or another release. Exit code 1 where they differ."""
-    if (dag_path is None) == (release == 0):
+    other = dag_path or release
+    if other is None or (dag_path and release):
         raise Refused("diff compares with --dag-path or with --release: name one of them.")
-    lines = list(looks.differences(Shelf(Store(bucket), environment, package), dag_path or release))
+    lines = list(looks.differences(Shelf(Store(bucket), environment, package), other))
     if as_json:
         print_json({"differ": bool(lines), "diff": lines})
     else:

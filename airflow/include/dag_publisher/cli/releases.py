@@ -49,14 +49,14 @@ def rollback(
     bucket: Bucket,
     environment: Environment,
     package: Package,
-    release: Annotated[int, typer.Option(min=1, help="The release; without it the one that was current before.")] = 0,
+    release: Annotated[int | None, typer.Option(min=1, help="Which; without it the one current before.")] = None,
     why: Why = "",
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
     """Make an older release current again. Runs that have begun end with the release they began with."""
     shelf = Shelf(Store(bucket), environment, package)
-    outcome = work.rollback(shelf, release or None, actor(why), dry_run=dry_run)
+    outcome = work.rollback(shelf, release, actor(why), dry_run=dry_run)
     _tell(outcome, environment, "rolled back", as_json=as_json, dry_run=dry_run)
 
 
