@@ -17,7 +17,7 @@ CLIENT = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS
 DAG = """from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
-with DAG("{dag_id}", tags=["test"], doc_md="{text}", default_args={{"owner": "test"}}):
+with DAG("{dag_id}", tags=["test"], description="{text}", default_args={{"owner": "test"}}):
     EmptyOperator(task_id="end")
 """
 

@@ -217,8 +217,8 @@ def test_gc_keeps_what_is_current_what_was_before_and_what_is_young(
     for number in range(6):
         released(shop, shop_a=f"{number}")
     assert garbage.collect(shop, keep=2, days=1) == garbage.Garbage([], [])
-    now = shop.store.now()
-    monkeypatch.setattr(Store, "now", lambda _: now.replace(year=now.year + 1))
+    now = shop.store.now(shop.prefix)
+    monkeypatch.setattr(Store, "now", lambda *_: now.replace(year=now.year + 1))
     rollback(shop, 3, WHO)
     found = garbage.collect(shop, keep=1, days=1, dry_run=True)
     assert (found.releases, len(found.objects)) == ([1, 4, 5], 3)

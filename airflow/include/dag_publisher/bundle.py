@@ -13,7 +13,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, Bu
 from dag_publisher.errors import Missing, PublisherError, Refused
 from dag_publisher.fetch import fetch, placed, wanted, workplace
 from dag_publisher.names import require_environment
-from dag_publisher.store import Store
+from dag_publisher.store import Store, s3_client
 
 log = structlog.get_logger(__name__)
 NOTHING = "none"
@@ -63,7 +63,7 @@ class ReleaseDagBundle(BaseDagBundle):
     def store(self) -> Store:
         """Connect by the Airflow connection, or as the environment says where none is named."""
         if not self.aws_conn_id:
-            return Store(self.bucket)
+            return Store(self.bucket, s3_client(attempts=2))  # soon, it looks again anyway
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
         return Store(self.bucket, S3Hook(aws_conn_id=self.aws_conn_id).get_conn())
@@ -146,11 +146,17 @@ class ReleaseDagBundle(BaseDagBundle):
         for file in self._fresh:
             os.utime(file)
         (self.base_dir / "last-good").write_text(self._current)
-        held, self._in_use = self._in_use, BundleVersionLock(self.name, self._current)  # type: ignore[no-untyped-call]
-        self._in_use.acquire()  # type: ignore[no-untyped-call]
-        if held:
-            held.release()  # type: ignore[no-untyped-call]
+        held = BundleVersionLock(self.name, self._current)  # type: ignore[no-untyped-call]
+        held.acquire()  # type: ignore[no-untyped-call]
+        self.close()
+        self._in_use = held
         log.info("releases are current", bundle=self.name, version=self._current)
+
+    def close(self) -> None:
+        """Let go of the version that is held."""
+        if self._in_use:
+            self._in_use.release()  # type: ignore[no-untyped-call]
+            self._in_use = None
 
     def _touch_again(self) -> None:
         """Have new files read once more: what was being read while they came is recorded under their version."""

@@ -24,7 +24,7 @@ def collect(shelf: Shelf, keep: int = KEEP, days: int = DAYS, *, dry_run: bool =
     more days than any run lasts. An object is only deleted when it is that old too, as a publisher renews what it
     names; so none is taken away from a release that is being written.
     """
-    oldest = shelf.store.now() - timedelta(days=days)
+    oldest = shelf.store.now(shelf.prefix) - timedelta(days=days)
     objects = {one.key.rpartition("/")[2]: one.modified for one in shelf.listed("objects/")}
     written = {one.key.rpartition("/")[2]: one.modified for one in shelf.listed("releases/")}
     numbers, current = shelf.numbers(), shelf.current()

@@ -32,12 +32,12 @@ class Listed:
     modified: datetime
 
 
-def s3_client() -> "S3Client":
+def s3_client(attempts: int = 3) -> "S3Client":
     """Connect to the store as the environment says (AWS_ENDPOINT_URL and the SDK's own variables)."""
     import boto3
     from botocore.config import Config
 
-    retries: Any = {"max_attempts": 4, "mode": "standard"}
+    retries: Any = {"total_max_attempts": attempts, "mode": "standard"}
     config = Config(retries=retries, connect_timeout=3, read_timeout=20, max_pool_connections=16)
     return boto3.session.Session().client("s3", config=config)
 
@@ -115,12 +115,12 @@ class Store:
             ]
         return [prefix.removeprefix(under).rstrip("/") for prefix in found]
 
-    def now(self) -> datetime:
+    def now(self, under: str) -> datetime:
         """Return the store's own time, which all ages are counted by: clocks of publishers may be wrong."""
         from email.utils import parsedate_to_datetime
 
-        with translated(f"look at {self.uri('')}"):
-            answer = self._client.head_bucket(Bucket=self.bucket)
+        with translated(f"look at {self.uri(under)}"):
+            answer = self._client.list_objects_v2(Bucket=self.bucket, Prefix=under, MaxKeys=1)
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def uri(self, key: str) -> str:
