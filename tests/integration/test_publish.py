@@ -118,11 +118,11 @@ def test_two_publishers_of_a_package_at_once_do_not_both_win(shop: Shelf) -> Non
 
 
 def at_the_same_time(shelves: list[Shelf]) -> list[Exception]:
-    """Have packages publish one id, and hold each before it first writes its pointer until all are there."""
+    """Have packages publish one id, step by step together: all claim, then all have looked, then all go on."""
     gate, errors = threading.Barrier(len(shelves), timeout=60), list[Exception]()
 
     def claim(shelf: Shelf) -> None:
-        waiting = [1]
+        waiting = [1, 2]
         proxy = Proxy(
             shelf.store, lambda key: key.endswith("current.json") and waiting and waiting.pop() and gate.wait()
         )
