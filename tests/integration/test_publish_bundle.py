@@ -16,7 +16,7 @@ from dag_publisher.errors import Missing, PublisherError, Refused
 from dag_publisher.publish import publish, rollback
 from dag_publisher.shelf import Shelf
 from dag_publisher.store import Store
-from tests.dag_processor import dag_processor, releases
+from devstack.dag_processor import dag_processor, releases
 from tests.publishing import WHO, bucket, package, released
 
 

@@ -40,7 +40,7 @@ class Processor:
             if wanted(self.dags()):
                 return time.monotonic() - began
             time.sleep(pause)
-        raise AssertionError(f"after {PATIENCE} s there is {self.dags()}\n{(self.folder / 'log').read_text()[-3000:]}")
+        raise TimeoutError(f"after {PATIENCE} s there is {self.dags()}\n{(self.folder / 'log').read_text()[-3000:]}")
 
 
 def environment(folder: Path, bundles: list[dict[str, Any]], store: Mapping[str, str]) -> dict[str, str]:
