@@ -167,6 +167,22 @@ def test_an_unknown_environment_is_answered_with_the_known_ones(store: Store) ->
         Shelf(store, "production", "shop")
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"v": 1, "package": "shop", "release": 1, "claims": null}'])
+def test_a_damaged_pointer_is_told_and_nothing_is_released_over_it(shop: Shelf, content: bytes) -> None:
+    released(shop, shop_a="one")
+    shop.store.put("dev/shop/current.json", content)
+    with pytest.raises(Corrupt, match=r"current\.json cannot be read"):
+        released(shop, shop_a="two")
+    with pytest.raises(Corrupt):
+        released(Shelf(shop.store, "dev", "sales"), sales_a="whether its name is free is not known")
+    assert any("cannot be read" in line for line in looks.wrong(shop))
+
+
+def test_a_name_below_which_no_package_can_be_hinders_nobody(shop: Shelf) -> None:
+    shop.store.put(f"dev/{'x' * 60}/current.json", b"no pointer")
+    released(shop, shop_a="one")
+
+
 def test_foreign_objects_with_odd_keys_hinder_nobody(shop: Shelf) -> None:
     for key in (
         "dev/caf\u00e9 \u2603/current.json",

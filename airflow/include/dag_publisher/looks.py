@@ -7,7 +7,7 @@ from typing import Any
 
 from dag_publisher.errors import PublisherError
 from dag_publisher.mirror import drift
-from dag_publisher.publish import current_release, dag_files
+from dag_publisher.publish import current_release, read_files
 from dag_publisher.release import Release
 from dag_publisher.shelf import Shelf
 
@@ -39,7 +39,7 @@ def differences(shelf: Shelf, other: Path | int) -> Iterator[str]:
     before = shelf.contents(release)
     old, new = f"release {release.number}", str(other)
     if isinstance(other, Path):
-        after = {file.name: file.read_bytes() for file in dag_files(other)}
+        after = read_files(other)
     else:
         after, new = shelf.contents(shelf.release(other)), f"release {other}"
     for name in sorted({*before, *after}):

@@ -13,9 +13,14 @@ PACKAGE_RULE = f"lower-case words of letters and digits, joined by single unders
 ID_RULE = f"lower-case letters, digits and underscores, begun by a letter, at most {LONGEST_ID} long"
 
 
+def is_package(name: str) -> bool:
+    """Return whether a package may have such a name."""
+    return bool(PACKAGE.fullmatch(name)) and len(name) <= LONGEST_PACKAGE
+
+
 def require_package(name: str) -> str:
     """Return a package's name; raises Refused where it may not be one."""
-    if not PACKAGE.fullmatch(name) or len(name) > LONGEST_PACKAGE:
+    if not is_package(name):
         raise Refused(f"'{name}' is no name of a package. Allowed: {PACKAGE_RULE}, such as reporting_seeder.")
     return name
 

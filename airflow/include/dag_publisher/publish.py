@@ -26,12 +26,22 @@ class Outcome:
     removed: list[str] = field(default_factory=list)
 
 
-def dag_files(path: Path) -> list[Path]:
-    """List the DAG files that a path names: itself, or those of a folder; raises Missing without any."""
-    found = sorted(path.glob("*.py")) if path.is_dir() else [path]
+def read_files(*paths: Path) -> dict[str, bytes]:
+    """Read the DAG files that paths name: files, or those of folders.
+
+    Raises Missing without any, and Refused where one would be left out.
+    """
+    found = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     if not found or not all(file.is_file() for file in found):
-        raise Missing(f"{path}: there is no DAG file. Name a .py file, or a folder that has some.")
-    return found
+        raise Missing(
+            f"{', '.join(map(str, paths))}: there is no DAG file. Name a .py file, or a folder that has some."
+        )
+    if deep := [file for path in paths for file in found if path.is_dir() and path in file.parents[1:]]:
+        raise Refused(f"{deep[0]} is in a folder of its own. Releases have no folders: put all files into one.")
+    contents = {file.name: file.read_bytes() for file in found}
+    if len(contents) < len({file.resolve() for file in found}):
+        raise Refused(f"Two files of {', '.join(map(str, paths))} have one name. Name each once.")
+    return contents
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Package:
 
 def prepared(package: str, path: Path) -> Package:
     """Read the files of a path once, and judge what was read; raises Refused where a rule is broken."""
-    contents = {file.name: file.read_bytes() for file in dag_files(path)}
+    contents = read_files(path)
     found = judge(package, contents)
     if found.faults:
         lines = "\n".join(map(str, found.faults))

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from dag_publisher.errors import Corrupt
 from dag_publisher.names import is_file
@@ -25,13 +27,11 @@ class _Json:
         try:
             found: dict[str, Any] = json.loads(content)
             version = found.pop("v", 1)
-            known = {one.name for one in fields(cls)}  # type: ignore[arg-type]
-            made = cls(**{name: value for name, value in found.items() if name in known})
+            if version > VERSION:
+                raise Corrupt(f"{where} was written by a newer publisher (version {version}). Upgrade this one.")
+            return TypeAdapter(cls).validate_python(found)
         except (ValueError, TypeError, AttributeError) as error:
             raise Corrupt(f"{where} cannot be read: {error}. `verify` says what else is wrong.") from error
-        if version > VERSION:
-            raise Corrupt(f"{where} was written by a newer publisher (version {version}). Upgrade this one.")
-        return made
 
     def bytes(self) -> bytes:
         """Write it as JSON; equal content gives equal bytes."""

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dag_publisher.errors import Corrupt, Missing, PublisherError, Refused
-from dag_publisher.names import PACKAGE, require_environment, require_package
+from dag_publisher.names import is_package, require_environment, require_package
 from dag_publisher.release import Pointer, Release, digest
 from dag_publisher.store import Listed, Store
 
@@ -97,7 +97,7 @@ class Shelf:
 def shelves(store: Store, environment: str) -> list[Shelf]:
     """List the packages that an environment has."""
     names = store.folders(f"{require_environment(environment)}/")
-    return [Shelf(store, environment, name) for name in names if PACKAGE.fullmatch(name)]
+    return [Shelf(store, environment, name) for name in names if is_package(name)]
 
 
 def pointers(found: list[Shelf]) -> dict[str, Pointer | PublisherError | None]:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from dag_publisher.cli import main
 from dag_publisher.cli.main import CODES, app
-from dag_publisher.errors import PublisherError
+from dag_publisher.errors import PublisherError, Refused
+from dag_publisher.publish import read_files
 from tests.unit.dag_publisher.dag_texts import BAD
 
 COMMANDS = {"generate", "validate", "publish", "list", "diff", "promote", "rollback", "gc", "verify", "sync"}
@@ -120,3 +121,14 @@ def test_a_store_that_does_not_answer_ends_with_6(
     words = ["rollback", "--bucket", "b", "--environment", "dev", "--package-name", "shop"]
     ended, _, errors = run(*words, monkeypatch=monkeypatch, capsys=capsys)
     assert (ended, errors.partition(":")[0]) == (6, "StoreUnavailable")
+
+
+def test_no_file_is_left_out_in_silence(tmp_path: Path) -> None:
+    for name in ("a/shop_x.py", "b/shop_x.py", "c/deep/shop_y.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    with pytest.raises(Refused, match="have one name"):
+        read_files(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(Refused, match="Releases have no folders"):
+        read_files(tmp_path / "c")
+    assert read_files(tmp_path / "a", tmp_path / "a" / "shop_x.py") == {"shop_x.py": b"a/shop_x.py"}

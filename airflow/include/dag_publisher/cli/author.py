@@ -7,7 +7,7 @@ import typer
 
 from dag_publisher.cli.output import DryRun, Json, Package, errors, print_json, progress, tell
 from dag_publisher.generate import NAMESPACE, Job, command_of, generate, image_of, pairs, resources_of, secrets_of
-from dag_publisher.publish import dag_files
+from dag_publisher.publish import read_files
 from dag_publisher.validation.judge import BUDGET, LIMIT, judge
 
 Texts = list[str] | None
@@ -67,9 +67,9 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Import DAG files, shut in, by the Airflow in use, and judge them. Exit code 1 where a rule is broken."""
-    files = [file for path in dag_file for file in dag_files(path)]
+    files = read_files(*dag_file)
     with progress(f"Importing {len(files)} files twice ..."):
-        found = judge(package, {file.name: file.read_bytes() for file in files}, limit, budget)
+        found = judge(package, files, limit, budget)
     if as_json:
         faults = [fault.row() for fault in found.faults]
         print_json({"isolation": found.isolation, "airflow": found.airflow, "faults": faults, "dags": found.dags})
