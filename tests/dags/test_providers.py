@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Which hook each kind of connection is reached by; each must import, whatever the locks leave out.
 HOOKS = {
     "amazon": "airflow.providers.amazon.aws.hooks.redshift_data.RedshiftDataHook",
+    "cncf-kubernetes": "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator",
     "google": "airflow.providers.google.suite.hooks.sheets.GSheetsHook",
     "postgres": "airflow.providers.postgres.hooks.postgres.PostgresHook",
     "slack": "airflow.providers.slack.hooks.slack.SlackHook",

@@ -12,3 +12,4 @@ class Mutant:
     old: str
     new: str
     tests: tuple[str, ...]
+    package: str = "common"

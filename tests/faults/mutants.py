@@ -18,18 +18,19 @@ from tests.faults.mutant import Mutant
 from tests.faults.mutants_of_hops import OF_HOPS
 from tests.faults.mutants_of_meaning import OF_MEANING
 from tests.faults.mutants_of_messages import OF_MESSAGES
+from tests.faults.mutants_of_publishing import OF_PUBLISHING
 from tests.faults.mutants_of_sources import OF_SOURCES
 from tests.faults.mutants_of_the_whole import OF_THE_WHOLE
 from tests.faults.tally import REPORT, ROOT, VAR, write_section
 
-COMMON = Path("airflow/include/common")
+INCLUDE = Path("airflow/include")
 PATIENCE = 300
-MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES, *OF_SOURCES)
+MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES, *OF_SOURCES, *OF_PUBLISHING)
 
 
 def mutated(mutant: Mutant, root: Path = ROOT) -> str:
     """Give the source without the rule; raises ValueError where its text is not found exactly once."""
-    text = (root / COMMON / mutant.file).read_text(encoding="utf-8")
+    text = (root / INCLUDE / mutant.package / mutant.file).read_text(encoding="utf-8")
     if (found := text.count(mutant.old)) != 1:
         raise ValueError(f"mutant '{mutant.rule}': its text is found {found} times in {mutant.file}, expected once")
     return text.replace(mutant.old, mutant.new)
@@ -51,7 +52,7 @@ def hunt(state: Path, say: Callable[[str], None]) -> dict[str, str]:
 def _hunted(mutant: Mutant, state: Path) -> str:
     with copied() as copy:
         try:
-            (copy / COMMON / mutant.file).write_text(mutated(mutant, copy), encoding="utf-8")
+            (copy / INCLUDE / mutant.package / mutant.file).write_text(mutated(mutant, copy), encoding="utf-8")
         except ValueError as error:
             return str(error)
         return _tested(copy, state, mutant.tests, PATIENCE)
