@@ -8,8 +8,9 @@ VERSION = dev
 ENVIRONMENT = dev
 BUCKET =
 DIGEST =
+DAGS = airflow_dags
 REPOSITORY = $(if $(REGISTRY),$(REGISTRY)/)$(IMAGE)
-GENERATE = $(PUBLISHER) generate --package-name $(PACKAGE) --image $(REPOSITORY) --image-tag $(DIGEST) --output airflow_dags
+GENERATE = $(PUBLISHER) generate --package-name $(PACKAGE) --image $(REPOSITORY) --image-tag $(DIGEST) --output $(DAGS)
 HERE = --bucket $(BUCKET) --environment $(ENVIRONMENT) --package-name $(PACKAGE)
 
 build:

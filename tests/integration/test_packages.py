@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from io import BytesIO
@@ -16,7 +18,7 @@ import pytest
 
 from common.core.settings import settings
 from common.zones.store import client
-from tests.world import World, new_world
+from tests.world import World, forget, new_world
 
 PACKAGES = Path(__file__).parents[2] / "packages"
 SOLD = """customer_id,date,number_of_cds,dollar_value
@@ -130,3 +132,36 @@ def test_what_a_seeder_cannot_do_is_one_line_and_changes_nothing(shop: World) ->
         in run("reporting_seeder", "--all", WAREHOUSE_URL="host=127.0.0.1 port=1").stderr
     )
     assert reports(shop) == before
+
+
+def made(package: str, *targets: str, **variables: str) -> str:
+    """Run steps of a package's pipeline, with the publisher of this environment."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    command = ["make", "--silent", "-C", str(PACKAGES / package), *targets]
+    told = [f"{name}={value}" for name, value in variables.items()]
+    done = subprocess.run([*command, *told], env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("package", ["pipeline_processing", "reporting_seeder"])
+def test_the_dags_of_a_package_are_what_its_pipeline_generates_and_may_be_published(
+    package: str, tmp_path: Path, stack: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {path.name: path.read_text() for path in (PACKAGES / package / "airflow_dags").glob("*.py")}
+    (digest,) = {found for text in kept.values() for found in re.findall(r"sha256:[0-9a-f]{64}", text)}
+    (registry,) = {found for text in kept.values() for found in re.findall(rf"image='(\S+)/{package}@", text)}
+    made(package, "dags", DIGEST=digest, REGISTRY=registry, DAGS=str(tmp_path))
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.py")} == kept
+    bucket = f"d{uuid.uuid4().hex[:12]}"
+    for name in [name for name in stack if name.startswith("AWS_")]:
+        monkeypatch.setenv(name, stack[name])
+    forget()
+    client().create_bucket(Bucket=bucket)
+    made(package, "validate", "publish", BUCKET=bucket, ENVIRONMENT="dev")
+    made(package, "promote", BUCKET=bucket, ENVIRONMENT="dev", TO="prod")
+    for environment in ("dev", "prod"):
+        objects = client().list_objects_v2(Bucket=bucket, Prefix=f"{environment}/{package}/dags/")["Contents"]
+        found = [client().get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode() for item in objects]
+        assert sorted(found) == sorted(kept.values()), environment
+    forget()

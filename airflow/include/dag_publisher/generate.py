@@ -20,6 +20,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 IMAGE = re.compile(r"[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 
@@ -100,11 +101,19 @@ def resources_of(text: str) -> dict[str, str]:
 
 
 def command_of(text: str) -> list[str]:
-    """Split a command into its words, as a shell does; raises Refused where a quote is open."""
+    """Split a command into its words, as a shell does; raises Refused where a quote is open.
+
+    What Airflow fills in when the task runs, `{{ ... }}`, stays as it is written: its blanks and quotes are its own.
+    """
+    templates = TEMPLATE.findall(text)
+    if "\0" in text:
+        raise Refused(f"--command {text!r}: a command has no character U+0000.")
     try:
-        return shlex.split(text)
+        words = shlex.split(TEMPLATE.sub("\0", text))
     except ValueError as error:
         raise Refused(f"--command {text!r}: {error}. Quote it as for a shell.") from error
+    filled = iter(templates)
+    return ["".join(next(filled) if part == "\0" else part for part in re.split("(\0)", word)) for word in words]
 
 
 def require_valid(job: Job) -> None:

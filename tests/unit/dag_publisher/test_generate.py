@@ -109,3 +109,19 @@ def test_a_wrong_option_is_named_with_what_is_allowed(wrong: object, named: str)
     with pytest.raises(Refused, match=r"[Aa]llowed|Quote|one of them") as caught:
         wrong()  # type: ignore[operator]
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("run --day '{{ ds }}'", ["run", "--day", "{{ ds }}"]),
+        (
+            "run {{ dag_run.conf.get('part', \"new est\") }} x",
+            ["run", "{{ dag_run.conf.get('part', \"new est\") }}", "x"],
+        ),
+        ("run \"a {{ ds }} b\"{{ x['y z'] }} {% if a %}", ["run", "a {{ ds }} b{{ x['y z'] }}", "{% if a %}"]),
+        ("say 'it{{' now", ["say", "it{{", "now"]),
+    ],
+)
+def test_what_airflow_fills_in_stays_as_it_is_written(text: str, words: list[str]) -> None:
+    assert command_of(text) == words
