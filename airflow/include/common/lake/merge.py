@@ -1,0 +1,134 @@
+"""Merge rows into a lake table by key in one commit: only the files in which such a key stands are written anew."""
+
+from collections.abc import Iterator, Sequence
+from uuid import uuid4
+
+import polars as pl
+
+from common.lake.entry import Action, added, changed, commit, files, removed
+from common.lake.parts import PART_ROWS, address, read_file, sorted_parts, stage_parts
+from common.lake.schema import Layout
+from common.lake.statistics import holding
+from common.lake.table import CHANGE, LakeTable
+from common.zones.store import storage_options
+
+FILE, PARTITION = "_address", "partition"
+SMALL_FILES = 16  # of one partition: with so many, the next merge that adds rows to it joins them
+
+
+def merge(
+    table: LakeTable, rows: pl.DataFrame, key: Sequence[str], hop: int, attempt: int, gone: str | None = None
+) -> None:
+    """Commit rows by key: rows of a known key replace it, others are inserted; where column `gone` is true, removed.
+
+    Columns that the rows lack stay what they are. Raises CommitConflict, UnknownFeature, StoreUnavailable.
+    """
+    leaving = rows[gone] if gone else pl.repeat(value=False, n=rows.height, eager=True)
+    rows = rows.drop(gone) if gone else rows
+
+    def actions() -> list[Action]:
+        made = Merge(table, key, f"{hop}/{attempt}/{uuid4().hex[:8]}")
+        return list(made.actions(rows, leaving))
+
+    commit(table, hop, attempt, "MERGE", actions, table.snapshot.schema())
+
+
+class Merge:
+    """One try to merge into the table as it is loaded: parts are staged, and the actions that name them returned."""
+
+    def __init__(self, table: LakeTable, key: Sequence[str], under: str) -> None:
+        self.table, self.key, self.under = table, list(key), under
+        self.layout = Layout(table.columns, tuple(table.snapshot.metadata().partition_columns), tuple(key))
+        self.partition = pl.struct(self.layout.partition_by) if self.layout.partition_by else pl.lit(None, pl.Boolean)
+        known = files(table.snapshot)
+        self.files = known.with_columns(pl.Series(FILE, [address(table, path) for path in known["path"]], pl.String))
+        self.before: list[pl.DataFrame] = []
+
+    def actions(self, rows: pl.DataFrame, leaving: pl.Series) -> Iterator[Action]:
+        """Return which files go and come, and where files go what readers of changes are told in place of that."""
+        found = self._found(rows)
+        after = self._placed(rows.filter(~leaving), found)
+        touched = self.files.join(found, on=FILE, how="semi")
+        joined = self._joined(after.filter(pl.col(FILE).is_null()), touched)
+        frames = self._frames(after, found, touched, joined)
+        parts = list(stage_parts(self.table, frames, self.layout, self.under))
+        going = [*touched.iter_rows(named=True), *joined.iter_rows(named=True)]
+        yield from (removed(file, change=True) for file in going)
+        yield from (added(part, change=True) for part in parts)
+        if going:
+            told = [self._feed(after.select(list(self.layout.schema)))]
+            yield from map(changed, stage_parts(self.table, told, self.layout, self.under, "_change_data/"))
+
+    def _found(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Find the keys that the table has: in which file each is, and what stands there that the rows lack."""
+        by, schema, near = self.layout.partition_by, self.layout.schema, holding(self.files, rows.select(self.key))
+        wanted = {name: kind for name, kind in schema.items() if name in self.key or name not in rows.columns}
+        inside = {name: kind for name, kind in wanted.items() if name not in by}
+        on = [name for name in self.key if name in inside]
+        keys = rows.select(on).unique().lazy()
+        found = _scan(near[FILE].to_list(), inside).join(keys, on=on, how="semi", nulls_equal=True)
+        placed = found.collect(engine="streaming").join(near.select(FILE, PARTITION), on=FILE)
+        apart = [pl.col(PARTITION).struct.field(name) for name in by if name in wanted]
+        placed = placed.with_columns(apart)
+        return self._known(placed, rows) if apart else placed
+
+    def _placed(self, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+        """Give each row the file where its key stands already, if it is of the same partition, or none."""
+        homes = found.unique(subset=self.key)
+        both = rows.join(homes, on=self.key, how="left", nulls_equal=True)
+        here = pl.when(self.partition.eq_missing(pl.col(PARTITION))).then(FILE).alias(FILE)
+        return both.select(*self.layout.schema, here)
+
+    def _joined(self, new: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
+        """Return the small files of those partitions that get new rows and have too many of them."""
+        others = self.files.filter(pl.col("num_records") < PART_ROWS // 2).join(touched, on=FILE, how="anti")
+        where = new.select(self.partition.alias(PARTITION)).unique()
+        beside = others.join(where, on=PARTITION, how="semi", nulls_equal=True)
+        return beside.filter(pl.len().over(PARTITION) >= SMALL_FILES)
+
+    def _frames(
+        self, after: pl.DataFrame, found: pl.DataFrame, touched: pl.DataFrame, joined: pl.DataFrame
+    ) -> Iterator[pl.DataFrame]:
+        """Return what is written: the touched files with their rows replaced, then new rows with the small files."""
+        schema, of_file = self.layout.schema, after.partition_by(FILE, as_dict=True, include_key=False)
+        for file in touched.iter_rows(named=True):
+            old, keys = read_file(self.table, file, schema), found.filter(pl.col(FILE) == file[FILE])
+            self.before.append(self._known(old, keys))
+            whole = pl.concat([self._unknown(old, keys), of_file.get((file[FILE],), after.clear().drop(FILE))])
+            yield from sorted_parts(whole, self.key) if whole.height > 2 * PART_ROWS else [whole]
+        small = [read_file(self.table, file, schema) for file in joined.iter_rows(named=True)]
+        new = pl.concat([of_file.get((None,), after.clear().drop(FILE)), *small])
+        yield from sorted_parts(new, [*self.layout.partition_by, *self.key])
+
+    def _feed(self, after: pl.DataFrame) -> pl.DataFrame:
+        """Return the changed rows, each with its kind of change; call it when all files are read."""
+        before = pl.concat([after.clear(), *self.before])
+        kinds = {
+            "update_preimage": self._known(before, after),
+            "delete": self._unknown(before, after),
+            "update_postimage": self._known(after, before),
+            "insert": self._unknown(after, before),
+        }
+        return pl.concat(rows.with_columns(pl.lit(kind).alias(CHANGE)) for kind, rows in kinds.items())
+
+    def _known(self, rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+        return rows.join(others, on=self.key, how="semi", nulls_equal=True)
+
+    def _unknown(self, rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+        return rows.join(others, on=self.key, how="anti", nulls_equal=True)
+
+
+def _scan(addresses: list[str], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """Read a few columns of some files, each row with the address of its file."""
+    if not addresses:
+        return pl.LazyFrame(schema={**schema, FILE: pl.String()})
+    return pl.scan_parquet(
+        addresses,
+        schema=schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        glob=False,
+        include_file_paths=FILE,
+        storage_options=storage_options(),
+    )
