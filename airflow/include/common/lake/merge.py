@@ -12,7 +12,7 @@ from common.lake.statistics import holding
 from common.lake.table import CHANGE, LakeTable
 from common.zones.store import storage_options
 
-FILE, PARTITION = "_address", "partition"
+FILE, PARTITION = "_address", "_partition"
 SMALL_FILES = 16  # of one partition: with so many, the next merge that adds rows to it joins them
 
 
@@ -41,7 +41,8 @@ class Merge:
         self.layout = Layout(table.columns, tuple(table.snapshot.metadata().partition_columns), tuple(key))
         self.partition = pl.struct(self.layout.partition_by) if self.layout.partition_by else pl.lit(None, pl.Boolean)
         known = files(table.snapshot)
-        self.files = known.with_columns(pl.Series(FILE, [address(table, path) for path in known["path"]], pl.String))
+        addresses = pl.Series(FILE, [address(table, path) for path in known["path"]], pl.String)
+        self.files = known.with_columns(addresses, pl.col("partition").alias(PARTITION))
         self.before: list[pl.DataFrame] = []
 
     def actions(self, rows: pl.DataFrame, leaving: pl.Series) -> Iterator[Action]:
@@ -82,7 +83,7 @@ class Merge:
     def _joined(self, new: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
         """Return the small files of those partitions that get new rows and have too many of them."""
         others = self.files.filter(pl.col("num_records") < PART_ROWS // 2).join(touched, on=FILE, how="anti")
-        where = new.select(self.partition.alias(PARTITION)).unique()
+        where = new.with_columns(self.partition.alias(PARTITION))
         beside = others.join(where, on=PARTITION, how="semi", nulls_equal=True)
         return beside.filter(pl.len().over(PARTITION) >= SMALL_FILES)
 

@@ -20,7 +20,7 @@ def require_known(table: DeltaTable, what: str) -> None:
         asked.add(f"writer version {found.min_writer_version}")
     if asked := asked | _uses(table):
         raise UnknownFeature(
-            f"{what} asks of its writers {', '.join(sorted(asked))}, which Watershed does not know or do. Nothing was written. "
+            f"{what} asks of its writers {', '.join(sorted(asked))}, which Watershed does not do. Nothing was written. "
             "Take it out of the table, or make the table anew."
         )
 
