@@ -1,6 +1,6 @@
 """A merge of our own beside delta-rs's on the same rows: one table, one change feed, whatever the rows are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from common.lake.merge import merge
 from common.lake.parts import stage_parts
 from common.lake.publish import append_parts
 from common.lake.schema import Layout
-from common.lake.table import CHANGE, LakeTable, changes, current_version, read_at
+from common.lake.table import LakeTable, changes, current_version, read_at
 from common.zones.store import storage_options
 
 pytestmark = pytest.mark.usefixtures("bucket")
