@@ -34,7 +34,7 @@ def measure(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
     ):
         own = {"WATERSHED_BUCKET": f"b{uuid.uuid4().hex[:12]}", "WATERSHED_DOMAINS_DIR": f"{folder}/domains"}
         world = for_children({"WATERSHED_LEDGER_URL": "postgresql://nobody@localhost/none", **env, **own})
-        contend("change_all", "prepare", folder, rows, env=world)
+        contend("change_all", "prepare", rows, env=world)
         for turn in range(asked.repeat):
             for where in GOALS:
                 for way in WAYS[:: -1 if turn % 2 else 1]:
@@ -48,7 +48,7 @@ def measure(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def _asked_hops(asked: argparse.Namespace) -> list[tuple[str, int]]:
-    return [("clustered", asked.hops), ("anywhere", asked.hops // 10)] if asked.hops else []
+    return [("clustered", asked.hops), ("anywhere", max(asked.hops // 50, 1))] if asked.hops else []
 
 
 def _line(turn: int, where: str, runs: Mapping[str, list[dict[str, Any]]]) -> str:
@@ -83,7 +83,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=6_000_000)
     parser.add_argument("--changes", type=int, default=1_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--hops", type=int, default=200, help="clustered ones in a row; a tenth of that anywhere")
+    parser.add_argument("--hops", type=int, default=200, help="clustered ones in a row; a fiftieth of that anywhere")
     asked, console = parser.parse_args(), Console()
     found = measure(asked, console)
     show(found, console)

@@ -1,11 +1,10 @@
-"""A small change of a large table of the lake, by our merge or by delta-rs's, on the stack that the environment names."""
+"""Small changes of a large table of the lake, by our merge or by delta-rs's, on the stack of the environment."""
 
 import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -73,7 +72,7 @@ class Fresh:
         yield self.rows.select(columns or self.rows.columns)
 
 
-def prepare(folder: Path, rows: int) -> None:
+def prepare(rows: int) -> None:
     """Make the table of parts as hops write them."""
     file = domains_dir() / DOMAIN / "contracts" / f"{DATASET}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +123,7 @@ def one(which: str, where: str, rows: int, size: int) -> None:
     began, spent = time.perf_counter(), time.process_time()
     found = winners(contract, Fresh(fresh), read_at(made.uri, before))
     merged = pl.concat([*found.new_rows, found.settled])
-    looked, looked_at = time.process_time() - spent, time.perf_counter()
+    looked, paused = time.process_time() - spent, time.perf_counter()
     if which == "ours":
         merge(made, merged, KEY, 2, 2)
     else:
@@ -132,7 +131,7 @@ def one(which: str, where: str, rows: int, size: int) -> None:
     costs = {
         "lookup": looked,
         "merge": time.process_time() - spent - looked,
-        "merge_wall": time.perf_counter() - looked_at,
+        "merge_wall": time.perf_counter() - paused,
     }
     finish(began, **costs, ends=ends(made, before, contract))
 
@@ -174,7 +173,7 @@ def hops(where: str, rows: int, size: int, many: int) -> None:
 if __name__ == "__main__":
     program, *asked = sys.argv[1:]
     if program == "prepare":
-        prepare(Path(asked[0]), int(asked[1]))
+        prepare(int(asked[0]))
     elif program == "one":
         one(asked[0], asked[1], int(asked[2]), int(asked[3]))
     else:

@@ -141,5 +141,6 @@ def assert_same(ours: LakeTable, theirs: LakeTable, began: list[int]) -> None:
     ]
     assert_frame_equal(*feeds)
     assert files(ours.load())["num_records"].sum() == one.height
-    scan = pl.scan_delta(ours.uri, storage_options=storage_options())
-    assert_frame_equal(in_order(duckdb.sql("SELECT * FROM scan").pl().cast(dict(one.schema))), one)
+    with duckdb.connect() as connection:
+        connection.register("rows", pl.scan_delta(ours.uri, storage_options=storage_options()))
+        assert_frame_equal(in_order(connection.execute("FROM rows").pl().cast(dict(one.schema))), one)
