@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 from measure import finish
@@ -117,7 +118,7 @@ def merge_by_delta(on: LakeTable, rows: pl.DataFrame, hop: int) -> None:
 
 def one(which: str, where: str, rows: int, size: int) -> None:
     """Do one change: look its keys up as a hop does, then merge it."""
-    made = copied(f"{which}_{where}")
+    made = copied(f"t{uuid4().hex}")
     fresh, contract = changed(rows, size, where, 1), contract_of(Dataset(DOMAIN, DATASET))
     before = int(made.snapshot.version())
     began, spent = time.perf_counter(), time.process_time()

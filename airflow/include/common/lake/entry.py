@@ -59,12 +59,17 @@ def write_entry(
     require_known(table.snapshot, table.uri)
     version = int(table.snapshot.version()) + 1
     info = {"timestamp": now(), "operation": operation, "operationParameters": {}, **(note or {})}
-    lines = [json.dumps(action, default=str) for action in ({"commitInfo": info}, *actions)]
+    lines = [_json(action) for action in ({"commitInfo": info}, *actions)]
     if not table.store.put_once(f"{table.folder}/_delta_log/{version:020}.json", "\n".join(lines).encode()):
         return False
     if version % int(table.snapshot.metadata().configuration.get(CHECKPOINT_INTERVAL, 10)) == 0:
         table.checkpoint()
     return True
+
+
+def _json(content: Any) -> str:
+    """Write characters as they are: of those that are escaped as a pair delta-rs reads some as others."""
+    return json.dumps(content, default=str, ensure_ascii=False)
 
 
 def now() -> int:
@@ -115,7 +120,7 @@ def added(part: Part, *, change: bool) -> Action:
             **_where(part),
             "dataChange": change,
             "modificationTime": now(),
-            "stats": json.dumps(part.statistics, ensure_ascii=False),
+            "stats": _json(part.statistics),
         }
     }
 

@@ -79,5 +79,5 @@ def extremes(keys: pl.DataFrame) -> pl.DataFrame:
 
 def between(ends: pl.DataFrame) -> pl.Expr:
     """Tell the rows whose key lies between such extremes; files in which no value does are not even opened."""
-    inside = [pl.col(name).is_between(ends[name].min(), ends[name].max()) for name in ends.columns]
+    inside = [pl.col(n).is_between(pl.lit(ends[n].min()), pl.lit(ends[n].max())) for n in ends.columns]
     return pl.all_horizontal(pl.lit(value=True), *inside)
