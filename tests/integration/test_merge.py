@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 from deltalake import write_deltalake
-from hypothesis import Phase, given
+from hypothesis import Phase, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
         | st.just(datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
     ),
     "amount": (pl.Decimal(38, 2), st.sampled_from([Decimal("12345678901234567.89"), Decimal("12345678901234567.90")])),
-    "ratio": (pl.Float64(), st.sampled_from([float("nan"), 0.0, 1.5, float("inf")])),
+    "ratio": (pl.Float64(), st.sampled_from([float("nan"), -0.0, 1.5, float("inf")])),
     "flag": (pl.Boolean(), st.booleans()),
 }
 VALUES = {"value": pl.String(), "part": pl.String()}
@@ -112,7 +112,12 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(sorted(rows.columns)).sort(pl.all())
 
 
+NAN = float("nan")  # of this key alone in both, polars's own joins once missed it
+ALONE = Drawn(("ratio",), False, False, [[((NAN,), "y", "a", True)]], [[((NAN,), "z", None, False)]])
+
+
 @given(tables())
+@example(ALONE)
 @examples(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_a_merge_leaves_what_delta_rs_would_have_left(drawn: Drawn) -> None:
     ours, theirs = made(drawn), made(drawn)
@@ -143,4 +148,4 @@ def assert_same(ours: LakeTable, theirs: LakeTable, began: list[int]) -> None:
     assert files(ours.load())["num_records"].sum() == one.height
     with duckdb.connect() as connection:
         connection.register("rows", pl.scan_delta(ours.uri, storage_options=storage_options()))
-        assert_frame_equal(in_order(connection.execute("FROM rows").pl().cast(dict(one.schema))), one)
+        assert_frame_equal(in_order(connection.sql("FROM rows").pl().cast(dict(one.schema))), one)

@@ -1,5 +1,6 @@
 """Commits of our own: one entry or none, whoever else commits, wherever it is cut off, and whatever the table asks for."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -198,27 +199,38 @@ def test_a_checkpoint_that_fails_takes_nothing_back(monkeypatch: pytest.MonkeyPa
     assert held(table) == [(1, 10, "a")]
 
 
-def asking(properties: dict[str, str]) -> LakeTable:
+def asking(what: dict[str, Any]) -> LakeTable:
+    """Make a table with these properties, or with a protocol that somebody else has written."""
     table = made(rows(1))
-    table.load().alter.set_table_properties(properties, raise_if_not_exists=False)
+    if "minReaderVersion" in what:
+        entry = json.dumps({"protocol": what}).encode()
+        table.store.put_once(f"{table.folder}/_delta_log/{current_version(table.uri) + 1:020}.json", entry)
+    else:
+        table.snapshot.alter.set_table_properties(what, raise_if_not_exists=False)
     table.load()
     return table
 
 
 @pytest.mark.parametrize(
-    ("properties", "named"),
+    ("what", "named"),
     [
         ({"delta.enableDeletionVectors": "true"}, "deletionVectors"),
         ({"delta.appendOnly": "true"}, "delta.appendOnly"),
-        ({"delta.minReaderVersion": "2", "delta.minWriterVersion": "5"}, "version"),
+        ({"minReaderVersion": 2, "minWriterVersion": 5}, "reader version 2, writer version 5"),
+        ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["rowTracking"]}, "rowTracking"),
         (
-            {"delta.columnMapping.mode": "name", "delta.minReaderVersion": "2", "delta.minWriterVersion": "5"},
+            {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": ["columnMapping"],
+                "writerFeatures": ["columnMapping"],
+            },
             "columnMapping",
         ),
     ],
 )
-def test_what_a_table_asks_for_and_we_do_not_know_is_refused(properties: dict[str, str], named: str) -> None:
-    table = asking(properties)
+def test_what_a_table_asks_for_and_we_do_not_know_is_refused(what: dict[str, Any], named: str) -> None:
+    table = asking(what)
     before = current_version(table.uri)
     for write in (
         lambda: merge(table, rows(1, value=1), KEY, 2, 2),
