@@ -97,6 +97,17 @@ def test_tables_without_statistics_are_looked_through() -> None:
     assert held(table) == [(1, 0, "a"), (2, 0, "a"), (8, 1, "a"), (9, 0, "a")]
 
 
+def test_keys_of_any_plane_are_found() -> None:
+    schema, texts = {"name": pl.String(), "value": pl.Int64()}, ["\U00020000", "\U0010ffff", "\U0001f600", "é"]
+    table = LakeTable(Zone.SILVER, Dataset("shop", f"t{uuid4().hex}"), "c", ("name",))
+    table.ensure(Layout(schema, (), ("name",)))
+    first, then = (pl.DataFrame({"name": texts, "value": [n] * len(texts)}, schema) for n in (0, 1))
+    append_parts(table, list(stage_parts(table, first.iter_slices(1), Layout(schema, (), ("name",)), "1/1")), 1, 1)
+    table.load()
+    merge(table, then, ("name",), 2, 2)
+    assert read_at(table.uri, current_version(table.uri)).collect().sort("name").equals(then.sort("name"))
+
+
 def test_a_partition_of_a_thousand_values_opens_what_it_touches(monkeypatch: pytest.MonkeyPatch) -> None:
     many = pl.DataFrame({"id": range(300), "value": [0] * 300, "part": [f"{n:03}" for n in range(300)]}, SCHEMA)
     table, read = made(many, by=("part",)), list[str]()
@@ -271,6 +282,15 @@ def test_many_hops_in_a_row_keep_files_and_log_small() -> None:
     assert files(table.load()).height == 1
     assert len(held(table)) == 500 + 200
     assert table.head() == Head(201, 201)
+
+
+def test_small_files_that_every_hop_changes_do_not_pile_up() -> None:
+    table = made(rows(0))
+    for hop in range(2, 50):
+        table.head()
+        merge(table, rows(*range(hop), value=hop), KEY, hop, hop)
+        assert files(table.load()).height <= merging.SMALL_FILES + 1
+    assert held(table) == [(n, 49, "a") for n in range(49)]
 
 
 def test_joined_files_are_sorted_by_key_and_tell_no_change() -> None:

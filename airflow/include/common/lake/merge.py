@@ -9,7 +9,7 @@ from common.lake.entry import Action, added, changed, commit, files, removed
 from common.lake.parts import PART_ROWS, address, read_file, sorted_parts, stage_parts
 from common.lake.schema import Layout
 from common.lake.statistics import holding
-from common.lake.table import CHANGE, LakeTable
+from common.lake.table import CHANGE, LakeTable, reading
 from common.zones.store import storage_options
 
 FILE, PARTITION, ROW = "_address", "_partition", "_row"
@@ -27,8 +27,9 @@ def merge(
     rows = rows.drop(gone) if gone else rows
 
     def actions() -> list[Action]:
-        made = Merge(table, key, f"{hop}/{attempt}/{uuid4().hex[:8]}")
-        return list(made.actions(rows, leaving))
+        with reading(table.uri):
+            made = Merge(table, key, f"{hop}/{attempt}/{uuid4().hex[:8]}")
+            return list(made.actions(rows, leaving))
 
     commit(table, hop, attempt, "MERGE", actions, table.snapshot.schema())
 
@@ -50,14 +51,13 @@ class Merge:
         rows = rows.with_row_index(ROW)
         found = self._found(rows)
         after = self._placed(rows.filter(~leaving), found)
-        touched = self.files.join(found, on=FILE, how="semi")
-        joined = self._joined(after.filter(pl.col(FILE).is_null()), touched)
-        frames = self._frames(after, found, touched, joined)
+        small = self._small(after.filter(pl.col(FILE).is_null()))
+        going = self.files.join(pl.concat([found.select(FILE), small.select(FILE)]), on=FILE, how="semi")
+        frames = self._frames(after, found, going, set(small[FILE]))
         parts = list(stage_parts(self.table, frames, self.layout, self.under))
-        going = [*touched.iter_rows(named=True), *joined.iter_rows(named=True)]
-        yield from (removed(file, change=True) for file in going)
+        yield from (removed(file, change=True) for file in going.iter_rows(named=True))
         yield from (added(part, change=True) for part in parts)
-        if going:
+        if going.height:
             told = [self._feed(after.select(list(self.layout.schema)))]
             yield from map(changed, stage_parts(self.table, told, self.layout, self.under, "_change_data/"))
 
@@ -81,26 +81,28 @@ class Merge:
         here = pl.when(self.partition.eq_missing(pl.col(PARTITION))).then(FILE).alias(FILE)
         return both.select(*self.layout.schema, here)
 
-    def _joined(self, new: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
+    def _small(self, new: pl.DataFrame) -> pl.DataFrame:
         """Return the small files of those partitions that get new rows and have too many of them."""
-        others = self.files.filter(pl.col("num_records") < PART_ROWS // 2).join(touched, on=FILE, how="anti")
         where = new.with_columns(self.partition.alias(PARTITION))
-        beside = others.join(where, on=PARTITION, how="semi", nulls_equal=True)
+        small = self.files.filter(pl.col("num_records") < PART_ROWS // 2)
+        beside = small.join(where, on=PARTITION, how="semi", nulls_equal=True)
         return beside.filter(pl.len().over(PARTITION) >= SMALL_FILES)
 
     def _frames(
-        self, after: pl.DataFrame, found: pl.DataFrame, touched: pl.DataFrame, joined: pl.DataFrame
+        self, after: pl.DataFrame, found: pl.DataFrame, going: pl.DataFrame, small: set[str]
     ) -> Iterator[pl.DataFrame]:
-        """Return what is written: the touched files with their rows replaced, then new rows with the small files."""
-        schema, of_file = self.layout.schema, after.partition_by(FILE, as_dict=True, include_key=False)
-        for file in touched.iter_rows(named=True):
-            old, keys = read_file(self.table, file, schema), found.filter(pl.col(FILE) == file[FILE])
+        """Return what is written: files with their rows replaced, then new rows together with the small files."""
+        of_file, none = after.partition_by(FILE, as_dict=True, include_key=False), after.clear().drop(FILE)
+        new = [of_file.get((None,), none)]
+        for file in going.iter_rows(named=True):
+            old, keys = read_file(self.table, file, self.layout.schema), found.filter(pl.col(FILE) == file[FILE])
             self.before.append(self._known(old, keys))
-            whole = pl.concat([self._unknown(old, keys), of_file.get((file[FILE],), after.clear().drop(FILE))])
-            yield from sorted_parts(whole, self.key) if whole.height > 2 * PART_ROWS else [whole]
-        small = [read_file(self.table, file, schema) for file in joined.iter_rows(named=True)]
-        new = pl.concat([of_file.get((None,), after.clear().drop(FILE)), *small])
-        yield from sorted_parts(new, [*self.layout.partition_by, *self.key])
+            rows = pl.concat([self._unknown(old, keys), of_file.get((file[FILE],), none)])
+            if file[FILE] in small:
+                new.append(rows)
+            else:
+                yield from sorted_parts(rows, self.key) if rows.height > 2 * PART_ROWS else [rows]
+        yield from sorted_parts(pl.concat(new), [*self.layout.partition_by, *self.key])
 
     def _feed(self, after: pl.DataFrame) -> pl.DataFrame:
         """Return the changed rows, each with its kind of change; call it when all files are read."""

@@ -13,12 +13,12 @@ from common.core.errors import StoreUnavailable
 from common.lake.entry import Action, added, files, removed, write_entry
 from common.lake.parts import PART_ROWS, read_file, sorted_parts, stage_parts
 from common.lake.schema import Layout
-from common.lake.table import KEEP_FOR_EVER, LakeTable
+from common.lake.table import KEEP_FOR_EVER, LakeTable, reading
 from common.zones.store import storage_options
 
 MARGIN = 3600.0  # seconds between the clocks of writers and of the store
 SMALL_FILES = 8  # tables with fewer are left as they are
-AT_ONCE = 64  # small files that are held in memory together
+AT_ONCE = 32  # small files that are held in memory together
 
 
 def compact(table: LakeTable, most: int = SMALL_FILES) -> int:
@@ -30,7 +30,9 @@ def compact(table: LakeTable, most: int = SMALL_FILES) -> int:
     small = known.filter(pl.col("num_records") < PART_ROWS // 2).filter(pl.len().over("partition") > 1)
     if known.height <= most or small.is_empty():
         return 0
-    return small.height if write_entry(table, "OPTIMIZE", list(_joined(table, small))) else 0
+    with reading(table.uri):
+        actions = list(_joined(table, small))
+    return small.height if write_entry(table, "OPTIMIZE", actions) else 0
 
 
 def _joined(table: LakeTable, small: pl.DataFrame) -> Iterator[Action]:

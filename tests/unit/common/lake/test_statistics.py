@@ -106,6 +106,14 @@ def test_every_value_lies_within_what_is_said_and_readers_miss_none(
         assert pl.scan_delta(made).filter(pl.col(name).is_not_null() & near).collect().height == held[name].count()
 
 
+def test_bounds_that_delta_rs_has_cut_off_hide_no_key(tmp_path: Path) -> None:
+    moment = EPOCH + timedelta(microseconds=456789)
+    rows = frame([(None, None, None, moment, None, None, None)])
+    known = files(table(tmp_path, [rows], ours=False))
+    assert known["max"].struct.field("moment").item() < moment
+    assert holding(known, rows.select("moment")).height == 1
+
+
 def test_files_that_cannot_hold_a_key_are_skipped(tmp_path: Path) -> None:
     empty = [None] * (len(SCHEMA) - 2)
     frames = [frame([(n, f"{n}", *empty), (n + 9, f"{n}z", *empty)]) for n in (10, 20, 30)]
