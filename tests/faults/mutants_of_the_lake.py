@@ -48,7 +48,7 @@ OF_THE_LAKE = (
         "lake/entry.py",
         "        table.checkpoint()\n",
         "        pass\n",
-        (f"{COMMITS}::test_many_hops_in_a_row_keep_files_and_log_small",),
+        (f"{COMMITS}::test_every_tenth_entry_is_followed_by_a_checkpoint",),
     ),
     Mutant(
         "readers of changes are told rows, not files",
@@ -58,11 +58,11 @@ OF_THE_LAKE = (
         (MERGES,),
     ),
     Mutant(
-        "a key whose partition changes moves",
+        "rows that change their partition count as new there",
         "lake/merge.py",
         "pl.when(self.partition.eq_missing(pl.col(PARTITION))).then(FILE)",
         "pl.when(True).then(FILE)",
-        (f"{COMMITS}::test_rows_stay_in_the_file_of_their_key_and_leave_it_with_their_partition",),
+        (f"{COMMITS}::test_rows_that_move_to_another_partition_do_not_pile_up_there",),
     ),
     Mutant(
         "null is a key like others",
@@ -83,7 +83,7 @@ OF_THE_LAKE = (
         "lake/merge.py",
         "pl.len().over(PARTITION) >= SMALL_FILES",
         "pl.len().over(PARTITION) >= 1_000_000",
-        (f"{COMMITS}::test_many_hops_in_a_row_keep_files_and_log_small",),
+        (f"{COMMITS}::test_small_files_that_every_hop_changes_do_not_pile_up",),
     ),
     Mutant(
         "a moment's upper bound is above it",

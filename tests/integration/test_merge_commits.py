@@ -293,6 +293,25 @@ def test_small_files_that_every_hop_changes_do_not_pile_up() -> None:
     assert held(table) == [(n, 49, "a") for n in range(49)]
 
 
+def test_rows_that_move_to_another_partition_do_not_pile_up_there() -> None:
+    table = made(rows(*range(40)), by=("part",))
+    for hop in range(2, 40):
+        table.head()
+        merge(table, rows(hop, part="b"), KEY, hop, hop)
+        assert files(table.load()).height <= merging.SMALL_FILES + 1
+    assert [part for _, _, part in held(table)] == ["a"] * 2 + ["b"] * 38
+
+
+def test_every_tenth_entry_is_followed_by_a_checkpoint() -> None:
+    table = made(rows(1))
+    for hop in range(2, 12):
+        merge(table, rows(1, value=hop), KEY, hop, hop)
+        table.load()
+    found = [item.key for item in table.store.list(f"{table.folder}/_delta_log/") if "checkpoint.parquet" in item.key]
+    assert [key.rpartition("/")[2][:20] for key in found] == [f"{10:020}"]
+    assert table.head() == Head(11, 11)
+
+
 def test_joined_files_are_sorted_by_key_and_tell_no_change() -> None:
     table = made(*(rows(n, 100 - n) for n in range(9)))
     before = current_version(table.uri)

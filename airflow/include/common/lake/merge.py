@@ -69,14 +69,13 @@ class Merge:
         near = holding(self.files, rows.select(self.key))
         lacking = [name for name in self.layout.schema if name not in rows.columns]
         inside = {name: self.layout.schema[name] for name in (*self.key, *lacking)}
-        # In memory, polars 2.1 misses NaN where it joins sorted columns.
-        found = _scan(near[FILE].to_list(), inside).join(
-            rows.select(ROW, *self.key).lazy(), on=self.key, nulls_equal=True
-        )
+        wanted = rows.select(ROW, *self.key).lazy()
+        found = _scan(near[FILE].to_list(), inside).join(wanted, on=self.key, nulls_equal=True)
+        # Streaming: in memory, polars 2.1 misses NaN where it joins sorted columns.
         return found.collect(engine="streaming").join(near.select(FILE, PARTITION), on=FILE)
 
     def _placed(self, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-        """Give each row the file where its key stands already, if it is of the same partition, or none."""
+        """Give each row the file where its key stands already, or none; one that changes its partition is new there."""
         both = rows.join(found.unique(subset=ROW).drop(self.key), on=ROW, how="left")
         here = pl.when(self.partition.eq_missing(pl.col(PARTITION))).then(FILE).alias(FILE)
         return both.select(*self.layout.schema, here)
