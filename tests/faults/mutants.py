@@ -20,12 +20,13 @@ from tests.faults.mutants_of_meaning import OF_MEANING
 from tests.faults.mutants_of_messages import OF_MESSAGES
 from tests.faults.mutants_of_publishing import OF_PUBLISHING
 from tests.faults.mutants_of_sources import OF_SOURCES
+from tests.faults.mutants_of_the_lake import OF_THE_LAKE
 from tests.faults.mutants_of_the_whole import OF_THE_WHOLE
 from tests.faults.tally import REPORT, ROOT, VAR, write_section
 
 INCLUDE = Path("airflow/include")
 PATIENCE = 300
-MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES, *OF_SOURCES, *OF_PUBLISHING)
+MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES, *OF_SOURCES, *OF_PUBLISHING, *OF_THE_LAKE)
 
 
 def mutated(mutant: Mutant, root: Path = ROOT) -> str:

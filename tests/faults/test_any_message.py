@@ -16,14 +16,14 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from sqlalchemy import text
 
 from common.ledger.database import transaction
-from common.ledger.incidents import CHANGED, FAILED, close_incidents, open_incident
+from common.ledger.incidents import CHANGED, FAILED, PARKED, close_incidents, open_incident
 from common.notify import outbox
 from common.notify.channel import Undelivered
-from common.notify.message import Message
+from common.notify.message import Message, State
 from common.notify.outbox import tell
 from common.notify.routes import FILE, FOLDER
 from common.observe.verbs import Moment, listening
-from tests.faults.people import KINDS, ROUTES, Case, People
+from tests.faults.people import KINDS, ROUTES, SLACK, Case, People
 from tests.world import World
 
 N = int(os.environ.get("INTERLEAVINGS", "40"))
@@ -221,14 +221,38 @@ class Machine(RuleBasedStateMachine):
         assert left == []
 
 
-def test_any_interleaving_tells_everybody_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def machine(world: World, monkeypatch: pytest.MonkeyPatch) -> type[Machine]:
     folder = world.folder / FOLDER
     folder.mkdir()
     (folder / FILE).write_text(ROUTES, encoding="utf-8")
     monkeypatch.setattr("common.notify.routes.routes_file", lambda: folder / FILE)
     Machine.world = world
+    return Machine
+
+
+def test_whoever_may_have_been_told_is_told_the_end_though_given_up(machine: type[Machine]) -> None:
+    """Found by the test below: shown, without an answer, for a week."""
+    state: Any = machine()
+    state.open(kind=PARKED, consumer="two.users.silver", reason="x", count=1)
+    state.change_channels(words=("slack",), fault="unsure")
+    state.tell(senders=1)
+    state.pass_by(minutes=11_600)
+    state.tell(senders=1)
+    assert state.world.rows("SELECT outcome FROM outbox WHERE channel = 'slack'", "ledger") == [("given up",)]
+    (case,) = state.people.cases
+    with transaction() as connection:
+        assert close_incidents(connection, PARKED, case.consumer, ["1"]) == 1
+    case.open, case.ended = False, True
+    state.change_channels(words=("slack",), fault="")
+    state.pass_by(minutes=130)
+    state.tell(senders=1)
+    assert [seen for seen, _, _ in state.people.seen[(SLACK, 1)]][-1] is State.RESOLVED
+
+
+def test_any_interleaving_tells_everybody_once(machine: type[Machine]) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Machine,
+        machine,
         settings=settings(
             max_examples=N,
             stateful_step_count=30,

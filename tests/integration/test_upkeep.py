@@ -8,9 +8,10 @@ import pytest
 from common.core.assets import Zone
 from common.core.clock import now
 from common.core.errors import CommitConflict
+from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.lake import upkeep as lake
-from common.lake.table import current_version
+from common.lake.table import LakeTable, current_version
 from common.ledger.claims import Claim, claim
 from common.ledger.consumers import lock
 from common.ledger.database import drop_tables, engine, transaction
@@ -34,11 +35,15 @@ def uri() -> str:
     return ZoneStore(Zone.SILVER).uri("ecommerce/transactions")
 
 
+def table() -> LakeTable:
+    return LakeTable(Zone.SILVER, Dataset("ecommerce", "transactions"), "upkeep")
+
+
 def test_small_files_are_joined_and_nothing_is_loaded_again(world: World) -> None:
     for n in range(4):
         land(world, n)
         world.flow()
-    assert lake.compact(uri(), most=2) == 4
+    assert lake.compact(table(), most=2) == 4
     assert world.silver("transactions").height == 4
     assert not any(counts.taken for counts in world.flow().values())
     land(world, 9)
@@ -54,7 +59,7 @@ def test_compaction_and_retention_run_beside_hops(world: World, monkeypatch: pyt
     with ThreadPoolExecutor(1) as pool:
         for n in range(1, 6):
             land(world, n)
-            beside = pool.submit(lambda: [lake.compact(uri(), most=0), *retain.retain()])
+            beside = pool.submit(lambda: [lake.compact(table(), most=0), *retain.retain()])
             for _ in range(5):
                 try:
                     world.flow()

@@ -15,6 +15,7 @@ WatershedError
     ├── Drifted             a warehouse's table is not what its load asks for, and may not be changed
     ├── LedgerAhead         the ledger knows of a commit that the target does not have
     ├── NewerVersion        an object was written by a newer Watershed than this one
+    ├── UnknownFeature      a lake table asks of its writers what Watershed does not know
     └── DataError           these records cannot be processed; narrowing the batch may help
         ├── UnreadableFile  the file is refused whole, with its reason
         ├── ModelError      a gold model cannot be read or run
@@ -93,6 +94,10 @@ class NewerVersion(TerminalError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: written by a newer Watershed. Upgrade this one; nothing was changed.")
+
+
+class UnknownFeature(TerminalError):
+    """A lake table was given a version or feature of Delta that Watershed does not write; nothing was changed."""
 
 
 class DataError(TerminalError):

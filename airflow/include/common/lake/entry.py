@@ -1,24 +1,80 @@
-"""Entries of a Delta log that delta-rs has no call for: what stands in them, and how they are written, once."""
+"""Entries of our own in a Delta log, each written once: a commit is the entry after the newest one, or none.
+
+What a log says is read by delta-rs, which makes tables and checkpoints and gives them columns as well.
+"""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 
+from common.core.errors import CommitConflict
+from common.lake.parts import Part, texts
+from common.lake.protocol import require_known
+
 if TYPE_CHECKING:
     from common.lake.table import LakeTable
 
 Action = Mapping[str, Any]
+COMMIT_RETRIES = 50
+CHECKPOINT_INTERVAL = "delta.checkpointInterval"
 
 
-def write_entry(table: "LakeTable", actions: Sequence[Action]) -> bool:
-    """Write the entry after the loaded version; return whether nobody else has written it before."""
+def commit(
+    table: "LakeTable",
+    hop: int,
+    attempt: int,
+    operation: str,
+    actions: Callable[[], Iterable[Action]],
+    schema: DeltaSchema | None = None,
+) -> None:
+    """Write a hop's entry after the newest one, while the table is at the hop before and, if asked, of this schema.
+
+    The actions are made anew where others than hops commit meanwhile (small files joined). Raises CommitConflict,
+    UnknownFeature, StoreUnavailable.
+    """
+    for _ in range(COMMIT_RETRIES):
+        table.require_before(hop)
+        if schema and table.snapshot.schema() != schema:
+            raise CommitConflict(f"{table.uri} has got other columns; hop {hop} of {table.consumer} is done again.")
+        marks = [{"txn": {"appId": name, "version": n}} for name, n in table.marks(hop, attempt).items()]
+        if write_entry(table, operation, [*marks, *actions()], table.note(hop)):
+            return
+        table.load()
+    raise CommitConflict(f"{table.uri}: others commit all the time; hop {hop} of {table.consumer} will be tried again.")
+
+
+def write_entry(
+    table: "LakeTable", operation: str, actions: Iterable[Action], note: Mapping[str, str] | None = None
+) -> bool:
+    """Write the entry after the loaded version; return whether nobody else has written it before.
+
+    Raises UnknownFeature, StoreUnavailable.
+    """
+    require_known(table.snapshot, table.uri)
     version = int(table.snapshot.version()) + 1
-    entry = "\n".join(json.dumps(action, default=str) for action in actions)
-    return table.store.put_once(f"{table.folder}/_delta_log/{version:020}.json", entry.encode())
+    info = {"timestamp": now(), "operation": operation, "operationParameters": {}, **(note or {})}
+    lines = [_json(action) for action in ({"commitInfo": info}, *actions)]
+    if not table.store.put_once(f"{table.folder}/_delta_log/{version:020}.json", "\n".join(lines).encode()):
+        return False
+    if version % int(table.snapshot.metadata().configuration.get(CHECKPOINT_INTERVAL, 10)) == 0:
+        table.checkpoint()
+    return True
+
+
+def _json(content: Any) -> str:
+    """Write characters as they are: of those that are escaped as a pair delta-rs reads some as others."""
+    return json.dumps(content, default=str, ensure_ascii=False)
+
+
+def now() -> int:
+    """Return the time as logs have it, in milliseconds."""
+    return int(time.time() * 1000)
 
 
 def metadata(snapshot: DeltaTable, schema: DeltaSchema, partition_by: Sequence[str], description: str | None) -> Action:
@@ -37,34 +93,42 @@ def metadata(snapshot: DeltaTable, schema: DeltaSchema, partition_by: Sequence[s
     }
 
 
-def files(snapshot: DeltaTable) -> Iterator[dict[str, Any]]:
-    """Return the files of a table: path, size_bytes and partition."""
-    return pl.DataFrame(snapshot.get_add_actions(flatten=False)).iter_rows(named=True)
+def files(snapshot: DeltaTable) -> pl.DataFrame:
+    """Return the files of a table: path, size_bytes, partition, and what is known of their rows."""
+    found = pl.DataFrame(snapshot.get_add_actions(flatten=False))
+    return found if "partition" in found.columns else found.with_columns(partition=pl.lit(None, pl.Boolean))
 
 
-def removed(file: Mapping[str, Any], now: int, *, change: bool) -> Action:
+def removed(file: Mapping[str, Any], *, change: bool) -> Action:
     """Return what takes a file out of a table; without `change` readers of changes see none."""
     return {
         "remove": {
             "path": file["path"],
-            "partitionValues": file.get("partition") or {},
+            "partitionValues": texts(file["partition"] or {}),
             "dataChange": change,
-            "deletionTimestamp": now,
+            "deletionTimestamp": now(),
             "size": file["size_bytes"],
             "extendedFileMetadata": True,
         }
     }
 
 
-def added(file: Mapping[str, Any], records: int, now: int, *, change: bool) -> Action:
+def added(part: Part, *, change: bool) -> Action:
     """Return what puts a file into a table."""
     return {
         "add": {
-            "path": file["path"],
-            "partitionValues": file.get("partition") or {},
+            **_where(part),
             "dataChange": change,
-            "size": file["size_bytes"],
-            "modificationTime": now,
-            "stats": json.dumps({"numRecords": records}),
+            "modificationTime": now(),
+            "stats": _json(part.statistics),
         }
     }
+
+
+def changed(part: Part) -> Action:
+    """Return what gives readers of changes the rows that they are told of, in place of files added and removed."""
+    return {"cdc": {**_where(part), "dataChange": False}}
+
+
+def _where(part: Part) -> dict[str, Any]:
+    return {"path": quote(part.path, safe="/="), "partitionValues": part.partition, "size": part.size}

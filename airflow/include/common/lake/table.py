@@ -19,12 +19,12 @@ from common.core.caches import per_process
 from common.core.errors import CommitConflict, ContractError, NotApplied, StoreUnavailable
 from common.core.nouns import Batch, Dataset, Head
 from common.core.places import TableVersion
+from common.lake.entry import CHECKPOINT_INTERVAL, COMMIT_RETRIES
 from common.lake.schema import Layout
 from common.lake.widen import holds_all, widen
 from common.zones.store import ZoneStore, storage_options
 from common.zones.zone import folder
 
-COMMIT_RETRIES = 50
 RECENT_COMMITS = (1, 20)
 KEPT_VERSIONS = 8
 KEEP_FOR_EVER = PostCommitHookProperties(cleanup_expired_logs=False)
@@ -38,12 +38,13 @@ class LakeTable:
     anybody else in between is noticed (a commit by URI would not be).
     """
 
-    def __init__(self, zone: Zone, dataset: Dataset, consumer: str) -> None:
+    def __init__(self, zone: Zone, dataset: Dataset, consumer: str, key: Sequence[str] = ()) -> None:
         self.store = ZoneStore(zone)
         self.dataset = dataset
         self.folder = folder(dataset)
         self.uri = self.store.uri(self.folder)
         self.consumer = consumer
+        self.key = tuple(key)
         self._loaded: DeltaTable | None = None
 
     def ensure(self, layout: Layout, *, remade: bool = False) -> None:
@@ -68,14 +69,14 @@ class LakeTable:
                 "delta.enableChangeDataFeed": "true",
                 "delta.logRetentionDuration": "interval 3650 days",
                 # Every load reads the commits since the last checkpoint, one request each.
-                "delta.checkpointInterval": "10",
+                CHECKPOINT_INTERVAL: "10",
             },
             storage_options=storage_options(),
         )
 
     def _evolve(self, layout: Layout) -> None:
         table, wanted, schema = self.load(), delta_schema(layout.schema), layout.schema
-        known = self._known
+        known = self.columns
         changed = {name: kind for name, kind in schema.items() if name in known and holds_all(known[name], kind)}
         changed = {name: kind for name, kind in changed.items() if known[name] != kind}
         if changed:
@@ -90,12 +91,13 @@ class LakeTable:
             table.alter.set_table_description(layout.description)
 
     @property
-    def _known(self) -> dict[str, pl.DataType]:
+    def columns(self) -> dict[str, pl.DataType]:
+        """Return the columns of the loaded table."""
         return dict(pl.Schema(self.snapshot.schema().to_arrow()))
 
     def _refuse(self, layout: Layout) -> None:
         """Refuse a layout that the table cannot be given while it keeps its rows; raises ContractError."""
-        known, meta = self._known, self.snapshot.metadata()
+        known, meta = self.columns, self.snapshot.metadata()
         other = {name: kind for name, kind in layout.schema.items() if name in known and known[name] != kind}
         narrower = {name: kind for name, kind in other.items() if not holds_all(known[name], kind)}
         reasons = [f"{name} is {_named(known[name])}, asked for is {_named(kind)}" for name, kind in narrower.items()]
@@ -119,14 +121,14 @@ class LakeTable:
 
     def require_columns(self, columns: Sequence[str]) -> None:
         """Check that the loaded table has these columns, which would be lost else; raises NotApplied."""
-        if missing := sorted(set(columns) - self._known.keys()):
+        if missing := sorted(set(columns) - self.columns.keys()):
             raise NotApplied(f"{self.uri} has no column {', '.join(missing)} yet. Run `watershed apply`.")
 
     def require(self, layout: Layout) -> None:
         """Check that the loaded table is made as its rows will be; raises NotApplied, ContractError."""
         self._refuse(layout)
         self.require_columns(list(layout.schema))
-        known = self._known
+        known = self.columns
         if wider := [name for name, kind in layout.schema.items() if known[name] != kind]:
             raise NotApplied(f"{self.uri} has an older type of {', '.join(wider)}. Run `watershed apply`.")
 
@@ -169,13 +171,23 @@ class LakeTable:
 
         Raises CommitConflict where the loaded table is not at the hop before.
         """
-        if (self.snapshot.transaction_version(self.consumer) or 0) != hop - 1:
-            raise CommitConflict(f"{self.uri} is not at hop {hop - 1} of {self.consumer}; it will be read again.")
+        self.require_before(hop)
         return CommitProperties(
             app_transactions=[Transaction(*mark) for mark in self.marks(hop, attempt).items()],
             custom_metadata=self.note(hop),
             max_commit_retries=COMMIT_RETRIES,
         )
+
+    def require_before(self, hop: int) -> None:
+        """Check that the loaded table is at the hop before; raises CommitConflict."""
+        if (self.snapshot.transaction_version(self.consumer) or 0) != hop - 1:
+            raise CommitConflict(f"{self.uri} is not at hop {hop - 1} of {self.consumer}; it will be read again.")
+
+    def checkpoint(self) -> None:
+        """Sum up the log as it is now, so that whoever loads the table reads few entries; raises StoreUnavailable."""
+        table = self.reload()
+        with reading(self.uri):
+            table.create_checkpoint()
 
     def marks(self, hop: int, attempt: int) -> dict[str, int]:
         """Return the app transactions of a commit by name: they are what `head` reads."""

@@ -1,7 +1,5 @@
 """Give columns of a Delta table a wider type: every value stays what it is, so no reader of changes sees a change."""
 
-import io
-import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -11,7 +9,8 @@ from deltalake import Schema as DeltaSchema
 
 from common.core.errors import CommitConflict
 from common.lake.entry import Action, added, files, metadata, removed, write_entry
-from common.zones.store import storage_options
+from common.lake.parts import read_file, stage_parts
+from common.lake.schema import Layout
 
 if TYPE_CHECKING:
     from common.lake.table import LakeTable
@@ -35,29 +34,16 @@ def widen(table: "LakeTable", types: Mapping[str, pl.DataType], schema: DeltaSch
     The commit says that no data has changed, as one that joins small files does. Raises CommitConflict where a hop has
     committed meanwhile; the new files are then nobody's, and upkeep removes them.
     """
-    snapshot, now = table.snapshot, int(time.time() * 1000)
-    known = snapshot.metadata()
-    actions: list[Action] = [
-        {"commitInfo": {"timestamp": now, "operation": "CHANGE COLUMN", "operationParameters": {"columns": [*types]}}},
-        metadata(snapshot, schema, known.partition_columns, known.description),
-        *_replaced(table, types, now),
-    ]
-    if not write_entry(table, actions):
+    known = table.snapshot.metadata()
+    actions = [metadata(table.snapshot, schema, known.partition_columns, known.description), *_replaced(table, types)]
+    if not write_entry(table, "CHANGE COLUMN", actions):
         raise CommitConflict(f"{table.uri}: somebody committed meanwhile. Run `watershed apply` again.")
 
 
-def _replaced(table: "LakeTable", types: Mapping[str, pl.DataType], now: int) -> Iterator[Action]:
-    for old in files(table.snapshot):
-        rows = pl.read_parquet(
-            f"{table.uri}/{old['path']}", storage_options=storage_options(), hive_partitioning=False, glob=False
-        )
-        kept = [name for name in types if name in rows.columns]
-        rows = rows.with_columns(pl.col(name).cast(types[name], strict=True) for name in kept)
-        path = f"{old['path'].rpartition('/')[0]}/widened-{uuid4()}.parquet".lstrip("/")
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer, compression="zstd", compression_level=1)
-        size = buffer.tell()
-        buffer.seek(0)
-        table.store.write_part(f"{table.folder}/{path}", buffer)
-        yield removed(old, now, change=False)
-        yield added(old | {"path": path, "size_bytes": size}, rows.height, now, change=False)
+def _replaced(table: "LakeTable", types: Mapping[str, pl.DataType]) -> Iterator[Action]:
+    columns = {name: types.get(name, kind) for name, kind in table.columns.items()}
+    layout = Layout(columns, tuple(table.snapshot.metadata().partition_columns))
+    for file in files(table.snapshot).iter_rows(named=True):
+        yield removed(file, change=False)
+        for part in stage_parts(table, [read_file(table, file, columns)], layout, f"widened-{uuid4()}"):
+            yield added(part, change=False)

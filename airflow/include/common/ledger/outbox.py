@@ -96,7 +96,8 @@ def ended(connection: Connection) -> Sequence[Row[Any]]:
     member = incident.c.episode == outbox.c.episode
     still = exists().where(member, incident.c.closed_at.is_(None) | is_muted())
     real = exists().where(member, incident.c.resolution.not_in((CHANGED, TOLD)))
-    seen = func.bool_or(outbox.c.outcome.in_((SENT, UNKNOWN)))
+    maybe = (outbox.c.outcome == GIVEN_UP) & outbox.c.lease_until.is_not(None)
+    seen = func.bool_or(outbox.c.outcome.in_((SENT, UNKNOWN)) | maybe)
     columns = (outbox.c.episode, outbox.c.channel, outbox.c.recipient)
     query = select(*columns, func.max(outbox.c.fallback).label("fallback"), (seen & real).label("told"))
     unsettled = query.where(~outbox.c.settled, ~still).group_by(*columns)
@@ -174,10 +175,11 @@ def lease(connection: Connection, without: Collection[tuple[str, str]]) -> Row[A
     return found
 
 
-def end(connection: Connection, delivery: UUID, outcome: str, error: str = "") -> None:
-    """End a row, unless it has ended."""
+def end(connection: Connection, delivery: UUID, outcome: str, error: str = "", *, unknown: bool = False) -> None:
+    """End a row, unless it has ended; one that is given up keeps a lease where it may have arrived all the same."""
     which = and_(outbox.c.id == delivery, outbox.c.ended_at.is_(None))
-    values = {"ended_at": func.clock_timestamp(), "lease_until": None, "outcome": outcome, "error": error}
+    lease = func.clock_timestamp() if unknown else None
+    values = {"ended_at": func.clock_timestamp(), "lease_until": lease, "outcome": outcome, "error": error}
     connection.execute(update(outbox).where(which).values(**values))
 
 

@@ -154,10 +154,10 @@ def _later(connection: Connection, row: Row[Any], error: Undelivered) -> None:
     wait = error.retry_after
     if wait is None:
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.tries, 10)) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+    unknown = error.unknown or row.lease_until is not None
     if outbox.is_older(connection, row, GIVE_UP_AFTER):
-        outbox.end(connection, row.id, outbox.GIVEN_UP, str(error))
+        outbox.end(connection, row.id, outbox.GIVEN_UP, str(error), unknown=unknown)
     else:
-        unknown = error.unknown or row.lease_until is not None
         outbox.postpone(connection, row, min(wait, OBEYED), str(error), unknown=unknown)
 
 

@@ -14,7 +14,8 @@ from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Dataset
 from common.core.places import TableVersion
 from common.lake.overwrite import overwrite
-from common.lake.publish import append_parts, replace_slices, stage_parts
+from common.lake.parts import stage_parts
+from common.lake.publish import append_parts, replace_slices
 from common.lake.schema import Layout
 from common.lake.source import LakeSource, silver_source
 from common.lake.table import CHANGE, read_at, reading
@@ -47,7 +48,7 @@ class ModelStep(LakeStep):
 
     def __init__(self, consumer: Consumer) -> None:
         self.model = model_of(consumer.dataset)
-        super().__init__(replace(consumer, contract=self.model.hash), Zone.GOLD)
+        super().__init__(replace(consumer, contract=self.model.hash), Zone.GOLD, self.model.key)
 
     def apply(self) -> None:
         """Make the table, or add the columns that the model gives and it lacks; raises ModelError for a wrong one.
@@ -229,14 +230,14 @@ class ModelStep(LakeStep):
     def _commit(self, held: Claim, rows: pl.DataFrame, touched: Slices) -> None:
         """Replace the touched slices in one commit; with none, an empty commit carries the hop."""
         if touched.names == () and not touched.whole:
-            append_parts(self.table, [], self.model.partition, held.hop, held.attempt)
+            append_parts(self.table, [], held.hop, held.attempt)
         else:
             replace_slices(self.table, rows, self._predicate(touched), held.hop, held.attempt)
 
     def _remake(self, held: Claim, rows: pl.DataFrame) -> None:
         """Replace all of the table by rows that do not fit it as it is; columns that the model has dropped go."""
         layout, under = Layout(rows.schema, self.model.partition), f"{held.hop}/{held.attempt}"
-        parts = tuple(stage_parts(self.table, [rows], layout.partition_by, under))
+        parts = tuple(stage_parts(self.table, [rows], layout, under))
         overwrite(self.table, parts, layout, held.hop, held.attempt)
 
     def _predicate(self, touched: Slices) -> str | None:

@@ -1,6 +1,6 @@
 """What the hops that write a lake table share: its head, its versions, and how it is compared with the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from common.core.assets import Zone
 from common.core.nouns import Batch, Consumer, Head
@@ -12,9 +12,9 @@ from common.pipelines.step import Published
 class LakeStep:
     """The part of a step that is about its Delta table."""
 
-    def __init__(self, consumer: Consumer, zone: Zone) -> None:
+    def __init__(self, consumer: Consumer, zone: Zone, key: Sequence[str]) -> None:
         self.consumer = consumer
-        self.table = LakeTable(zone, consumer.dataset, consumer.name)
+        self.table = LakeTable(zone, consumer.dataset, consumer.name, key)
 
     def head(self) -> Head:
         """Read the table's last hop."""

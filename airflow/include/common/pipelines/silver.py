@@ -15,9 +15,10 @@ from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import BronzeFile, TableVersion
 from common.core.range_keys import without_version
 from common.lake.changes import GONE
+from common.lake.merge import merge
 from common.lake.overwrite import overwrite
-from common.lake.publish import append_parts, merge
-from common.lake.schema import partition_columns, silver_layout
+from common.lake.publish import append_parts
+from common.lake.schema import silver_layout
 from common.ledger.batches import undated_files
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
@@ -39,7 +40,7 @@ class SilverStep(LakeStep):
 
     def __init__(self, consumer: Consumer) -> None:
         self.contract = contract_of(consumer.dataset)
-        super().__init__(replace(consumer, contract=self.contract.hash), Zone.SILVER)
+        super().__init__(replace(consumer, contract=self.contract.hash), Zone.SILVER, self.contract.identity)
         self.engine: Engine = OnThisMachine()
 
     def apply(self) -> None:
@@ -167,7 +168,7 @@ class SilverStep(LakeStep):
             overwrite(self.table, written.append, silver_layout(self.contract), held.hop, held.attempt)
             return
         if not written.merge:
-            append_parts(self.table, written.append, partition_columns(self.contract), held.hop, held.attempt)
+            append_parts(self.table, written.append, held.hop, held.attempt)
             return
         rows = pl.read_parquet(written.merge)
         merge(self.table, rows, self.contract.identity, held.hop, held.attempt, GONE if GONE in rows.columns else None)

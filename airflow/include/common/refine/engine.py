@@ -10,7 +10,7 @@ from typing import Protocol
 
 from common.contracts.contract import Contract
 from common.core.nouns import Batch, Counts, Refusal
-from common.lake.publish import Part
+from common.lake.parts import Part
 from common.quality.batch import BatchFacts
 
 

@@ -9,9 +9,11 @@ import polars as pl
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract, Kind
 from common.lake.changes import GONE
 from common.lake.schema import silver_schema
+from common.lake.statistics import between, extremes
 from common.refine.rows import TOGETHER, compact
 
 CONTENT, KNOWN, MARK = "_content", "_known", "_mark"
+FEW = 10_000  # keys by which engines look for rows before they read all columns
 PLACE = (ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN)
 
 
@@ -56,11 +58,14 @@ def winners(contract: Contract, fresh: Fresh, table: pl.LazyFrame) -> Winners:
     if not fresh.count:
         return Winners([], pl.DataFrame(schema=silver_schema(contract)), 0, 0, 0)
     mark = _mark(contract, key)
-    marks = pl.concat([rows.select(mark) for rows in fresh.frames(key)]).sort(MARK)
+    found = [(rows.select(mark), extremes(rows.select(key))) for rows in fresh.frames(key)]
+    marks = pl.concat([marks for marks, _ in found]).sort(MARK)
+    table = table.filter(between(pl.concat([ends for _, ends in found])))
     shared = pl.concat([marks.filter(pl.col(MARK) == pl.col(MARK).shift(1)), _known(table, mark, marks)]).unique()
     disputed = [compact(rows.filter(_among(mark, shared))) for rows in together(fresh)] if shared.height else []
     new = pl.concat([pl.DataFrame(schema=silver_schema(contract)), *disputed]).lazy()
-    old = table.with_columns(mark).join(shared.lazy(), on=MARK, how="semi")
+    few = table.filter(_among(mark, shared)) if shared.height <= FEW else table
+    old = few.with_columns(mark).join(shared.lazy(), on=MARK, how="semi")
     candidates = _candidates(contract, new, old)
     settled = _latest(contract, key, candidates)
     keys = candidates.filter(~pl.col(KNOWN)).select(key).unique()

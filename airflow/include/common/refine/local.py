@@ -16,8 +16,8 @@ from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
 from common.formats.blocks import ahead
-from common.lake.publish import Part, stage_parts
-from common.lake.schema import partition_columns, silver_schema
+from common.lake.parts import Part, stage_parts
+from common.lake.schema import partition_columns, silver_layout, silver_schema
 from common.lake.table import LakeTable, read_at, reading
 from common.observe.verbs import passed, verb
 from common.quality.batch import BatchFacts
@@ -193,7 +193,7 @@ class Spooled:
             case None:
                 frames = map(self._up_to_date, together(self.spool.good))
         parts = []
-        for part in stage_parts(self.table, frames, partition_columns(self.task.contract), self.task.under):
+        for part in stage_parts(self.table, frames, silver_layout(self.task.contract), self.task.under):
             parts.append(part)
             passed(self.task.kind, "stage.part", self.task.batches)
         return tuple(parts)
@@ -214,7 +214,7 @@ class Spooled:
             )
 
     def _touched(self, parts: tuple[Part, ...], merged: pl.DataFrame | None) -> frozenset[str]:
-        touched = {value for part in parts for value in part.partition.values()}
+        touched = {value for part in parts for value in part.partition.values() if value is not None}
         if merged is not None:
             for name in partition_columns(self.task.contract):
                 touched |= set(merged[name].unique().drop_nulls())

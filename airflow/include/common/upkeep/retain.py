@@ -32,7 +32,7 @@ class Kept:
 def compact() -> list[Kept]:
     """Join the small files of every table of the lake."""
     tables = [step.table for step in map(step_of, all_consumers()) if step.table]
-    return [Kept(table.uri, upkeep.compact(table.uri)) for table in tables]
+    return [Kept(table.uri, upkeep.compact(table)) for table in tables]
 
 
 def retain() -> list[Kept]:
