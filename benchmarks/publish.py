@@ -25,7 +25,7 @@ from dag_publisher.store import Store
 from devstack.dag_processor import Processor, dag_processor, releases
 from devstack.stack import running
 
-BUCKET, INTERVAL, LOOK, GOAL = "benchmark-dags", 30, 0.05, 5.0
+BUCKET, INTERVAL, LOOK, PAUSE, GOAL = "benchmark-dags", 30, 0.05, 4.0, 5.0
 CONTENDERS = {"release_bundle": "ReleaseDagBundle", "s3_bundle": "S3DagBundle", "sidecar": f"sidecar, {INTERVAL} s"}
 DAG = """from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -94,6 +94,7 @@ def measure(turns: int, alone: int, dags: int, console: Console) -> dict[str, An
                 with dag_processor(folder / "airflow", bundles(folder), env) as airflow:
                     airflow.until(lambda there: {f"{package}_0" for package in CONTENDERS} <= there.keys())
                     for number in range(turns + alone):
+                        time.sleep(PAUSE + number % 4 / 2)  # at rest, and at any moment between two looks
                         packages = list(CONTENDERS) if number < turns else ["release_bundle"]
                         for package, seconds in turn(airflow, store, packages, f"turn {number}", dags).items():
                             runs[package].append(seconds)

@@ -46,7 +46,7 @@ def test_these_options_are_asked_for_and_no_other(name: str) -> None:
     assert {option for param in params if param.required for option in param.opts} == REQUIRED[name]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_explains_every_option_and_the_exit_codes(name: str) -> None:
     text = CliRunner().invoke(app, [name, "--help"]).output
     assert "6 the store does not answer" in " ".join(text.split())

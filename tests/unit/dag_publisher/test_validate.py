@@ -63,7 +63,7 @@ TRIES = {
     "reach a server": "import socket; socket.create_connection(('{host}', {port}), 3)",
     "write a file": "open('{folder}/written', 'w')",
     "write as a program it starts": "import subprocess; subprocess.run(['touch', '{folder}/written'], check=True)",
-    "make the disk writable again": "import subprocess; subprocess.run(['mount', '-o', 'remount,rw', '/'], check=True)",
+    "make the disk writable again": "import subprocess; subprocess.run(['mount', '-o', 'remount,bind,rw', '/'], check=True)",
     "see a process outside": "import os; os.kill({pid}, 0)",
     "read the publisher's keys": "import os; os.environ['AWS_SECRET_ACCESS_KEY']",
 }
