@@ -1,13 +1,15 @@
 """Upkeep beside running hops: what readers and consumers need stays, what only lost attempts wrote goes."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from deltalake import DeltaTable
 
 from common.core.assets import Zone
 from common.core.clock import now
-from common.core.errors import CommitConflict
+from common.core.errors import CommitConflict, UnknownFeature
 from common.core.nouns import Dataset
 from common.core.settings import settings
 from common.lake import upkeep as lake
@@ -20,8 +22,8 @@ from common.upkeep import retain
 from common.upkeep.apply import apply
 from common.upkeep.rebuild import rebuild
 from common.upkeep.verify import verify
-from common.zones.store import ZoneStore, client
-from tests.world import World
+from common.zones.store import ZoneStore, client, storage_options
+from tests.world import World, forget
 
 vacuum = lake.vacuum
 HEAD = "customer_id,date,number_of_cds,dollar_value\n"
@@ -50,6 +52,24 @@ def test_small_files_are_joined_and_nothing_is_loaded_again(world: World) -> Non
     world.flow()
     assert world.rows("SELECT count(*) FROM ecommerce.fact_transactions") == [(5,)]
     assert list(verify()) == []
+
+
+def test_a_table_that_cannot_be_compacted_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake.compact, "__defaults__", (0,))
+    users = (
+        "customer_id,name,email,country,signed_up_on,updated_at\n{:05d},A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"
+    )
+    for n in range(3):
+        land(world, n)
+        world.land(f"users/{n}.csv", users.format(n).encode())
+        world.flow()
+    of_users = ZoneStore(Zone.SILVER).uri("ecommerce/users")
+    DeltaTable(uri(), storage_options=storage_options()).alter.set_table_properties({"delta.appendOnly": "true"})
+    forget()
+    before = len(DeltaTable(of_users, storage_options=storage_options()).file_uris())
+    with pytest.raises(UnknownFeature, match=re.escape(uri())):
+        retain.compact()
+    assert len(DeltaTable(of_users, storage_options=storage_options()).file_uris()) == 1 < before
 
 
 def test_compaction_and_retention_run_beside_hops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from common.core.assets import Zone
 from common.core.clock import now
+from common.core.errors import UnknownFeature
 from common.core.settings import settings
 from common.lake import upkeep
 from common.ledger.consumers import lock
@@ -30,9 +31,16 @@ class Kept:
 
 
 def compact() -> list[Kept]:
-    """Join the small files of every table of the lake."""
-    tables = [step.table for step in map(step_of, all_consumers()) if step.table]
-    return [Kept(table.uri, upkeep.compact(table)) for table in tables]
+    """Join the small files of every table of the lake; raises UnknownFeature when all others are done."""
+    done, refused = list[Kept](), list[str]()
+    for table in [step.table for step in map(step_of, all_consumers()) if step.table]:
+        try:
+            done.append(Kept(table.uri, upkeep.compact(table)))
+        except UnknownFeature as error:
+            refused.append(str(error))
+    if refused:
+        raise UnknownFeature("\n".join(refused))
+    return done
 
 
 def retain() -> list[Kept]:
