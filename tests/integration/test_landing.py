@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -314,14 +315,54 @@ def test_an_upload_in_parts_is_seen_once_it_is_complete(world: World) -> None:
     assert world.keys("raw/") == []
 
 
-def test_a_large_file_goes_to_bronze_in_parts_and_is_the_same(world: World) -> None:
-    content = HEAD.encode() + b"00001,19970101,1,1.00\n" * 500_000
-    world.land("transactions/large.csv", content)
-    assert landed(world) == Counts(1, 1, 0, 0)
+@contextmanager
+def calls(name: str) -> Iterator[list[int]]:
+    """Gather the sizes of the bodies of a call of the store, as they are sent."""
+    sizes: list[int] = []
+
+    def sent(request: Any, **_: Any) -> None:
+        sizes.append(int(request.headers.get("Content-Length") or 0))
+
+    client().meta.events.register(f"before-send.s3.{name}", sent, unique_id=name)
+    try:
+        yield sizes
+    finally:
+        client().meta.events.unregister(f"before-send.s3.{name}", unique_id=name)
+
+
+LARGE = HEAD.encode() + b"00001,19970101,1,1.00\n" * 500_000
+
+
+def in_bronze(world: World) -> Any:
     (key,) = world.keys("bronze/")
-    found = client().get_object(Bucket=settings().bucket, Key=key)
-    assert found["Body"].read() == content
+    return client().get_object(Bucket=settings().bucket, Key=key)
+
+
+def test_a_large_file_is_copied_by_the_store_in_parts_and_is_the_same(world: World) -> None:
+    world.land("transactions/large.csv", LARGE)
+    with calls("UploadPartCopy") as copied, calls("UploadPart") as sent:
+        assert landed(world) == Counts(1, 1, 0, 0)
+    found = in_bronze(world)
+    assert found["Body"].read() == LARGE
     assert "-" in found["ETag"]
+    assert (len(copied), sent) == (2, []), "nothing of it is sent again"
+
+
+def test_a_large_file_that_is_overwritten_when_it_was_read_is_sent_as_it_was_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = ZoneStore._copied
+
+    def late(self: ZoneStore, *arguments: Any) -> bool:
+        world.land("transactions/large.csv", LARGE.replace(b"00001", b"00002"))
+        return copied(self, *arguments)
+
+    world.land("transactions/large.csv", LARGE)
+    with monkeypatch.context() as patch:
+        patch.setattr(ZoneStore, "_copied", late)
+        assert landed(world) == Counts(1, 1, 0, 0)
+    assert in_bronze(world)["Body"].read() == LARGE
+    assert len(world.keys("raw/")) == 1, "the newer one is there yet"
 
 
 def test_bronze_never_keeps_another_content_under_its_key(world: World) -> None:

@@ -27,7 +27,7 @@ from common.observe.verbs import passed
 from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.step import Published, Staged
-from common.zones.store import Changed, ZoneStore
+from common.zones.store import Changed, Version, ZoneStore
 from common.zones.zone import folder
 
 TRANSFERS = 8
@@ -196,7 +196,8 @@ class LandingStep:
 
     def _copy(self, arrival: Arrival) -> Batch:
         landed, key = arrival.batch.raw, bronze_key(self.dataset, arrival)
-        stored = self.bronze.upload(arrival.path, key)
+        at = source_of(arrival.batch)
+        stored = self.bronze.upload(arrival.path, key, like=Version(ZoneStore(Zone(at.zone)), at.key, at.etag))
         passed(self.consumer.kind, "stage.copied", [arrival.batch])
         return Batch(
             id=batch_id(self.consumer.output, arrival.batch.id),

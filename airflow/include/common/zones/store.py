@@ -157,21 +157,33 @@ class ZoneStore:
             return False
         return True
 
-    def upload(self, file: Path, key: str) -> StoredObject:
+    def upload(self, file: Path, key: str, like: "Version | None" = None) -> StoredObject:
         """Copy a local file to a key named after its content, and verify size and (single part) MD5.
 
-        An object of that key and size is left alone: a key made of content is written once.
+        An object of that key and size is left alone: a key made of content is written once. Where a large file was
+        downloaded from the store and that object is still `like` it, the store itself copies, in parts.
         """
         size = file.stat().st_size
         found = self._put_file(file, key) if size <= ONE_PUT else None
         found = found or self.head(key)
         if found is None or found.size != size:
-            with translated(f"write {self.uri(key)}"):
-                client().upload_file(str(file), **self._at(key))
+            if not (like and self._copied(like, key)):
+                with translated(f"write {self.uri(key)}"):
+                    client().upload_file(str(file), **self._at(key))
             found = self.head(key)
         if found is None or found.size != size or (found.digest and not _same_md5(file, found.etag)):
             raise StoreUnavailable(f"{self.uri(key)} is not what was written: {found}. It will be tried again.")
         return found
+
+    def _copied(self, like: "Version", key: str) -> bool:
+        """Let the store copy an object; return whether it was still the one of that ETag."""
+        source: Any = like.store._at(like.key)
+        try:
+            with translated(f"copy {like.store.uri(like.key)} to {self.uri(key)}"):
+                client().copy(source, **self._at(key), ExtraArgs={"CopySourceIfMatch": f'"{like.etag}"'})
+        except Changed:
+            return False
+        return True
 
     def _put_file(self, file: Path, key: str) -> StoredObject | None:
         """Write a small file where no object is, in one request; None where there is one already."""
@@ -195,6 +207,15 @@ class ZoneStore:
     def put_json(self, key: str, content: Any) -> bool:
         """Write a JSON object that must not exist yet; return whether this call made it."""
         return self.put_once(key, json.dumps(content, default=str, ensure_ascii=False).encode())
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object of a zone."""
+
+    store: ZoneStore
+    key: str
+    etag: str
 
 
 def _plain(answer: Mapping[str, Any]) -> bool:
