@@ -115,7 +115,7 @@ def test_a_worker_that_dies_restates_once(lab: World, moment: str, monkeypatch: 
     before = tables(lab)
     by_hand(lab, "UPDATE lab.prices SET price = 9 WHERE number = 1")
     restate(INCREMENTAL, ["number=1,shop=a", "number=1,shop=b"], by("x"))
-    monkeypatch.setenv(VARIABLE, json.dumps([{"at": f"load:{moment}", "do": "exit"}]))
+    monkeypatch.setenv(VARIABLE, json.dumps([{"at": f"load:{moment}", "do": "exit", "nth": 0}]))
     with listening(act), pytest.raises(SystemExit):
         lab.do(INCREMENTAL)
     monkeypatch.delenv(VARIABLE)
