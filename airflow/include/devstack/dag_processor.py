@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -73,9 +74,13 @@ def dag_processor(folder: Path, bundles: list[dict[str, Any]], store: Mapping[st
     airflow = [sys.executable, "-W", "ignore", "-m", "airflow"]
     subprocess.run([*airflow, "db", "migrate"], env=env, check=True, capture_output=True)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*airflow, "dag-processor"], env=env, stdout=log, stderr=log)
+        process = subprocess.Popen([*airflow, "dag-processor"], env=env, stdout=log, stderr=log, start_new_session=True)
         try:
             yield Processor(folder, env)
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:  # it waits for what it parses, and nobody waits for that any more
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
