@@ -21,6 +21,8 @@ from tests.world import World
 
 # A bronze key holds its day, its arrival and the raw key; of equal files either may be the one that is kept.
 ORIGIN = re.compile(r"\w+/(\w+)/\d{4}-\d\d-\d\d/\d+-([0-9a-f]{12})-[0-9a-f]{12}-[^,'\")]*")
+MERGED = re.compile(r"(?:^|/)(\d+/\d+)/[0-9a-f]{8}/\d+\.parquet$")  # hop and attempt
+MAINTAINED = re.compile(r"(?:^|/)(?:joined|widened)-[0-9a-f-]{36}/\d+\.parquet$")  # by no hop: rows as they were
 SHOWN = 3
 
 
@@ -160,17 +162,21 @@ def broken_promises(world: World) -> list[str]:
 
 
 def _orphans(world: World) -> list[str]:
-    """Name the parts that a Delta log holds and no winning manifest names."""
+    """Name the files of a table that no winning hop has made: staged parts by manifest, merged ones by their folder."""
     said = []
     for consumer in consumers(world.domain, "silver"):
         step: Any = step_of(consumer)
-        named: set[str] = set()
+        staged: set[str] = set()
+        won: set[str] = set()
         for n, attempt in world.rows(f"SELECT n, attempt FROM hop WHERE consumer = '{consumer.name}'", "ledger"):
-            named |= set(read_manifest(consumer.name, n, attempt).parts)
+            staged |= set(read_manifest(consumer.name, n, attempt).parts)
+            won.add(f"{n}/{attempt}")
         table = DeltaTable(step.table.uri, storage_options=storage_options())
-        parts = [uri.removeprefix(f"{step.table.uri}/") for uri in table.file_uris()]
-        if strange := [part for part in parts if re.search(r"\d+/\d+/\d+\.parquet$", part) and part not in named]:
-            said.append(f"{consumer.name}: published, but named by no winning manifest: {strange[:SHOWN]}")
+        paths = [uri.removeprefix(f"{step.table.uri}/") for uri in table.file_uris()]
+        merged = {path for path in paths if (made := MERGED.search(path)) and made[1] in won}
+        maintained = {path for path in paths if MAINTAINED.search(path)}
+        if strange := sorted({*paths} - staged - merged - maintained):
+            said.append(f"{consumer.name}: published, but by no winning hop: {strange[:SHOWN]}")
     return said
 
 

