@@ -38,7 +38,6 @@ def mirrors(domain: str) -> list[Consumer]:
             contract="1",
             ordered=True,
             dataset=dataset,
-            task_id=f"{dataset.name}_to_mirror",
         )
         for dataset in datasets(domain)
     ]

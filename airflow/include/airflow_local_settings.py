@@ -20,7 +20,6 @@ __all__: list[str] = []  # no setting of Airflow is changed
 FORKING = {"scheduler", "dag-processor", "celery", "standalone"}
 MODULES = (
     "airflow.providers.amazon.aws.triggers.sqs",
-    "airflow.providers.standard.decorators.branch_python",
     "airflow.providers.standard.decorators.sensor",
     "airflow.providers.standard.sensors.python",
     "airflow.sdk.definitions.decorators",
@@ -32,7 +31,7 @@ MODULES = (
     "sqlalchemy.dialects.postgresql",
     "sqlglot",
 )
-OWN = ("common.dags.stages", "common.pipelines.work", "common.notify.alerts")
+OWN = ("common.dags.stages", "common.pipelines.together", "common.notify.alerts")
 _loaded = False
 _stamps: dict[str, int] = {}
 

@@ -161,6 +161,8 @@ def do(job: dict[str, Any]) -> Any:
         return {"waiting": look(job["domain"])}
     if job["do"] == "flow":
         return flow(job["domain"], job["owner"])
+    if job["do"] == "together":
+        return together(job["domain"], job["stage"], job["owner"])
     if job["do"] == "tell":
         return {"told": tell(TELLING)}
     if job["do"] == "gather":
@@ -169,6 +171,14 @@ def do(job: dict[str, Any]) -> Any:
     if ring:
         rung(ring.consumer, list(ring.hops))
     return {"hops": done.hops, "leased_by": done.leased_by, "rung": list(ring.hops) if ring else []}
+
+
+def together(domain: str, stage: str, owner: str) -> Any:
+    """Do the small hops of a stage as its task does."""
+    from common.pipelines.together import work_together
+
+    done = work_together(domain, stage, owner, "fault-run")
+    return {"done": done.done, "rings": {ring.consumer: ring.hops for ring in done.rings}, "apart": done.apart}
 
 
 def flow(domain: str, owner: str) -> Any:

@@ -17,9 +17,9 @@ def task_failure_alert(context: Mapping[str, Any]) -> None:
 
 def task_recovered(context: Mapping[str, Any]) -> None:
     """Tell that a task does its work again: use it as `on_success_callback` and `on_skipped_callback` of tasks."""
-    from common.notify.alerts import recovered
+    from common.notify.alerts import labelled, recovered
 
-    recovered(context["dag_run"].dag_id, context["task_instance"].task_id)
+    recovered(context["dag_run"].dag_id, labelled(context["task_instance"]))
 
 
 def run_overdue_alert(context: Mapping[str, Any]) -> None:

@@ -111,8 +111,7 @@ class Consumer:
     """One dataset or model into one table of one target.
 
     `ordered` consumers read versions of Delta tables: they take batches in order, never a part of them, and stop on an
-    error; the others may narrow to the batch at fault and park it. `task_id` names its task in Airflow, `to` the
-    warehouse that it loads.
+    error; the others may narrow to the batch at fault and park it. `to` names the warehouse that it loads.
     """
 
     name: str
@@ -122,7 +121,6 @@ class Consumer:
     contract: str
     ordered: bool
     dataset: Dataset
-    task_id: str = ""
     to: str = ""
 
 

@@ -11,7 +11,6 @@ from airflow.sdk import (
     PokeReturnValue,
     chain,
     dag,
-    get_current_context,
     get_parsing_context,
     task,
 )
@@ -22,7 +21,8 @@ from common.contracts.sources import SourceSpec
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.dags.assets import bells, doorbell, landing_asset
-from common.dags.policy import HANDED_OVER, hop_task, policy, start_run, validate
+from common.dags.hops import HANDED_OVER, hop_task, stage_tasks
+from common.dags.policy import policy, start_run
 from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
 LOOK_EVERY, LOOK_FOR = 15, 3600  # seconds: how often a sensor looks at raw, and how long a run of it waits
@@ -47,7 +47,7 @@ def domain_dags(domain: str) -> list[DAG]:
 
 
 def hops_dag(those: list[Consumer]) -> DAG:
-    """Make the DAG of some consumers; where they are several, it first asks the ledger which of them are due."""
+    """Make the DAG of a consumer that is alone, or of all consumers of a stage."""
     kind, first = KINDS[those[0].kind], those[0]
     domain, alone = first.dataset.domain, "{name}" in kind.dag
     doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}{_about_source(those)}"
@@ -56,19 +56,9 @@ def hops_dag(those: list[Consumer]) -> DAG:
     @dag(dag_id=dag_id(first), schedule=_schedule(those), **policy(domain, kind.stage, owner, doc))
     def build() -> None:
         if alone:
-            hop_task(first)()
-            return
-
-        @task.branch(task_id="look")
-        def look() -> list[str]:
-            from common.pipelines.work import due_of
-
-            validate(get_current_context(), those)
-            return [consumer.task_id for consumer in due_of(domain, kind.stage)]
-
-        looked = look()
-        for consumer in those:
-            looked >> hop_task(consumer)()
+            hop_task(first)
+        else:
+            stage_tasks(domain, kind.stage, those)
 
     return build()
 

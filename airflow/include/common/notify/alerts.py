@@ -57,12 +57,18 @@ def what_failed(context: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
     """
     run, error = context["dag_run"], context.get("exception") or context.get("reason") or "no exception was handed over"
     task = None if "reason" in context and not context.get("exception") else context.get("task_instance")
-    facts = {"DAG": run.dag_id} | ({"Task": task.task_id} if task else {}) | {"Run": run.run_id}
+    facts = {"DAG": run.dag_id} | ({"Task": labelled(task)} if task else {}) | {"Run": run.run_id}
     if task:
         facts |= {"Try": str(task.try_number), "link": getattr(task, "log_url", "") or ""}
     facts |= _whose(context)
-    name = f"{run.dag_id}.{task.task_id}" if task else run.dag_id
+    name = f"{run.dag_id}.{labelled(task)}" if task else run.dag_id
     return name, said(error), facts
+
+
+def labelled(task: Any) -> str:
+    """Return the id of a task; of a mapped one that names what it does (`map_index_template`) with that name."""
+    label = getattr(task, "rendered_map_index", None)
+    return f"{task.task_id}[{label}]" if label else str(task.task_id)
 
 
 def _whose(context: Mapping[str, Any]) -> dict[str, str]:
@@ -103,11 +109,12 @@ def _told(connection: Any, error: object) -> bool:
     return told_elsewhere(connection, str(error), unknown)
 
 
-def recovered(dag_id: str, task_id: str) -> None:
-    """Close the failure of a task that has done its work, and tell what is to be told; never raises."""
+def recovered(dag_id: str, *tasks: str) -> None:
+    """Close the failures of tasks that have done their work, and tell what is to be told; never raises."""
     try:
         with transaction() as connection:
-            close_incidents(connection, FAILED, f"{dag_id}.{task_id}")
+            for task in tasks:
+                close_incidents(connection, FAILED, f"{dag_id}.{task}")
     except WatershedError as error:
         log.warning("the ledger does not know that the task did its work", error=str(error))
         return

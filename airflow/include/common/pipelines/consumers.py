@@ -53,7 +53,7 @@ def ingests(domain: str) -> list[Consumer]:
 def _consumer(kind: str, dataset: Dataset, reads: tuple[Zone, ...], writes: Zone, contract: str) -> Consumer:
     name = asset_name(dataset, writes)
     inputs = tuple(asset_name(dataset, zone) for zone in reads)
-    return Consumer(name, kind, inputs, name, contract, ordered=False, dataset=dataset, task_id=dataset.name)
+    return Consumer(name, kind, inputs, name, contract, ordered=False, dataset=dataset)
 
 
 def silver(domain: str) -> list[Consumer]:
@@ -72,7 +72,6 @@ def models_of(domain: str) -> list[Consumer]:
             contract=model.hash,
             ordered=True,
             dataset=model.dataset,
-            task_id=model.dataset.name,
         )
         for model in models(domain).values()
     ]
@@ -80,13 +79,11 @@ def models_of(domain: str) -> list[Consumer]:
 
 def loads(domain: str) -> list[Consumer]:
     """Return those that load a warehouse table: one a load that a contract or model declares."""
-    return [_load(domain, dataset, spec) for dataset, spec in loaded_tables(domain)]
+    return [_load(dataset, spec) for dataset, spec in loaded_tables(domain)]
 
 
-def _load(domain: str, dataset: Dataset, spec: LoadSpec) -> Consumer:
+def _load(dataset: Dataset, spec: LoadSpec) -> Consumer:
     name = load_name(dataset, spec)
-    beside = [other for table, other in loaded_tables(domain) if table == dataset and other.to == spec.to]
-    task_id = f"{dataset.name}_to_{spec.to}" if spec is beside[0] else f"{dataset.name}_to_{spec.to}.{spec.table}"
     return Consumer(
         name=name,
         kind="load",
@@ -95,7 +92,6 @@ def _load(domain: str, dataset: Dataset, spec: LoadSpec) -> Consumer:
         contract=declared(dataset).hash,
         ordered=True,
         dataset=dataset,
-        task_id=task_id,
         to=spec.to,
     )
 
@@ -120,6 +116,5 @@ def _transform(model: Model) -> Consumer:
         contract=model.hash,
         ordered=True,
         dataset=model.dataset,
-        task_id=model.dataset.name,
         to=model.on,
     )
