@@ -84,11 +84,12 @@ def test_one_that_fails_is_handed_on_and_holds_up_no_other(silver: World) -> Non
         "UPDATE batch SET bytes = 9000000 WHERE asset = 'ecommerce.transactions.silver'",
         "INSERT INTO failure VALUES ('ecommerce.daily_revenue.gold', 'TargetUnavailable', 'away', now())",
         "UPDATE hop SET opened_at = published_at - interval '1 minute' WHERE consumer = 'ecommerce.daily_revenue.gold'",
+        "UPDATE hop SET taken = 300000, merged = 299999, good = 1 WHERE consumer = 'ecommerce.daily_revenue.gold'",
         "UPDATE hop SET contract = 'another' WHERE consumer = 'ecommerce.daily_revenue.gold'",
         "INSERT INTO batch (id, asset, place) SELECT 'b' || n, asset, place FROM batch, generate_series(1, 64) AS n "
         "WHERE number = (SELECT max(number) FROM batch WHERE asset = 'ecommerce.transactions.silver')",
     ],
-    ids=["records", "bytes", "failure", "slow", "contract", "batches"],
+    ids=["records", "bytes", "failure", "slow", "read", "contract", "batches"],
 )
 def test_what_is_more_than_a_little_has_a_process_of_its_own(silver: World, change: str) -> None:
     together("gold")

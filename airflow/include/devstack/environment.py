@@ -157,13 +157,16 @@ def _airflow(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[
             "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,  # only 127.0.0.1 can reach it
         },
         "DATABASE": {"SQL_ALCHEMY_CONN": database_url("postgresql+psycopg2", "airflow", ports, keys)},
-        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 30, "REFRESH_INTERVAL": 5},
+        # A new or changed DAG file is seen in seconds; all are read again every minute, and then changed contracts count.
+        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 60, "REFRESH_INTERVAL": 5},
         "SCHEDULER": {
             # Tasks that died with their scheduler are found in a minute; the defaults take five.
             "ORPHANED_TASKS_CHECK_INTERVAL": 30,
             "SCHEDULER_IDLE_SLEEP_TIME": 0.25,  # at 0.1 an idle scheduler takes a seventh of a core
             "TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         },
+        # A busy machine answers late; after five answers that do not come in time a task is killed, and tried again.
+        "WORKERS": {"EXECUTION_API_TIMEOUT": 30},
     }
     flat = {
         f"AIRFLOW__{section}__{option}": str(value)

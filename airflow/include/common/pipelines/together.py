@@ -12,7 +12,7 @@ from common.pipelines.kinds import consumers
 from common.pipelines.work import due_of, work
 
 log = logger(__name__)
-SECONDS = 10  # for all of them: what is not begun by then has a process of its own
+SECONDS = 20  # for all of them: what is not begun by then has a process of its own
 
 
 @dataclass
