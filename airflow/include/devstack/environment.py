@@ -157,7 +157,7 @@ def _airflow(folder: StateFolder, ports: Mapping[str, int], keys: Keys) -> dict[
             "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,  # only 127.0.0.1 can reach it
         },
         "DATABASE": {"SQL_ALCHEMY_CONN": database_url("postgresql+psycopg2", "airflow", ports, keys)},
-        # A new or changed DAG file is seen in seconds; all are read again every minute, and then changed contracts count.
+        # A new or changed DAG file is seen in seconds; all are read again each minute, and changed contracts with them.
         "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 60, "REFRESH_INTERVAL": 5},
         "SCHEDULER": {
             # Tasks that died with their scheduler are found in a minute; the defaults take five.

@@ -8,8 +8,8 @@ from common.core.nouns import Consumer
 from common.ledger.incidents import PARKED
 from common.ledger.untaken import FIRST_WINDOW, SETTLED
 
-# What waits for one of them at most; and of its last hop, since a model may read much for a few new rows and a warehouse
-# be slow, how many rows it read and how long it took.
+# What waits for one of them at most; and of its last hop, since a model may read much for a few new rows and a
+# warehouse be slow, how many rows it read and how many seconds it took.
 BATCHES, RECORDS, BYTES = FIRST_WINDOW, 10_000, 8 << 20
 READ, SECONDS = 250_000, 10
 SMALL = text(f"""
