@@ -34,6 +34,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "dlt merge, PostgreSQL": ("load_peers", "dlt", "merge", "changed"),
     "dlt scd2, PostgreSQL": ("load_peers", "dlt", "scd2", "changed"),
 }
+# What a stand-in takes says nothing of the warehouse; that so many rows arrive, and in what memory, it shows.
+STANDINS: dict[str, tuple[str, ...]] = {
+    f"{strategy}, {where} stand-in": ("load_all", "ours", to, strategy, "first")
+    for to, where in (("redshift", "Redshift"), ("snowflake", "Snowflake"))
+    for strategy in ("full", "incremental", "scd2")
+}
 LIMIT = 1000  # MiB of anonymous memory of the process tree
 GOAL = 1.3  # times the bare COPY
 FASTER = 5  # than dlt
@@ -58,27 +64,30 @@ def expected(rows: int, changes: int) -> dict[str, list[int]]:
     }
 
 
-def measure(rows: int, changes: int, slow: int, console: Console) -> dict[str, Any]:
-    """Load the same tables by every contender in turn; raises Unequal."""
+def measure(rows: int, changes: int, slow: int, console: Console, *, standins: bool = False) -> dict[str, Any]:
+    """Load the same tables by every contender in turn, or by our loads into stand-ins; raises Unequal."""
+    services = ("postgres", "s3", *(("redshift", "snowflake") if standins else ()))
+    contenders = STANDINS if standins else {**FIRST, **CHANGES}
     found: dict[str, dict[str, Any]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="watershed-bench-") as folder,
-        running(Path(folder) / "stack", services=("postgres", "s3")) as env,
+        running(Path(folder) / "stack", services=services) as env,
     ):
         own = {"WATERSHED_BUCKET": f"b{uuid.uuid4().hex[:12]}", "WATERSHED_DOMAINS_DIR": f"{folder}/domains"}
         world = for_children({**env, **own})
         contend("load_all", "prepare", folder, str(rows), str(changes), env=world)
         ends = expected(rows, changes)
-        for name, (program, which, *asked) in {**FIRST, **CHANGES}.items():
+        for name, (program, which, *asked) in contenders.items():
             if rows > slow and which == "pandas":
                 console.print(f"{name}: left out, it is measured up to {slow:,} rows", highlight=False)
                 continue
             run = contend(program, which, folder, *asked, env=world)
-            wanted = ends["first"] if name in FIRST else ends["scd2" if "scd2" in asked else "changed"]
+            wanted = ends["first"] if "changed" not in asked else ends["scd2" if "scd2" in asked else "changed"]
             if run["ends"] != wanted:
                 raise Unequal(f"{name}: {run['ends']}, expected {wanted}.")
             found[name] = run
-            console.print(f"{name}: {run['work']:.1f} s", highlight=False)
+            memory = f"{run['anonymous'] / MEBIBYTE:,.0f} MiB"
+            console.print(f"{name}: {run['work']:.1f} s, CPU {run['cpu']:.1f} s, {memory}", highlight=False)
     return {**machine(), "rows": rows, "changes": changes, "contenders": found}
 
 
@@ -118,10 +127,14 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--changes", type=int, default=1_000_000)
     parser.add_argument("--slow", type=int, default=1_000_000, help="more rows than these are not asked of pandas")
+    parser.add_argument(
+        "--standins", action="store_true", help="into those of Redshift and Snowflake, and nothing else"
+    )
     asked, console = parser.parse_args(), Console()
-    found = measure(asked.rows, asked.changes, asked.slow, console)
-    show(found, console)
-    console.print(f"Written to {save('load', found).name} below var/bench.")
+    found = measure(asked.rows, asked.changes, asked.slow, console, standins=asked.standins)
+    if not asked.standins:
+        show(found, console)
+    console.print(f"Written to {save('load_standins' if asked.standins else 'load', found).name} below var/bench.")
     return 0
 
 

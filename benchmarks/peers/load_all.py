@@ -17,6 +17,7 @@ from measure import Anonymous, finish
 from common.core.ids import attempt_id
 from common.core.settings import domains_dir, settings
 from common.ledger.claims import Claim
+from common.ledger.database import migrate
 from common.pipelines.kinds import consumer_named
 from common.pipelines.loading import LoadStep
 from common.zones.store import client, storage_options
@@ -48,6 +49,7 @@ customProperties:
 """
 LOAD = "      - {{to: {to}, strategy: {strategy}, table: bench.{to}_{strategy}}}\n"
 # Of the second every version is kept, as its strategy needs.
+TARGETS = ("warehouse", "duckdb", "redshift", "snowflake")
 STRATEGIES = {"sales": ("full", "incremental"), "customers": ("scd2",)}
 HOW_IT_ENDS = "SELECT count(*), coalesce(sum(cds), 0)::bigint, coalesce(sum(revenue), 0)::bigint FROM {}"
 
@@ -57,7 +59,7 @@ def step(to: str, strategy: str) -> LoadStep:
     for name, strategies in STRATEGIES.items():
         file = domains_dir() / "bench" / "contracts" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        loads = [LOAD.format(to=t, strategy=s) for t in ("warehouse", "duckdb") for s in strategies]
+        loads = [LOAD.format(to=t, strategy=s) for t in TARGETS for s in strategies]
         file.write_text(CONTRACT.format(name=name, history=str(name == "customers").lower()) + "".join(loads))
     return LoadStep(consumer_named(f"bench.{to}_{strategy}@{to}"))
 
@@ -87,6 +89,7 @@ def origin(rows: pl.DataFrame) -> pl.DataFrame:
 def prepare(folder: str, rows: str, changes: str) -> None:
     """Write both tables of the lake and, for the peers, their rows as Parquet; then the changes, half to new keys."""
     began, count, changed = time.perf_counter(), int(rows), int(changes)
+    migrate()  # a load asks the ledger what is known of its table
     client().create_bucket(Bucket=settings().bucket)
     uris = [step("warehouse", strategy).source.uri for strategy in ("full", "scd2")]
     options, feed = storage_options(), {"delta.enableChangeDataFeed": "true"}

@@ -9,6 +9,7 @@ ZOMBIES = "tests/faults/test_zombies.py"
 POISON = "tests/faults/test_poison.py"
 WAREHOUSES = "tests/integration/test_warehouses.py"
 STORE = "tests/faults/test_store_faults.py"
+TOGETHER = "tests/faults/test_together.py"
 
 OF_HOPS = (
     Mutant(
@@ -222,5 +223,47 @@ OF_HOPS = (
         "ring = to_ring(connection, consumer.name)\n",
         "ring = to_ring(connection, consumer.name)\n        mark_rung(connection, consumer.name, done.hops)\n",
         (f"{RULES}::test_a_hop_that_nobody_was_told_of_is_rung_by_the_next_run",),
+    ),
+    Mutant(
+        "8 a hop that is open is left to a process of its own",
+        "ledger/small.py",
+        "    AND NOT EXISTS (SELECT FROM hop WHERE hop.consumer = consumer.name AND state = 'open')\n",
+        "",
+        (f"{TOGETHER}::test_a_death_takes_down_one_hop_and_the_next_try_rings_the_others",),
+    ),
+    Mutant(
+        "8 what has failed is left to a process of its own",
+        "ledger/small.py",
+        "    AND NOT EXISTS (SELECT FROM failure WHERE failure.consumer = consumer.name)\n",
+        "",
+        (f"{TOGETHER}::test_what_is_more_than_a_little_has_a_process_of_its_own",),
+    ),
+    Mutant(
+        "8 a replay is left to a process of its own",
+        "ledger/small.py",
+        " AND NOT coalesce(whole, false)",
+        "",
+        (f"{TOGETHER}::test_a_replay_has_a_process_of_its_own",),
+    ),
+    Mutant(
+        "8 one that fails beside others holds up none of them",
+        "pipelines/together.py",
+        "        told.apart.append(consumer.name)\n        return\n",
+        "        raise\n",
+        (f"{TOGETHER}::test_one_that_fails_is_handed_on_and_holds_up_no_other",),
+    ),
+    Mutant(
+        "8 a run takes over at once what it has begun beside others",
+        "pipelines/together.py",
+        'f"{owner}/{consumer.name}"',
+        'f"{owner}/together"',
+        (f"{TOGETHER}::test_a_death_takes_down_one_hop_and_the_next_try_rings_the_others",),
+    ),
+    Mutant(
+        "8 what was published beside others is rung",
+        "pipelines/together.py",
+        "told.rings += [ring] if ring else []",
+        "told.rings += [ring] if ring and not told.rings else []",
+        (f"{TOGETHER}::test_all_that_is_small_is_done_and_each_is_rung_once",),
     ),
 )
