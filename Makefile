@@ -63,6 +63,7 @@ lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy airflow/include
+	MYPYPATH=airflow/include:benchmarks $(BIN)/mypy --ignore-missing-imports benchmarks
 	$(BIN)/lint-imports
 
 # The catalogue of DAGs says the same whatever the two addresses are.

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Probe:
         """Put one object before the stock chain, and time when each step has it."""
         self.s3.put_object(Bucket=self.bucket, Key=f"{STOCK}/{number}.csv", Body=f"{number}".encode())
         steps = ("bronze", "silver", "gold")
-        return _times({step: lambda key=f"stock/{step}/{number}.csv": self._passed(key) for step in steps})
+        return _times({step: partial(self._passed, f"stock/{step}/{number}.csv") for step in steps})
 
     def _passed(self, key: str) -> bool:
         """Tell whether an object is there, or has already been moved on from there."""
@@ -84,7 +85,7 @@ class Probe:
 
 def _times(arrived: Mapping[str, Callable[[], Any]]) -> Moments:
     """Wait for each in turn, and tell after how many seconds it was there."""
-    began, found = time.monotonic(), {}
+    began, found = time.monotonic(), Moments()
     for name, look in arrived.items():
         while not look():
             if time.monotonic() - began > PATIENCE:
@@ -102,7 +103,7 @@ def ring_stock(env: Mapping[str, str]) -> None:
     found = s3.get_bucket_notification_configuration(Bucket=bucket).get("QueueConfigurations", [])
     prefix = {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{STOCK}/"}]}}
     own = {"Id": "stock", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
-    wanted = {"QueueConfigurations": [*found, own]}
+    wanted: Any = {"QueueConfigurations": [*found, own]}
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
 
 

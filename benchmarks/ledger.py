@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Consumer
+from common.core.nouns import Batch, Consumer, Dataset
 from common.core.places import Unnamed
 from common.ledger.batches import record_batches
 from common.ledger.claims import Claim, claim
@@ -43,7 +43,8 @@ INSERT INTO receipt (consumer, batch, hop) SELECT %(consumer)s, %(batch)s, n FRO
 
 def consumer(number: int) -> Consumer:
     """Name the consumer of one worker; all of them read the same asset."""
-    return Consumer(f"bench.{number}.silver", "bench", (ASSET,), f"bench.{number}.silver", "c", ordered=False)
+    name = f"bench.{number}.silver"
+    return Consumer(name, "bench", (ASSET,), name, "c", ordered=False, dataset=Dataset("bench", str(number)))
 
 
 def connect() -> "psycopg.Connection[Any]":

@@ -93,7 +93,7 @@ def _prepare(airflow: Airflow, bucket: str) -> list[Contender]:
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     found = s3.get_bucket_notification_configuration(Bucket=bucket).get("QueueConfigurations", [])
     prefix = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "stock/landed/"}]}}
-    own = {"Id": "stock", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
+    own: Any = {"Id": "stock", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [*found, own]}
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import psycopg
+import sqlglot
 from airflow.sdk import Connection
 from deltalake import DeltaTable, write_deltalake
 from measure import Anonymous, finish
+from sqlglot import exp
 
 from common.core.ids import attempt_id
 from common.core.settings import domains_dir, settings
@@ -127,10 +129,10 @@ def ours(folder: str, to: str, strategy: str, which: str) -> None:
     finish(time.perf_counter() - took, ends=list(map(int, ends)), anonymous=memory.peak)
 
 
-def _parsed(load: LoadStep, query: str) -> "pl.Expr":
-    import sqlglot
-
-    return sqlglot.parse_one(query, dialect=load.warehouse.dialect.sql)  # type: ignore[return-value]
+def _parsed(load: LoadStep, query: str) -> exp.Query:
+    found = sqlglot.parse_one(query, dialect=load.warehouse.dialect.sql)
+    assert isinstance(found, exp.Query)
+    return found
 
 
 def _hop(load: LoadStep, hop: int, after: int, upto: int) -> None:

@@ -82,7 +82,8 @@ def dlt(folder: str, disposition: str, which: str) -> None:
     )
 
     def run(some: str) -> None:
-        made = tool.resource(
+        resource: Any = tool.resource
+        made = resource(
             (pa.Table.from_batches([block]) for block in blocks(folder, some)),
             name="sales",
             write_disposition=write,

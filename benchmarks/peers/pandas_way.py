@@ -18,7 +18,7 @@ def read(path: Path) -> pd.DataFrame:
             try:
                 return pd.read_parquet(path)
             except ImportError:
-                return duckdb.sql(f"SELECT * FROM '{path}'").df()
+                return duckdb.read_parquet(str(path)).df()
         case ".ndjson":
             return pd.read_json(path, lines=True, dtype=False)
         case _:

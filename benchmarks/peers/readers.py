@@ -29,6 +29,7 @@ def watershed(path: Path) -> Found:
 
 def in_duckdb(path: Path) -> Found:
     """Read by DuckDB, told the dialect, lines with errors left out."""
+    found: Any
     match path.suffix:
         case ".parquet":
             found = duckdb.read_parquet(str(path))

@@ -47,7 +47,7 @@ def chain(number: int) -> None:
     @dag(dag_id=f"stock_{number}", schedule=[ASSETS[number - 1]], catchup=False, max_active_runs=1)
     def step() -> None:
         """Copy one step further."""
-        task(move, task_id="move", outlets=[ASSETS[number]])(STEPS[number - 1], STEPS[number])
+        task(task_id="move", outlets=[ASSETS[number]])(move)(STEPS[number - 1], STEPS[number])
 
     step()
 
