@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Platform:
     cluster: Cluster
     stack: Stack
     store: Store
+    jobs: set[str] = field(default_factory=set)
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """Ask Airflow's REST API."""
@@ -133,6 +134,10 @@ def platform(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactor
         "WATERSHED_DOMAINS_DIR": str(small_shop()),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(releases(BUCKET, refresh_interval=1)),
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(folder / "bundles"),
+        # Pods share the machine with Airflow: few tasks at once, and patience where it is busy.
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
     stack = Stack(folder / "stack", overrides=settings)
     with ExitStack() as open_things:
@@ -144,8 +149,8 @@ def platform(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactor
         world = open_things.enter_context(new_world(stack.env, folder / "world", "ecommerce"))
         fill(world)
         made = Platform(world, cluster, stack, Store(BUCKET, publishing.client(stack.env)))
-        expected = release_packages(made, folder) | release_trouble(made)
-        until(lambda: made.dags() >= expected, f"{sorted(expected)} to be read")
+        made.jobs = release_packages(made, folder) | release_trouble(made)
+        until(lambda: made.dags() >= made.jobs, f"{sorted(made.jobs)} to be read")
         yield made
 
 
@@ -156,7 +161,7 @@ def release_packages(platform: Platform, folder: Path) -> set[str]:
     cluster.secret("object-store", key=world.env["AWS_ACCESS_KEY_ID"], secret=world.env["AWS_SECRET_ACCESS_KEY"])
     cluster.secret("reporting-seeder", **{"warehouse-url": world.env["WAREHOUSE_URL"].replace(HOST, cluster.gateway)})
     store = world.env["AWS_ENDPOINT_URL"].replace(HOST, cluster.gateway)
-    common = f"--namespace {cluster.namespace} --retries 0 --env AWS_ENDPOINT_URL={store}"
+    common = f"--namespace {cluster.namespace} --env AWS_ENDPOINT_URL={store}"
     keys = "--secret-env AWS_ACCESS_KEY_ID=object-store:key --secret-env AWS_SECRET_ACCESS_KEY=object-store:secret"
     names = set()
     for package in PACKAGES_OF_OURS:
@@ -179,7 +184,7 @@ def release_trouble(platform: Platform) -> set[str]:
     plain = replace(plain, description="Does not end well.", resources={"cpu": "20m", "memory": "32Mi"})
     jobs = {
         "works": replace(plain, command=["python", "-c", "print('all is well')"]),
-        "fails": replace(plain, command=["python", "-c", "raise SystemExit('the seventh sack is torn')"]),
+        "fails": replace(plain, image=f"reporting_seeder:{TAG}", command=["python", "-m", "reporting_seeder", "--all"]),
         "evicted": replace(plain, command=sleep),
         "unschedulable": replace(plain, command=sleep, resources={"cpu": "4000"}, startup_timeout=15),
         "imageless": replace(plain, image="registry.invalid/trouble:absent"),
@@ -203,7 +208,7 @@ def runs(platform: Platform) -> dict[str, Run]:
         "pipeline_processing_example_job": {"partition": "1997-01"},
         "reporting_seeder_refresh_agency": {"agency": "US"},
     }
-    return {dag_id: platform.start(dag_id, **conf.get(dag_id, {})) for dag_id in sorted(platform.dags())}
+    return {dag_id: platform.start(dag_id, **conf.get(dag_id, {})) for dag_id in sorted(platform.jobs)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

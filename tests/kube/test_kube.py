@@ -14,7 +14,7 @@ from tests.packages import reports
 
 # What must be told of a pod that does not end well: to a person by the alert, and in the task's log.
 TOLD = {
-    "fails": ("the seventh sack is torn", "exit code 1"),
+    "fails": ("reporting_seeder: WAREHOUSE_URL is not set", "exit code 1"),
     "evicted": ("evicted",),
     "unschedulable": ("More than 15s", "Unschedulable", "Insufficient cpu"),
     "imageless": ("ErrImagePull", "registry.invalid/trouble:absent"),
@@ -35,6 +35,8 @@ def test_a_partition_is_processed_in_a_pod(platform: Platform, runs: dict[str, R
         ("1997-01-01", 1, Decimal("10.00")),
         ("1997-01-02", 2, Decimal("9.50")),
     ]
+    written = platform.ask("GET", f"/assets/events?source_dag_id={run.dag_id}")["asset_events"]
+    assert [event["source_run_id"] for event in written] == [run.run_id]
     assert '\\"purchases\\": 3' in json.dumps(run.log()), run.log()
 
 
@@ -65,8 +67,6 @@ def test_what_is_wrong_with_a_pod_is_told(runs: dict[str, Run], kind: str, mode:
         run.platform.cluster.evict(run.dag_id)
     assert run.end() == "failed"
     alert, log = run.alert(), run.log()
-    print(alert)
-    print(log[-6000:])
     assert [word for word in TOLD[kind] if word not in alert] == [], alert
     assert [word for word in TOLD[kind] if word not in log] == [], log
     assert run.platform.cluster.pods(run.dag_id) == []

@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 alert = SlackNotifier(
     slack_conn_id='slack_default',
     channel='#data-alerts',
-    text="{{ dag.dag_id }}.{{ ti.task_id }} failed in run {{ run_id }}: {{ ti.log_url }}\n{{ exception }}",
+    text="{{ dag.dag_id }}.{{ ti.task_id }} failed in run {{ run_id }}: {{ ti.log_url }}\n{{ exception | default('', true) }}",
 )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import Environment, StrictUndefined
 from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
 
@@ -119,6 +120,16 @@ ENDS = {
     ),
     "OOMKilled, exit code 137": state(terminated=k8s.V1ContainerStateTerminated(reason="OOMKilled", exit_code=137)),
 }
+
+
+def test_the_alert_says_the_cause_where_one_is_known_and_comes_without_one() -> None:
+    text = str(argument(generate(JOB), "SlackNotifier", "text"))
+    template = Environment(undefined=StrictUndefined).from_string(text)  # as Airflow renders it
+    about = {"dag": SimpleNamespace(dag_id="a"), "ti": SimpleNamespace(task_id="b", log_url="http://c"), "run_id": "d"}
+    begin = "a.b failed in run d: http://c"
+    assert template.render(about, exception=ValueError("no such image")).splitlines() == [begin, "no such image"]
+    # The task died without a word, and the dag-processor calls back in its place.
+    assert template.render(about).splitlines() == [begin]
 
 
 @pytest.mark.parametrize("told", ENDS)
