@@ -95,11 +95,11 @@ class Run:
         return str(self.platform.ask("GET", f"{task}/{found['task_id']}/logs/{found['try_number']}")["content"])
 
     def alert(self) -> str:
-        """Return the one message about its failure."""
+        """Return what the one message about its failure says below its first line, which names the run."""
         (text,) = until(
             lambda: [one for one in self.platform.alerts() if self.run_id in one], f"alert of {self.dag_id}"
         )
-        return str(text)
+        return str(text).partition("\n")[2]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ alert = SlackNotifier(
     text="{{ dag.dag_id }}.{{ ti.task_id }} failed in run {{ run_id }}: {{ ti.log_url }}\n{{ exception | default('', true) }}",
 )
 
+GONE = "The pod is gone: it was evicted or deleted, or its node was drained or lost."
+
 
 class JobPod(KubernetesPodOperator):
     """A pod whose failure names its cause: what Kubernetes says of the pod, read before the pod is deleted."""
@@ -24,8 +26,9 @@ class JobPod(KubernetesPodOperator):
         try:
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException as error:
-            causes = [str(error.__context__ or ""), *causes]
-            raise AirflowException("\n".join([str(error), *filter(None, causes)])) from error
+            said = str(error.__context__ or "").partition("\n")[0]
+            lines = [str(error), said if not said.startswith("Traceback") else "", *causes]
+            raise AirflowException("\n".join(filter(None, lines))) from error
 
     def causes(self, pod):
         try:
@@ -33,7 +36,7 @@ class JobPod(KubernetesPodOperator):
         except ApiException as error:
             if error.status != 404:
                 return [f"Kubernetes does not say why: {error.status} {error.reason}."]
-            return ["The pod is gone: it was evicted or deleted, or its node was drained or lost."]
+            return [GONE]
         states = [container.state for container in status.container_statuses or []]
         found = [status, *(one for one in status.conditions or [] if one.type in ("PodScheduled", "DisruptionTarget"))]
         found += [state.waiting for state in states if state.waiting]
