@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench packages clean-state
+.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose test-kube faults bench packages kube-packages clean-state
 
 PYTHON = python3
 N = 1000
@@ -31,6 +31,15 @@ DOMAIN = ecommerce
 # Other people's files that readers are tried on, from Debian's packages.
 SPECTRUM = /usr/share/nodejs/csv-spectrum
 UNICODE = /usr/share/unicode/NormalizationTest.txt.bz2
+KUBE_LAB = ../shared/tools/kube-lab/kube-lab.sh
+# Installs the Debian packages in $$missing and $$data; elsewhere says what `needs` them.
+INSTALL = if ! command -v apt-get >/dev/null 2>&1; then \
+	  test -z "$$missing" || { echo "$$needs (Debian: $$missing)." >&2; exit 1; }; \
+	elif [ -n "$$missing$$data" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then as_root=; \
+	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
+	  else echo "$$needs: as root, apt-get install $$missing $$data; then try again." >&2; exit 1; fi; \
+	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends $$missing $$data; fi
 # Where the machine says that Python is to keep no bytecode, every process of a test would compile its libraries anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
@@ -41,6 +50,7 @@ help:
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
+	@echo 'make test-kube    run the jobs of packages/ in a real Kubernetes: KUBECONFIG and KUBE_LOAD, see docs/development.md'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
@@ -94,6 +104,10 @@ coverage: $(TOOLS) packages
 test-compose: $(TOOLS)
 	$(BIN)/python -m pytest tests/compose
 
+# In a namespace of its own: pods of the packages, as their DAGs start them. docs/development.md says what it needs.
+test-kube: $(TOOLS) kube-packages
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=10 tests/kube
+
 # The README's pictures, of a real stack.
 pictures: $(TOOLS) packages
 	@$(BIN)/python -m devstack.pictures
@@ -113,13 +127,22 @@ packages:
 	command -v mariadbd >/dev/null 2>&1 || missing="$$missing mariadb-server"; \
 	test -d $(SPECTRUM) || data=node-csv-spectrum; \
 	test -e $(UNICODE) || data="$$data unicode-data"; \
-	if ! command -v apt-get >/dev/null 2>&1; then \
-	  test -z "$$missing" || { echo "make test needs chromium and mariadbd on PATH (Debian: $$missing)." >&2; exit 1; }; \
-	elif [ -n "$$missing$$data" ]; then \
-	  if [ "$$(id -u)" = 0 ]; then as_root=; \
-	  elif command -v sudo >/dev/null 2>&1; then as_root=sudo; \
-	  else echo "make test needs packages: as root, apt-get install $$missing $$data; then try again." >&2; exit 1; fi; \
-	  $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends $$missing $$data; fi
+	needs='make test needs chromium and mariadbd on PATH'; $(INSTALL)
+
+# What starts a Kubernetes where there is a lab for it and KUBECONFIG names none.
+kube-packages:
+	@PATH="$$PATH:/usr/sbin:/sbin"; missing=; data=; \
+	if [ -z "$$KUBECONFIG" ] && [ -e $(KUBE_LAB) ]; then \
+	  command -v etcd >/dev/null 2>&1 || missing="$$missing etcd-server"; \
+	  command -v containerd >/dev/null 2>&1 || missing="$$missing containerd"; \
+	  test -d /usr/lib/cni || missing="$$missing containernetworking-plugins"; \
+	  command -v conntrack >/dev/null 2>&1 || missing="$$missing conntrack"; \
+	  command -v iptables >/dev/null 2>&1 || missing="$$missing iptables"; \
+	  command -v ip >/dev/null 2>&1 || missing="$$missing iproute2"; \
+	  command -v openssl >/dev/null 2>&1 || missing="$$missing openssl"; \
+	  command -v xz >/dev/null 2>&1 || missing="$$missing xz-utils"; \
+	  command -v gcc >/dev/null 2>&1 || missing="$$missing gcc libc6-dev"; \
+	fi; needs='make test-kube needs KUBECONFIG'; $(INSTALL)
 
 clean-state: $(STAMP)
 	@$(BIN)/watershed dev down

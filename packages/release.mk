@@ -9,8 +9,10 @@ ENVIRONMENT = dev
 BUCKET =
 DIGEST =
 DAGS = airflow_dags
+# Further options of `generate`, such as --namespace, or --env of an object store beside AWS.
+OPTIONS =
 REPOSITORY = $(if $(REGISTRY),$(REGISTRY)/)$(IMAGE)
-GENERATE = $(PUBLISHER) generate --package-name $(PACKAGE) --image $(REPOSITORY) --image-tag $(DIGEST) --output $(DAGS)
+GENERATE = $(PUBLISHER) generate --package-name $(PACKAGE) --image $(REPOSITORY) --image-tag $(DIGEST) --output $(DAGS) $(OPTIONS)
 HERE = --bucket $(BUCKET) --environment $(ENVIRONMENT) --package-name $(PACKAGE)
 
 build:
@@ -22,10 +24,10 @@ push:
 	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY):$(VERSION) | sed 's/.*@//'
 
 validate:
-	$(PUBLISHER) validate --package-name $(PACKAGE) --dag-file airflow_dags
+	$(PUBLISHER) validate --package-name $(PACKAGE) --dag-file $(DAGS)
 
 publish:
-	$(PUBLISHER) publish $(HERE) --dag-path airflow_dags
+	$(PUBLISHER) publish $(HERE) --dag-path $(DAGS)
 
 promote:
 	$(PUBLISHER) promote $(HERE) --to $(TO)

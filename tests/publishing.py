@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+import pytest
 
 from dag_publisher.activate import Actor
 from dag_publisher.publish import Outcome, Package, publish
@@ -35,6 +36,19 @@ def bucket(env: Mapping[str, str]) -> Iterator[Store]:
     store = Store(f"dags-{uuid.uuid4().hex[:12]}", client(env))
     store._client.create_bucket(Bucket=store.bucket)
     yield store
+
+
+@pytest.fixture
+def store(stack: Mapping[str, str]) -> Iterator[Store]:
+    """Give a store whose bucket is new."""
+    with bucket(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def shop(store: Store) -> Shelf:
+    """Give what the package `shop` has there."""
+    return Shelf(store, "dev", "shop")
 
 
 def package(**files: str) -> Package:

@@ -1,7 +1,6 @@
 """The stack of docker-compose.yaml for the session, in a project of its own."""
 
 import json
-import os
 import shlex
 import subprocess
 import time
@@ -17,13 +16,9 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack.folder import REPOSITORY
+from tests.labs import docker
 
-LAB = REPOSITORY.parent / "shared" / "tools" / "compose-lab" / "lab.sh"
-START_LAB = """
-LAB_AIRFLOW=apache/airflow:3.3.2-python3.11 LAB_POSTGRES=postgres:17-alpine lab_up >&2 &&
-lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2 &&
-env -0
-"""
+REDIS = "lab_debian redis:7.2-bookworm redis-server redis-tools -- redis-server --bind 0.0.0.0 --protected-mode no >&2"
 FILES = f"docker-compose.yaml:{Path(__file__).parent.relative_to(REPOSITORY)}/ports.yaml"
 PROJECT = {
     "COMPOSE_PROJECT_NAME": "watershed-test",
@@ -33,8 +28,6 @@ PROJECT = {
     "COMPOSE_ENV_FILES": ".env.example",
     "ENV_FILE_PATH": ".env.example",
 }
-# A developer's shell may point at another stack or account; the tests are about what the file does by itself.
-FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE_", "POSTGRES_", "WAREHOUSE_", "WATERSHED_")
 PATIENCE = 300.0
 REST = """
 import time
@@ -163,36 +156,11 @@ class Compose:
         return [message.get("text", "") for message in found.json()]
 
 
-def docker() -> tuple[dict[str, str], list[str]]:
-    """Give the environment that reaches Docker and Compose, and the command that ends what had to be started."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    ask = ("docker", "compose", "version"), ("docker", "info")
-    try:
-        if all(subprocess.run(words, env=env, capture_output=True, check=False).returncode == 0 for words in ask):
-            return env, []
-    except FileNotFoundError:
-        pass
-    if not LAB.exists():
-        pytest.exit(
-            "make test-compose needs Docker with Compose 2.24.4 or later: `docker compose version` and `docker info` "
-            "must work for this user. See https://docs.docker.com/engine/install/.",
-            returncode=1,
-        )
-    source = f"source {shlex.quote(str(LAB))}"
-    end = ["bash", "-c", f"{source}; lab_down"]
-    done = subprocess.run(["bash", "-c", source + START_LAB], env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        subprocess.run(end, env=env, check=False)
-        why = f"exit {done.returncode}\n{done.stderr[-3000:]}"
-        pytest.exit(f"There is no Docker here, and the compose-lab could not be started: {why}", returncode=1)
-    return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line), end
-
-
 @pytest.fixture(scope="session")
 def compose() -> Iterator[Compose]:
     """Build the image and bring the stack up; it and its data are gone afterwards."""
-    env, end = docker()
-    made = Compose(env | PROJECT)
+    lab = docker(REDIS)
+    made = Compose(lab.env | PROJECT)
     try:
         made.run("compose", "config", "--quiet")
         made.run("compose", "--profile", "*", "down", "--volumes")
@@ -201,8 +169,7 @@ def compose() -> Iterator[Compose]:
         yield made
     finally:
         made.run("compose", "--profile", "*", "down", "--volumes", "--timeout", "20", check=False)
-        if end:
-            subprocess.run(end, env=env, check=False)
+        lab.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.engines import address, ask, bare, bucket, target
+from tests.publishing import shop, store
 from tests.world import World, new_world
 
-__all__ = ["address", "ask", "bare", "bucket", "target"]
+__all__ = ["address", "ask", "bare", "bucket", "shop", "store", "target"]
 
 
 @pytest.fixture

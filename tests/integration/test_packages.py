@@ -18,30 +18,14 @@ import pytest
 
 from common.core.settings import settings
 from common.zones.store import client
+from tests.packages import PACKAGES, fill, made, reports
 from tests.world import World, forget, new_world
-
-PACKAGES = Path(__file__).parents[2] / "packages"
-SOLD = """customer_id,date,number_of_cds,dollar_value
-00001,19970101,1,10.00
-00001,19970102,1,5.50
-00002,19970102,2,4.00
-00003,19970201,1,1.00
-00009,19970201,1,2.00
-"""
-USERS = """customer_id,name,email,country,signed_up_on,updated_at
-00001,A,a@x.com,us,1996-01-01,1997-01-01T00:00:00Z
-00002,B,b@x.com,se,1996-01-01,1997-01-01T00:00:00Z
-00003,C,c@x.com,us,1996-01-01,1997-01-01T00:00:00Z
-"""
-REPORTS = "SELECT agency, month, customers, purchases, revenue FROM reporting.agency_revenue ORDER BY 1, 2"
 
 
 @pytest.fixture(scope="module")
 def shop(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with new_world(stack, tmp_path_factory.mktemp("shop"), "ecommerce") as world:
-        world.land("transactions/1.csv", SOLD.encode())
-        world.land("users/1.csv", USERS.encode())
-        world.flow()
+        fill(world)
         yield world
 
 
@@ -96,10 +80,6 @@ def seeded(world: World, *which: str) -> "subprocess.CompletedProcess[str]":
     return run("reporting_seeder", *which, WAREHOUSE_URL=world.env["WAREHOUSE_URL"])
 
 
-def reports(world: World) -> list[tuple[Any, ...]]:
-    return [(*row[:4], str(row[4])) for row in world.rows(REPORTS)]
-
-
 def test_reports_are_made_for_all_agencies_and_anew_for_one(shop: World) -> None:
     found = told(seeded(shop, "--all"))
     assert (found["reports"], found["purchases"], found["revenue"]) == (4, 5, "22.50")
@@ -132,16 +112,6 @@ def test_what_a_seeder_cannot_do_is_one_line_and_changes_nothing(shop: World) ->
         in run("reporting_seeder", "--all", WAREHOUSE_URL="host=127.0.0.1 port=1").stderr
     )
     assert reports(shop) == before
-
-
-def made(package: str, *targets: str, **variables: str) -> str:
-    """Run steps of a package's pipeline, with the publisher of this environment."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    command = ["make", "--silent", "-C", str(PACKAGES / package), *targets]
-    told = [f"{name}={value}" for name, value in variables.items()]
-    done = subprocess.run([*command, *told], env={**os.environ, "PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("package", ["pipeline_processing", "reporting_seeder"])

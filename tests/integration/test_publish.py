@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,7 @@ from dag_publisher.errors import Conflict, Corrupt, Missing, Refused
 from dag_publisher.publish import current_release, promote, publish, rollback
 from dag_publisher.shelf import Shelf
 from dag_publisher.store import Store
-from tests.publishing import WHO, Proxy, bucket, package, released
-
-
-@pytest.fixture
-def store(stack: Mapping[str, str]) -> Iterator[Store]:
-    with bucket(stack) as made:
-        yield made
-
-
-@pytest.fixture
-def shop(store: Store) -> Shelf:
-    return Shelf(store, "dev", "shop")
+from tests.publishing import WHO, Proxy, package, released
 
 
 def mirrored(shelf: Shelf) -> dict[str, bytes]:

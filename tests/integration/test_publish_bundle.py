@@ -30,11 +30,6 @@ def store(stack: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def shop(store: Store) -> Shelf:
-    return Shelf(store, "dev", "shop")
-
-
-@pytest.fixture
 def sales(store: Store) -> Shelf:
     return Shelf(store, "dev", "sales")
 

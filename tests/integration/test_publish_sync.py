@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,18 +14,7 @@ from airflow.dag_processing.dagbag import DagBag
 from dag_publisher.shelf import Shelf
 from dag_publisher.store import Store
 from dag_publisher.sync import look
-from tests.publishing import bucket, package, released
-
-
-@pytest.fixture
-def store(stack: Mapping[str, str]) -> Iterator[Store]:
-    with bucket(stack) as made:
-        yield made
-
-
-@pytest.fixture
-def shop(store: Store) -> Shelf:
-    return Shelf(store, "dev", "shop")
+from tests.publishing import package, released
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -47,6 +47,8 @@ class Job:
     retries: int = 2
     retry_delay: int = 60
     timeout: int = 360
+    startup_timeout: int = 600
+    deferrable: bool = False
     alert_conn: str = "slack_default"
     alert_channel: str = "#data-alerts"
 

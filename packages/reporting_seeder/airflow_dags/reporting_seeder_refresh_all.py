@@ -4,13 +4,48 @@ from datetime import UTC, datetime, timedelta
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.slack.notifications.slack import SlackNotifier
 from airflow.sdk import DAG, Asset
+from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
 
 alert = SlackNotifier(
     slack_conn_id='slack_default',
     channel='#data-alerts',
-    text="{{ dag.dag_id }}.{{ ti.task_id }} failed in run {{ run_id }}: {{ ti.log_url }}",
+    text="{{ dag.dag_id }}.{{ ti.task_id }} failed in run {{ run_id }}: {{ ti.log_url }}\n{{ exception | default('', true) }}",
 )
+
+GONE = "The pod is gone: it was evicted or deleted, or its node was drained or lost."
+
+
+class JobPod(KubernetesPodOperator):
+    """A pod whose failure names its cause: what Kubernetes says of the pod, read before the pod is deleted."""
+
+    def cleanup(self, pod, remote_pod, xcom_result=None, context=None):
+        failed = remote_pod and remote_pod.status.phase != "Succeeded"
+        causes = self.causes(pod) if failed else []
+        try:
+            super().cleanup(pod, remote_pod, xcom_result, context)
+        except AirflowException as error:
+            said = str(error.__context__ or "").partition("\n")[0]
+            lines = [str(error), said if not said.startswith("Traceback") else "", *causes]
+            raise AirflowException("\n".join(filter(None, lines))) from error
+
+    def causes(self, pod):
+        try:
+            status = self.client.read_namespaced_pod(pod.metadata.name, pod.metadata.namespace).status
+        except ApiException as error:
+            if error.status != 404:
+                return [f"Kubernetes does not say why: {error.status} {error.reason}."]
+            return [GONE]
+        states = [container.state for container in status.container_statuses or []]
+        found = [status, *(one for one in status.conditions or [] if one.type in ("PodScheduled", "DisruptionTarget"))]
+        found += [state.waiting for state in states if state.waiting]
+        ended = [state.terminated for state in states if state.terminated]
+        return [
+            *(f"{one.reason}: {one.message}" for one in found if one.reason),
+            *(f"{one.reason}, exit code {one.exit_code}" for one in ended),
+        ]
+
 
 with DAG(
     dag_id='reporting_seeder_refresh_all',
@@ -30,7 +65,7 @@ with DAG(
         "on_failure_callback": [alert],
     },
 ):
-    KubernetesPodOperator(
+    JobPod(
         task_id='refresh_all',
         name='refresh-all',
         namespace='etl-jobs',
@@ -52,6 +87,9 @@ with DAG(
         service_account_name=None,
         labels={'package': 'reporting-seeder', 'job': 'refresh-all'},
         get_logs=True,
+        log_events_on_failure=True,
+        log_pod_spec_on_failure=False,
+        termination_message_policy="FallbackToLogsOnError",
         on_finish_action="delete_pod",
         startup_timeout_seconds=600,
         do_xcom_push=False,

@@ -34,6 +34,8 @@ def write_dag(
     tag: Annotated[Texts, typer.Option(help="Further tags beside the package's name.")] = None,
     retries: Annotated[int, typer.Option(min=0)] = 2,
     timeout: Annotated[int, typer.Option(min=1, help="Minutes after which the job is ended.")] = 360,
+    startup_timeout: Annotated[int, typer.Option(min=1, help="Seconds until the pod must have begun.")] = 600,
+    deferrable: Annotated[bool, typer.Option("--deferrable", help="Wait in the triggerer: no worker is held.")] = False,
     alert_channel: Annotated[str, typer.Option(help="Slack channel for failures; empty: none.")] = "#data-alerts",
     as_json: Json = False,
     dry_run: DryRun = False,
@@ -44,7 +46,8 @@ def write_dag(
         schedule or None, namespace, command_of(command), pairs("--env", env or []), secrets_of(secret_env or []),
         resources_of(resources), service_account or None, owner or package,
         description or f"Job {job_name} of package {package}.", sorted({package, *(tag or [])}),
-        outlet or [], schedule_asset or [], retries, timeout=timeout, alert_channel=alert_channel,
+        outlet or [], schedule_asset or [], retries, timeout=timeout, startup_timeout=startup_timeout,
+        deferrable=deferrable, alert_channel=alert_channel,
     )  # fmt: skip
     text = generate(job)
     file = output if output.suffix == ".py" else output / f"{dag_id}.py"
