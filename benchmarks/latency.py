@@ -25,7 +25,7 @@ from devstack.stack import running
 
 LOOK, PATIENCE, PAUSE = 0.05, 300.0, 2.0
 CUSTOMER = 90_000  # above every number of the sample data
-GOALS = {"bronze": 5, "silver": 9, "warehouse": 20}
+GOALS = {"bronze": 5, "silver": 8, "warehouse": 15}
 STOCK = "stock/landed"
 Moments = dict[str, float]
 
