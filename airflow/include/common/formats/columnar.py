@@ -1,6 +1,5 @@
 """Read Parquet files in batches, with the types that they carry as far as those are plain ones."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from common.core.errors import UnreadableFile
+from common.core.scratch import scratch
 from common.core.shape import Compression, Shape
 from common.formats.bounds import require_columns, require_inflated
 from common.formats.chunk import Chunk, Spot, malformed
@@ -58,11 +58,12 @@ def decompressed(path: Path, compression: Compression) -> Iterator[Path]:
     if compression == "none":
         yield path
         return
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as spool, opened(path, compression) as source:
-        while block := source.read(_BLOCK):
-            spool.write(block)
-        spool.flush()
-        yield Path(spool.name)
+    with scratch() as folder, opened(path, compression) as source:
+        whole = folder / "whole.parquet"
+        with whole.open("wb") as file:
+            while block := source.read(_BLOCK):
+                file.write(block)
+        yield whole
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, DELETED_COLUMN, Contract, LoadSpec
+from common.core.scratch import scratch
 from common.lake.changes import GONE
 from common.lake.schema import silver_schema
 from common.load import incremental
@@ -86,8 +86,8 @@ class Intervals:
 
         After them come those of the `touched` keys that have no interval any more, marked as `_gone`.
         """
-        with TemporaryDirectory(prefix="watershed-") as folder:
-            paths = self._folded(versions, Path(folder))
+        with scratch() as folder:
+            paths = self._folded(versions, folder)
             known = pl.scan_parquet(paths) if paths else pl.LazyFrame(schema=self.schema)
             count = int(known.select(pl.len()).collect().item())
             lost = touched.lazy().join(known, on=list(self.key), how="anti").collect()

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import TerminalError
 from common.core.nouns import Batch, Consumer, Counts, Head, Refusal
+from common.core.scratch import scratch
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
 from common.ledger.incidents import REFUSED, SUPERSEDED
@@ -57,9 +57,9 @@ class IngestStep:
         """Fetch every range into an object of this attempt; what earlier hops owe raw is put there first."""
         self.deliver()
         parts, empty, refusals = [], 0, []
-        with TemporaryDirectory(prefix="watershed-") as spool:
+        with scratch() as spool:
             for number, batch in enumerate(held.batches):
-                path = Path(spool) / str(number)
+                path = spool / str(number)
                 if batch.id in held.refused:
                     refusals.append(Refusal(batch.id, REFUSED, 1))
                     continue
@@ -123,8 +123,8 @@ class IngestStep:
                 f"Hop {done.hop} of {done.consumer} owes raw {_key(part)}, but {self.staging.uri(part)} is not there "
                 "any more, and no delivery of it is known. Restore the object, or see docs/sources.md."
             )
-        with TemporaryDirectory(prefix="watershed-") as spool:
-            path = Path(spool) / "part"
+        with scratch() as spool:
+            path = spool / "part"
             self.staging.download(part, path, found.etag)
             passed(self.consumer.kind, "settle.read", done.inputs)
             self.raw.upload(path, _key(part))

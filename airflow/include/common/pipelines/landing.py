@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
@@ -16,6 +15,7 @@ from common.core.ids import batch_id, short_hash
 from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
 from common.core.places import BronzeFile, StoredAt, to_json
 from common.core.range_keys import range_of
+from common.core.scratch import scratch
 from common.core.shape import Shape
 from common.ledger.batches import known_checksums, known_deliveries, places_of
 from common.ledger.claims import Claim
@@ -112,8 +112,8 @@ class LandingStep:
     @contextmanager
     def _sorted(self, held: Claim) -> Iterator[Sorted]:
         """Read every file, and tell fresh, duplicate and refused ones apart."""
-        with TemporaryDirectory(prefix="watershed-") as spool, ThreadPoolExecutor(TRANSFERS) as pool:
-            paths = [Path(spool) / str(number) for number in range(len(held.batches))]
+        with scratch() as spool, ThreadPoolExecutor(TRANSFERS) as pool:
+            paths = [spool / str(number) for number in range(len(held.batches))]
             arrivals = list(pool.map(lambda batch, path: self._fetch(held, batch, path), held.batches, paths))
             readable = [arrival for arrival in arrivals if not arrival.reason]
             found = self.compared(readable)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from common.contracts.contract import Contract
 from common.core.errors import UnreadableFile
+from common.core.scratch import scratch
 from common.zones.store import Changed
 
 
@@ -36,8 +36,8 @@ def _by_columns(known: Mapping[str, Contract], below: str, download: Callable[[P
         return
     from common.formats import sniff  # engines, which a look at names alone does without
 
-    with TemporaryDirectory(prefix="watershed-") as folder:
-        path = Path(folder) / "file"
+    with scratch() as folder:
+        path = folder / "file"
         try:
             download(path)
         except Changed:  # the hop that finds it gone says so

@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import polars as pl
@@ -15,6 +14,7 @@ from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
+from common.core.scratch import scratch
 from common.formats.blocks import ahead
 from common.lake.parts import Part, stage_parts
 from common.lake.schema import partition_columns, silver_layout, silver_schema
@@ -37,8 +37,8 @@ class OnThisMachine:
     @contextmanager
     def read(self, task: Task) -> Iterator["Spooled"]:
         """Read the files of a task into a folder that is gone after the block."""
-        with TemporaryDirectory(prefix="watershed-") as folder:
-            spool = Spool(Path(folder), task.contract)
+        with scratch() as folder:
+            spool = Spool(folder, task.contract)
             with verb(task.kind, "refine", task.batches):
                 sources = ahead(iter(task.batches), partial(_fetched, task.contract, spool.folder))
                 refined = [_refined(batch, source, spool) for batch, source in sources]

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from common.contracts.contract import Column, Contract, Kind
 from common.core.nouns import Dataset
+from common.core.scratch import scratch
 from common.core.shape import Shape
 from common.formats import sniff
 from common.refine.guess import hints
@@ -22,8 +22,8 @@ def report(path: Path, contract: Contract | None) -> dict[str, Any]:
     Without a contract only malformed lines are refused.
     """
     shape = inspect_file(path, path.name, contract) if contract else sniff(path, path.name)
-    with TemporaryDirectory(prefix="watershed-") as folder:
-        spool = Spool(Path(folder), contract or _anything(shape))
+    with scratch() as folder:
+        spool = Spool(folder, contract or _anything(shape))
         refine(Source(path, shape, path.name, "", 0), spool)
         refused = spool.refused.scan().drop("batch", "contract", "file").collect()
     found = of_shape(shape, spool.contract)

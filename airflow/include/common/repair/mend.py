@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -15,6 +14,7 @@ from common.core.assets import Asset, Zone
 from common.core.errors import ConfigError
 from common.core.masks import MASK
 from common.core.nouns import Batch, Dataset
+from common.core.scratch import scratch
 from common.core.shape import Shape
 from common.formats.grammar import is_utf8
 from common.lake.table import reading
@@ -80,8 +80,8 @@ def export(refusals: Rows, derived: Iterable[DerivedBatch], to: Path) -> int:
     frames, names = [], _names(contract)
     reasons = {row["id"]: row for row in refusals}
     for one in derived:
-        with TemporaryDirectory(prefix="watershed-") as spool:
-            values = _values(contract, one.batch, Path(spool))
+        with scratch() as spool:
+            values = _values(contract, one.batch, spool)
         for name in one.refusals:
             reported = _told(name, refused_rows(reasons[name])).rename(names)
             frames.append(reported.join(values, left_on=names["record"], right_on=ORIGIN_RECORD, how="left"))
@@ -198,9 +198,9 @@ def _same_records(rows: pl.DataFrame, refusal: dict[str, Any], path: Path) -> No
 
 def _stored(contract: Contract, derived: DerivedBatch, rows: pl.DataFrame) -> DerivedBatch:
     columns = (ORIGIN_RECORD, *contract.sources)
-    with TemporaryDirectory(prefix="watershed-") as spool:
-        typed = _typed(contract, derived.batch, Path(spool))
-        local = Path(spool) / "mended.parquet"
+    with scratch() as spool:
+        typed = _typed(contract, derived.batch, spool)
+        local = spool / "mended.parquet"
         rows.select(pl.col(f"{OURS}record").cast(pl.Int64).alias(ORIGIN_RECORD), *contract.sources).write_parquet(local)
         digest = hashlib.sha256(local.read_bytes()).hexdigest()
         key = f"{folder(contract.dataset)}/mended/{digest[:12]}-{derived.batch.id}.parquet"

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from sqlalchemy import select
@@ -14,6 +12,7 @@ from common.core.assets import Zone, asset_name
 from common.core.beginnings import meant
 from common.core.errors import ConfigError, WatershedError, is_panic
 from common.core.nouns import Batch, Dataset
+from common.core.scratch import scratch
 from common.core.targets import targets
 from common.lake.table import current_version, read_at, reading
 from common.ledger.batches import batch_of
@@ -128,8 +127,8 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
 
 def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
     found = _bronze_batch(dataset, file)
-    with TemporaryDirectory(prefix="watershed-") as spool:
-        for chunk in chunks(fetch(contract_of(dataset), found, Path(spool))):
+    with scratch() as spool:
+        for chunk in chunks(fetch(contract_of(dataset), found, spool)):
             here = chunk.frame["_record"].implode()
             for spot in chunk.locate(records.filter(records.is_in(here)).to_list()).iter_rows(named=True):
                 place = spot["_record"], spot["_line"], spot["_offset"]

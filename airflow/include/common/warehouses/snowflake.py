@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,6 +10,7 @@ from sqlglot import exp
 
 from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable, WatershedError
 from common.core.masks import without_values
+from common.core.scratch import scratch
 from common.core.targets import SPELLING
 from common.warehouses import sql
 from common.warehouses.dialect import Dialect, Widening
@@ -194,9 +193,9 @@ def _by_own_stage(talk: _Conversation, token: Token, rows: Rows) -> None:
     """Put parts into the stage that every table has, and goes with it."""
     stage = f"@{sql.HOME}.%{token.staging.rpartition('.')[2]}".upper()
     anything = False
-    with TemporaryDirectory(prefix="watershed-") as here:
+    with scratch() as here:
         for number, part in enumerate(parts(DIALECT, rows)):
-            file = Path(here) / f"{number:06d}.parquet"
+            file = here / f"{number:06d}.parquet"
             file.write_bytes(part.getbuffer())
             talk.execute(f"PUT 'file://{file}' {stage} AUTO_COMPRESS = FALSE")
             file.unlink()
