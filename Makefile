@@ -1,7 +1,7 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose faults bench packages clean-state
+.PHONY: help demo up snowflake spark status down lint docs lock pictures check test coverage test-compose test-spark faults bench packages clean-state
 
 PYTHON = python3
 N = 1000
@@ -16,6 +16,7 @@ STAMP = $(VENV)/.installed
 TOOLS = $(VENV)/.installed-test
 PEERS = $(VENV)/.installed-peers
 SNOWFLAKE = $(VENV)/snowflake/.installed
+SPARK = $(VENV)/.installed-spark
 LOCK = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header \
   --python-version 3.11
 # The requirements of one extra, as pip reads them.
@@ -41,6 +42,7 @@ help:
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
+	@echo 'make test-spark   refine on Spark: the same rows and refusals as on one machine; make spark installs what it needs'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
@@ -53,13 +55,15 @@ up: $(STAMP) $(SNOWFLAKE)
 
 snowflake: $(SNOWFLAKE)
 
+spark: $(SPARK)
+
 status: $(STAMP)
 	@$(BIN)/watershed dev status
 
 down: $(STAMP)
 	@$(BIN)/watershed dev down
 
-lint: $(TOOLS)
+lint: $(TOOLS) $(SPARK)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy airflow/include
@@ -74,7 +78,7 @@ docs: $(STAMP)
 # The Snowflake stand-in has libraries of its own, beside those of the core, of which it needs an older one.
 lock: $(STAMP)
 	@$(LOCK) --excludes requirements.excluded --extra celery --extra devstack pyproject.toml -o requirements.lock
-	@for extra in test peers; do $(BIN)/python -c '$(EXTRA)' $$extra \
+	@for extra in test peers spark; do $(BIN)/python -c '$(EXTRA)' $$extra \
 	  | $(LOCK) --constraint requirements.lock - -o requirements-$$extra.lock || exit 1; done
 	@$(BIN)/python -c '$(EXTRA)' snowflake | $(LOCK) --no-deps - -o requirements-snowflake.lock
 
@@ -92,6 +96,10 @@ coverage: $(TOOLS) packages
 # In a project and on ports of its own: no other stack of this machine is touched.
 test-compose: $(TOOLS)
 	$(BIN)/python -m pytest tests/compose
+
+# Executors run in the tests' own processes; one worker, since each of them uses all cores.
+test-spark: $(TOOLS) $(SPARK)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/spark
 
 # The README's pictures, of a real stack.
 pictures: $(TOOLS) packages
@@ -136,7 +144,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(VENV)/.installing
 	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION) ' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/uv uv==$(UV_VERSION)
-	@rm -f $(TOOLS) $(PEERS)
+	@rm -f $(TOOLS) $(PEERS) $(SPARK)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
 	@rm $(VENV)/.installing; touch $(STAMP)
@@ -154,3 +162,7 @@ $(TOOLS): $(STAMP) $(SNOWFLAKE) requirements-test.lock
 $(PEERS): $(STAMP) requirements-peers.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
 	@touch $(PEERS)
+
+$(SPARK): $(STAMP) requirements-spark.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-spark.lock
+	@touch $(SPARK)
