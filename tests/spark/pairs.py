@@ -138,12 +138,15 @@ KINDS = ["string", "integer", "date", "timestamp", "boolean", "number"]
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> Pair:
-    """Draw a contract, and a file in one of the formats."""
+def groups(draw: st.DrawFn, size: int) -> list[Pair]:
+    """Draw a contract, and files in some of the formats."""
     contract = draw(contracts())
-    name, make = draw(st.sampled_from(list(MAKERS.items())))
-    kept = [c for c in contract.columns if c.source in contract.needed or draw(st.integers(0, 9))]
-    return Pair(contract, name, make(draw, kept or list(contract.columns[:1])))
+    found = []
+    for _ in range(size):
+        name, make = draw(st.sampled_from(list(MAKERS.items())))
+        kept = [c for c in contract.columns if c.source in contract.needed or draw(st.integers(0, 9))]
+        found.append(Pair(contract, name, make(draw, kept or list(contract.columns[:1]))))
+    return found
 
 
 def _csv(draw: st.DrawFn, columns: list[Column]) -> bytes:

@@ -11,9 +11,9 @@ from common.contracts.contract import Contract
 from common.core.errors import UnreadableFile
 from common.core.nouns import Batch
 from common.core.places import BronzeFile
-from common.core.shape import Shape
 from common.refine.inspect import inspect_file
 from common.refine.source import Source
+from common.refine.spark.columns import ROW
 from common.refine.spark.gather import gathered
 from common.refine.spark.judge import judge
 from common.refine.spark.session import session
@@ -28,14 +28,14 @@ class Side:
     good: pl.DataFrame
     refused: pl.DataFrame
     read: int
-    newest: object = None
+    sure: int = 0  # rows that Spark needed no second look at
     fault: str = ""
 
 
-def of_spool(spool: Spool) -> Side:
+def of_spool(spool: Spool, sure: int = 0) -> Side:
     """Return what a spool holds."""
-    good = pl.concat([spool.good.scan().collect()])
-    return Side(good.sort("_file", "_record"), spool.refused.scan().sort("file", "record").collect(), spool.read)
+    good, refused = spool.good.scan().collect(), spool.refused.scan().collect()
+    return Side(good.sort("_file", "_record"), refused.sort("file", "record"), spool.read, sure)
 
 
 class Files:
@@ -44,7 +44,7 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, pair: Pair) -> tuple[Batch, Shape]:
+    def add(self, pair: Pair) -> Batch:
         """Keep a file; raises UnreadableFile as landing does."""
         number = len(list(self.folder.iterdir()))
         path = self.folder / f"{number}"
@@ -60,7 +60,7 @@ class Files:
             shape,
             1_000_000 + number,
         )
-        return Batch(f"b{number}", "shop.o.bronze", place=place), shape
+        return Batch(f"b{number}", "shop.o.bronze", place=place)
 
     def fetch(self, contract: Contract, batch: Batch, folder: Path) -> Source:
         """Return a file as if it had been fetched."""
@@ -91,4 +91,4 @@ def on_spark(contract: Contract, batches: Sequence[Batch], files: Files) -> Side
         except UnreadableFile as error:
             return Side(pl.DataFrame(), pl.DataFrame(), 0, fault=error.reason)
         gathered(found, sources, spool)
-        return of_spool(spool)
+        return of_spool(spool, found.of(ROW).filter(pl.col("sure")).select(pl.len()).collect().item())
