@@ -6,15 +6,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from common.core.nouns import Counts
+from common.contracts.catalogue import contract_of
+from common.core.errors import ConfigError, StoreUnavailable
+from common.core.nouns import Counts, Dataset
+from common.quality.split import Split
 from common.refine import engines
-from tests.world import World, new_world
+from common.refine.local import OnThisMachine
+from common.refine.spark import gather, reader
+from common.refine.spark.engine import OnSpark
+from common.zones.store import client
+from tests.world import World, forget, new_world, other_contract
 
 WORK = """
 import sys
@@ -78,6 +87,71 @@ def test_hops_give_on_spark_what_they_give_on_one_machine(
     for one, two in zip(tables, expected, strict=True):
         assert_frame_equal(one, two)
     assert there["ecommerce.transactions.silver"] == Counts(3056, 3050, 0, 6)
+
+
+@pytest.mark.parametrize(("where", "name"), [(reader, "apply"), (gather, "in_quarantine")])
+def test_records_that_vanish_reach_no_table(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: Any, name: str
+) -> None:
+    """Broken on purpose: rows in doubt vanish while executors judge them, refused ones while they are gathered."""
+    real = getattr(where, name)
+
+    def broken(*arguments: Any) -> Any:
+        found = real(*arguments)
+        return replace(found, refused=found.refused.head(0)) if isinstance(found, Split) else found.head(0)
+
+    monkeypatch.setattr(where, name, broken)
+    world.land("transactions/1.csv", (HEAD + "00001,19970101,1,1.00\n0000x,19970101,1,1.00\n").encode())
+    world.flow()
+    assert world.silver("transactions").is_empty()
+    (said,) = world.rows("SELECT detail FROM incident WHERE consumer = 'ecommerce.transactions.silver'", "ledger")
+    assert "ConservationError" in said[0]
+
+
+def test_a_file_that_only_executors_find_damaged_is_parked_alone(world: World) -> None:
+    world.land("transactions/1.csv", month(1, 50))
+    world.land("transactions/2.csv", month(2, 50))
+    world.flow("bronze")
+    key = sorted(world.keys("bronze/ecommerce/transactions/"))[0]
+    client().put_object(Bucket=world.env["WATERSHED_BUCKET"], Key=key, Body=b"not what was landed")
+    world.flow()
+    assert world.silver("transactions").height == 50
+    ((batch, detail),) = world.rows("SELECT batch, detail FROM incident", "ledger")
+    assert batch
+    assert "is not the recorded object" in detail
+
+
+def test_a_store_that_is_away_from_executors_parks_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*arguments: Any) -> Any:
+        raise StoreUnavailable("read s3://nowhere: nobody answers.")
+
+    world.land("transactions/1.csv", month(1, 50))
+    world.flow("bronze")
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "fetch", away)
+        with pytest.raises(StoreUnavailable, match="nobody answers"):
+            world.flow("silver")
+    assert world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
+    world.flow("silver")
+    assert world.silver("transactions").height == 50
+
+
+def test_without_its_packages_a_hop_says_how_to_install_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.land("transactions/1.csv", month(1, 5))
+    world.flow("bronze")
+    forget()
+    monkeypatch.setitem(sys.modules, "pysail.spark", None)
+    with pytest.raises(ConfigError, match="make spark"):
+        world.flow("silver")
+
+
+def test_a_contract_chooses_its_engine_over_the_setting(world: World, tmp_path: Path) -> None:
+    assert isinstance(engines.engine_of(contract_of(Dataset("ecommerce", "users"))), OnSpark)
+    word = "customProperties:\n  - {property: engine, value: polars}\n"
+    with other_contract(
+        world, tmp_path, "users", lambda text: text.replace("\ncustomProperties:\n", f"\n{word}"), applied=False
+    ):
+        assert isinstance(engines.engine_of(contract_of(Dataset("ecommerce", "users"))), OnThisMachine)
 
 
 @pytest.mark.parametrize("moment", ["silver:refine.before", "silver:write.before", "silver:publish.after"])

@@ -63,7 +63,7 @@ DISAGREEMENTS: tuple[tuple[Callable[[Column], bool], str], ...] = (
     ),
     (
         lambda column: bool(column.formats) and plain_format(column) is None,
-        "its format has words, zones or short years, or there are several",
+        "its format has words, zones or short years or no day, or there are several",
     ),
     (
         lambda column: not all(text.isascii() for text in (*column.true_values, *column.false_values)),
@@ -100,7 +100,8 @@ def plain_format(column: Column) -> str | None:
     pattern = pattern_of(column.formats[0], clock=column.kind is Kind.TIMESTAMP)
     text = pattern.strptime
     words = [text[at + 1] for at in range(len(text) - 1) if text[at] == "%"]
-    return text if not pattern.wary and not pattern.zoned and set(words) <= FIXED.keys() else None
+    usual = {"Y", "m", "d"} <= set(words) <= FIXED.keys()
+    return text if usual and not pattern.wary and not pattern.zoned else None
 
 
 def value(number: int) -> str:

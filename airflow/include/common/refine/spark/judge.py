@@ -18,6 +18,14 @@ from common.refine.spark.columns import FAULT, ROW, routed, value
 from common.refine.spark.reader import Reader, SecondLook
 from common.refine.spark.typed import typed
 
+NOTHING = {
+    "kind": pl.Int32,
+    "batch": pl.String,
+    "record": pl.Int64,
+    "text": pl.Binary,
+    "rule": pl.String,
+    "sure": pl.Boolean,
+}
 PLACES = ("kind", "batch", "record", "line", "offset", "text", "rule")
 
 
@@ -36,8 +44,7 @@ class Judged:
     def of(self, kind: int) -> pl.LazyFrame:
         """Return the rows of one kind, without values."""
         looks = [pl.scan_parquet(path) for path in self.files]
-        found = pl.concat(looks, how="diagonal") if looks else pl.LazyFrame(schema={"kind": pl.Int32})
-        return found.filter(pl.col("kind") == kind)
+        return pl.concat([pl.LazyFrame(schema=NOTHING), *looks], how="diagonal").filter(pl.col("kind") == kind)
 
 
 def judge(

@@ -79,11 +79,14 @@ class Reader:
             good = pl.all_horizontal(check.good for check in column_checks(column))
             number = names[column.name]
             rows += [carried(column).alias(value(number)), good.alias(sure(number))]
-        texts = frame.select(
-            found[name][0].cast(pl.String).alias(given(number))
-            for name, number in names.items()
-            if name not in self.routed
-        )
+        texts = frame.select(  # with the record, or a file without any of the columns would have one row
+            RECORD,
+            *(
+                found[name][0].cast(pl.String).alias(given(number))
+                for name, number in names.items()
+                if name not in self.routed
+            ),
+        ).drop(RECORD)
         return made.select(pl.col(RECORD).alias("record"), *rows).hstack(texts)
 
 
