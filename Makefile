@@ -100,6 +100,7 @@ test-compose: $(TOOLS)
 # Executors run in the tests' own processes; one worker, since each of them uses all cores.
 test-spark: $(TOOLS) $(SPARK)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/spark
+	WATERSHED_ENGINE=spark PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/integration/test_deliveries.py
 
 # The README's pictures, of a real stack.
 pictures: $(TOOLS) packages

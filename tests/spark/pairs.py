@@ -153,7 +153,7 @@ def _csv(draw: st.DrawFn, columns: list[Column]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n", quoting=draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL])))
     writer.writerow([*(column.source for column in columns), "other"])
-    for _ in range(draw(st.integers(1, 9))):
+    for _ in range(draw(st.integers(1, 5))):
         writer.writerow([*(drawn(draw, column) for column in columns), "o"])
     lines = buffer.getvalue().encode()
     return lines + b"".join(line + b"\n" for line in draw(st.lists(MALFORMED, max_size=2)))
@@ -162,7 +162,7 @@ def _csv(draw: st.DrawFn, columns: list[Column]) -> bytes:
 def _ndjson(draw: st.DrawFn, columns: list[Column]) -> bytes:
     numbers = draw(st.booleans())  # a file has columns of texts alone, or of anything
     lines = []
-    for _ in range(draw(st.integers(1, 9))):
+    for _ in range(draw(st.integers(1, 5))):
         row = {c.source: draw(NUMBERS) if numbers and draw(st.booleans()) else drawn(draw, c) for c in columns}
         lines.append(json.dumps(row).encode())
     return b"\n".join([*lines, *draw(st.lists(MALFORMED, max_size=2)), lines[0]]) + b"\n"

@@ -17,7 +17,7 @@ from tests.spark.pairs import Pair, groups
 from tests.spark.sides import Files, Side, here, on_spark
 
 PAIRS = 2000
-TOGETHER = 4  # files of a contract, which one job reads
+TOGETHER = 8  # files of a contract, which one job reads
 MOST = [
     "dates",
     "dates within limits",
