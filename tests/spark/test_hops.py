@@ -1,5 +1,6 @@
 """Whole hops that refine on Spark: from claim to ring, in real stores, also where a worker dies in the middle."""
 
+import errno
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from common.contracts.catalogue import contract_of
-from common.core.errors import ConfigError, StoreUnavailable
+from common.core.errors import ConfigError, MachineUnavailable, StoreUnavailable
 from common.core.nouns import Counts, Dataset
 from common.quality.split import Split
 from common.refine import engines
@@ -121,19 +122,44 @@ def test_a_file_that_only_executors_find_damaged_is_parked_alone(world: World) -
     assert "is not the recorded object" in detail
 
 
-def test_a_store_that_is_away_from_executors_parks_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (StoreUnavailable("read s3://nowhere: nobody answers."), StoreUnavailable),
+        (OSError(errno.ENOSPC, "No space left on device"), MachineUnavailable),
+    ],
+)
+def test_what_no_file_is_to_blame_for_parks_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
+) -> None:
     def away(*arguments: Any) -> Any:
-        raise StoreUnavailable("read s3://nowhere: nobody answers.")
+        raise error
 
     world.land("transactions/1.csv", month(1, 50))
     world.flow("bronze")
     with monkeypatch.context() as patch:
         patch.setattr(reader, "fetch", away)
-        with pytest.raises(StoreUnavailable, match="nobody answers"):
+        with pytest.raises(raised, match=r"nobody answers|No space left"):
             world.flow("silver")
     assert world.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
     world.flow("silver")
     assert world.silver("transactions").height == 50
+
+
+def test_what_an_executor_cannot_do_parks_the_file_and_tells_no_value(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise pl.exceptions.ComputeError("cannot cast 'secret'")
+
+    world.land("transactions/1.csv", month(1, 50))
+    world.flow("bronze")
+    monkeypatch.setattr(reader, "cleaned", broken)
+    world.flow("silver")
+    ((batch, detail),) = world.rows("SELECT batch, detail FROM incident", "ledger")
+    assert batch
+    assert "EngineFailed" in detail
+    assert "secret" not in detail
 
 
 def test_without_its_packages_a_hop_says_how_to_install_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

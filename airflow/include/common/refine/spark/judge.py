@@ -1,5 +1,7 @@
 """The two Spark jobs of a task: read and type all files; judge again the rows in doubt, and find their places."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +13,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from common.contracts.contract import Contract
 from common.core import errors
-from common.core.errors import EngineFailed, QualityError, UnreadableFile, WatershedError
+from common.core.errors import EngineFailed, MachineUnavailable, QualityError, UnreadableFile, WatershedError
 from common.core.nouns import Batch
 from common.core.shape import Shape
+from common.observe.log import logger
 from common.refine.spark.columns import FAULT, ROW, routed, value
 from common.refine.spark.reader import Reader, SecondLook
 from common.refine.spark.typed import typed
+
+log = logger(__name__)
 
 NOTHING = {
     "kind": pl.Int32,
@@ -91,11 +96,17 @@ def write(rows: DataFrame, to: Path) -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Translate what Spark raises; raises EngineFailed."""
+    """Translate what Spark itself fails with; raises MachineUnavailable where a disk is full, else EngineFailed.
+
+    Its text may hold values of the data, which only the log may.
+    """
     try:
         yield
     except PySparkException as error:
-        raise EngineFailed(f"Spark failed on the files: {error}") from error
+        log.exception("Spark failed")
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise MachineUnavailable(f"Spark: {os.strerror(errno.ENOSPC)}.") from error
+        raise EngineFailed(f"Spark failed: {type(error).__name__}. The task's log has all of it.") from error
 
 
 def require_read(found: Judged) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from common.contracts.contract import Contract
-from common.core.errors import WatershedError
+from common.core.errors import EngineFailed, MachineUnavailable, WatershedError, is_panic
+from common.core.masks import without_values
 from common.core.nouns import Batch
 from common.formats import Chunk
 from common.formats.names import RECORD
@@ -58,7 +60,7 @@ class Reader:
 
     def __call__(self, items: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in _chosen(items, self.batches):
-            yield from _arrow(_safely(lambda batch=batch: self._read(batch), batch), self.schema)  # type: ignore[misc]
+            yield from _safely(partial(self._read, batch), batch, self.schema)
 
     def _read(self, batch: Batch) -> Iterator[pl.DataFrame]:
         records = 0
@@ -106,7 +108,7 @@ class SecondLook:
     def __call__(self, doubtful: pa.Table) -> pa.Table:
         (batch,) = _named(doubtful, self.batches)
         wanted = pl.Series(doubtful.column("record").to_numpy())
-        judged = list(_arrow(_safely(lambda: self._judge(batch, wanted), batch), self.schema))
+        judged = list(_safely(partial(self._judge, batch, wanted), batch, self.schema))
         return pa.Table.from_batches(judged, schema=_schema(self.schema))
 
     def _judge(self, batch: Batch, wanted: pl.Series) -> Iterator[pl.DataFrame]:
@@ -143,13 +145,26 @@ def _placed(rows: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     return rows.select(pl.lit(REFUSED).alias("kind"), pl.lit(batch.id).alias("batch"), *places)
 
 
-def _safely(read: Callable[[], Iterator[pl.DataFrame]], batch: Batch) -> Iterator[pl.DataFrame]:
-    """Yield what is read; an error of ours becomes a row, for of any other Spark tells the text alone."""
+def _safely(read: Callable[[], Iterator[pl.DataFrame]], batch: Batch, schema: str) -> Iterator[pa.RecordBatch]:
+    """Yield what is read; an error becomes a row that says what it is, since Spark tells the text alone."""
     try:
-        yield from read()
+        yield from _arrow(read(), schema)
     except WatershedError as error:
-        word = f"{type(error).__name__}:{getattr(error, 'reason', '')}"
-        yield pl.DataFrame({"kind": [FAULT], "batch": [batch.id], "text": [str(error).encode()], "rule": [word]})
+        yield from _fault(error, batch, schema)
+    except (OSError, MemoryError) as error:
+        told = MachineUnavailable(f"This machine could not do it: {type(error).__name__} {error}.")
+        yield from _fault(told, batch, schema)
+    except BaseException as error:
+        if not isinstance(error, pl.exceptions.PolarsError | pa.ArrowException) and not is_panic(error):
+            raise
+        found = f"{type(error).__name__}: {without_values(error)}"
+        yield from _fault(EngineFailed(f"An executor's engine failed: {found}."), batch, schema)
+
+
+def _fault(error: WatershedError, batch: Batch, schema: str) -> Iterator[pa.RecordBatch]:
+    word = f"{type(error).__name__}:{getattr(error, 'reason', '')}"
+    row = {"kind": [FAULT], "batch": [batch.id], "text": [str(error).encode()], "rule": [word]}
+    return _arrow(iter([pl.DataFrame(row)]), schema)
 
 
 @contextmanager
