@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from common.contracts.contract import Contract
 from common.core import errors
-from common.core.errors import EngineFailed, MachineUnavailable, QualityError, UnreadableFile, WatershedError
+from common.core.errors import DataError, EngineFailed, MachineUnavailable, UnreadableFile, WatershedError
 from common.core.nouns import Batch
 from common.core.shape import Shape
 from common.observe.log import logger
@@ -114,11 +114,8 @@ def require_read(found: Judged) -> None:
     faults = found.of(FAULT).select("batch", "text", "rule").collect()
     for batch, text, word in faults.iter_rows():
         name, _, reason = word.partition(":")
-        if name == UnreadableFile.__name__:
-            fault = UnreadableFile(reason, text.decode())
-            fault.batches = (batch,)
-            raise fault
-        if name == QualityError.__name__:
-            raise QualityError(text.decode(), [batch])
         kind: Callable[[str], WatershedError] = getattr(errors, name, EngineFailed)
-        raise kind(text.decode())
+        fault = UnreadableFile(reason, text.decode()) if reason else kind(text.decode())
+        if isinstance(fault, DataError):
+            fault.batches = (batch,)
+        raise fault
