@@ -1,7 +1,8 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake status down lint docs lock pictures check test coverage test-compose test-kube faults bench packages kube-packages clean-state
+.PHONY: help demo up snowflake spark status down lint docs lock pictures check test coverage test-compose test-kube test-spark faults bench \
+  packages kube-packages clean-state
 
 PYTHON = python3
 N = 1000
@@ -16,6 +17,7 @@ STAMP = $(VENV)/.installed
 TOOLS = $(VENV)/.installed-test
 PEERS = $(VENV)/.installed-peers
 SNOWFLAKE = $(VENV)/snowflake/.installed
+SPARK = $(VENV)/.installed-spark
 LOCK = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header \
   --python-version 3.11
 # The requirements of one extra, as pip reads them.
@@ -51,6 +53,7 @@ help:
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
 	@echo 'make test-kube    run the jobs of packages/ in a real Kubernetes: KUBECONFIG and KUBE_LOAD, see docs/development.md'
+	@echo 'make test-spark   refine on Spark: the same rows and refusals as on one machine; make spark installs what it needs'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
 
@@ -63,13 +66,15 @@ up: $(STAMP) $(SNOWFLAKE)
 
 snowflake: $(SNOWFLAKE)
 
+spark: $(SPARK)
+
 status: $(STAMP)
 	@$(BIN)/watershed dev status
 
 down: $(STAMP)
 	@$(BIN)/watershed dev down
 
-lint: $(TOOLS)
+lint: $(TOOLS) $(SPARK)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy airflow/include
@@ -85,7 +90,7 @@ docs: $(STAMP)
 # The Snowflake stand-in has libraries of its own, beside those of the core, of which it needs an older one.
 lock: $(STAMP)
 	@$(LOCK) --excludes requirements.excluded --extra celery --extra devstack pyproject.toml -o requirements.lock
-	@for extra in test peers; do $(BIN)/python -c '$(EXTRA)' $$extra \
+	@for extra in test peers spark; do $(BIN)/python -c '$(EXTRA)' $$extra \
 	  | $(LOCK) --constraint requirements.lock - -o requirements-$$extra.lock || exit 1; done
 	@$(BIN)/python -c '$(EXTRA)' snowflake | $(LOCK) --no-deps - -o requirements-snowflake.lock
 
@@ -95,10 +100,10 @@ check: lint
 test: $(TOOLS) packages
 	$(PYTEST) --durations=20 $(SUITES)
 
-# Every test as `make test` runs it, with lines counted in every process; the cheapest way to count that Python has.
-coverage: $(TOOLS) packages
+# Every test as `make test` and `make test-spark` run it, with lines counted in every process, the cheapest way there is.
+coverage: $(TOOLS) $(SPARK) packages
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
-	  $(PYTEST) --cov --cov-report=term $(SUITES)
+	  $(PYTEST) --cov --cov-report=term $(SUITES) tests/spark
 
 # In a project and on ports of its own: no other stack of this machine is touched.
 test-compose: $(TOOLS)
@@ -107,6 +112,11 @@ test-compose: $(TOOLS)
 # In a namespace of its own: pods of the packages, as their DAGs start them. docs/development.md says what it needs.
 test-kube: $(TOOLS) kube-packages
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=10 tests/kube
+
+# Executors run in the tests' own processes; one worker, since each of them uses all cores.
+test-spark: $(TOOLS) $(SPARK)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/spark
+	WATERSHED_ENGINE=spark PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/integration/test_deliveries.py
 
 # The README's pictures, of a real stack.
 pictures: $(TOOLS) packages
@@ -160,7 +170,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(VENV)/.installing
 	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION) ' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/uv uv==$(UV_VERSION)
-	@rm -f $(TOOLS) $(PEERS)
+	@rm -f $(TOOLS) $(PEERS) $(SPARK)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
 	@rm $(VENV)/.installing; touch $(STAMP)
@@ -178,3 +188,7 @@ $(TOOLS): $(STAMP) $(SNOWFLAKE) requirements-test.lock
 $(PEERS): $(STAMP) requirements-peers.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
 	@touch $(PEERS)
+
+$(SPARK): $(STAMP) requirements-spark.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-spark.lock
+	@touch $(SPARK)

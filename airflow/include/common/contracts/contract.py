@@ -38,6 +38,13 @@ class Delivery(StrEnum):
     REPLACE = "replace"
 
 
+class Refiner(StrEnum):
+    """Where files are refined: on the machine of the task, or by the executors of a Spark."""
+
+    POLARS = "polars"
+    SPARK = "spark"
+
+
 class LoadStrategy(StrEnum):
     """How a table can be loaded."""
 
@@ -213,7 +220,7 @@ class Contract:
     """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets.
 
     With `history` the table keeps every version of a key, a version being the `latest` columns; `deleted` tells
-    which records say that a key is gone.
+    which records say that a key is gone. `engine` is where its files are refined.
     """
 
     dataset: Dataset
@@ -235,6 +242,7 @@ class Contract:
     description: str = ""
     freshness_hours: float | None = None
     source: SourceSpec | None = None
+    engine: str | None = None  # None: what the settings say for all
 
     @property
     def identity(self) -> tuple[str, ...]:

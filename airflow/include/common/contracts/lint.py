@@ -14,6 +14,7 @@ from common.contracts.contract import (
     Kind,
     LoadSpec,
     LoadStrategy,
+    Refiner,
 )
 from common.contracts.document import Fault
 from common.contracts.files import file_faults
@@ -32,7 +33,7 @@ LONGEST = 63  # bytes of a name, which PostgreSQL would cut
 
 def faults(contract: Contract) -> list[Fault]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _loads, source_faults)
+    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _engine, _loads, source_faults)
     return [fault for part in parts for fault in part(contract)]
 
 
@@ -178,6 +179,11 @@ def _batch(contract: Contract) -> Iterator[Fault]:
     if rules.age_column is not None and rules.age_column not in times:
         known = ", ".join(times) or "none"
         yield Fault(f"{where}/ageColumn", f"'{rules.age_column}' is no date or timestamp. Known: {known}.")
+
+
+def _engine(contract: Contract) -> Iterator[Fault]:
+    if contract.engine is not None and contract.engine not in list(Refiner):
+        yield Fault("/customProperties/engine", f"no '{contract.engine}'. Known: {', '.join(Refiner)}.")
 
 
 def _loads(contract: Contract) -> Iterator[Fault]:

@@ -153,6 +153,7 @@ class ContractWords(Words):
     load: list[LoadWords] = []
     batch: BatchWords = BatchWords()
     source: SourceWords | None = None
+    engine: str | None = None
     owner: str = "data-platform"
     region: str | None = None
 

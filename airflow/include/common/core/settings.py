@@ -119,6 +119,7 @@ class Settings(Channels, Limits):
     run_deadline_minutes: Annotated[int, Field(gt=0)] = 120
     heartbeat_url: str = ""
     actor: str = ""
+    engine: Literal["polars", "spark"] = "polars"
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
     run_budget_seconds: Annotated[int, Field(gt=0)] = 600

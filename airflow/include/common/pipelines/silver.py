@@ -27,8 +27,8 @@ from common.ledger.queries import recent_sizes
 from common.pipelines.lake_step import LakeStep
 from common.pipelines.step import Staged
 from common.quality.batch import BatchFacts, require
-from common.refine.engine import Engine, Reading, Task, Written
-from common.refine.local import OnThisMachine
+from common.refine.engine import Reading, Task, Written
+from common.refine.engines import engine_of
 from common.zones.store import ZoneStore
 
 REFUSED_WHOLE = "refused"  # the reason of a batch that a person refused unread; it counts as one record
@@ -41,7 +41,6 @@ class SilverStep(LakeStep):
     def __init__(self, consumer: Consumer) -> None:
         self.contract = contract_of(consumer.dataset)
         super().__init__(replace(consumer, contract=self.contract.hash), Zone.SILVER, self.contract.identity)
-        self.engine: Engine = OnThisMachine()
 
     def apply(self) -> None:
         """Make the table, or add the columns that the contract has and it lacks."""
@@ -74,7 +73,7 @@ class SilverStep(LakeStep):
         """
         if not held.whole:
             self.table.require(silver_layout(self.contract))
-        with self.engine.read(self._task(held)) as reading:
+        with engine_of(self.contract).read(self._task(held)) as reading:
             if not held.whole:
                 self._judge([facts for facts in reading.facts if facts.batch not in held.released])
             yield reading

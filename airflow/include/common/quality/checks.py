@@ -104,7 +104,7 @@ def column_checks(column: Column) -> Iterator[Check]:
 
 def _rules(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
     if column.accepted:
-        yield "accepted", value.is_in(_held(column, column.accepted).implode())
+        yield "accepted", value.is_in(held(column, column.accepted).implode())
     yield from _limits(column, value)
     if column.multiple_of is not None:
         yield "multiple_of", _multiple(column, column.multiple_of, value)
@@ -119,36 +119,54 @@ def _rules(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
 
 
 def _limits(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
-    for rule, limit, equal in (("minimum", column.minimum, True), ("minimum", column.above, False)):
+    for rule, limit, up, equal in limits(column):
+        yield rule, _beyond(column, limit, value, up=up, equal=equal)
+
+
+def limits(column: Column) -> Iterator[tuple[str, Any, bool, bool]]:
+    """List the limits of a column: rule, limit, whether values are above it, and whether it passes itself."""
+    for rule, limit, up, equal in (
+        ("minimum", column.minimum, True, True),
+        ("minimum", column.above, True, False),
+        ("maximum", column.maximum, False, True),
+        ("maximum", column.below, False, False),
+    ):
         if limit is not None:
-            yield rule, _beyond(column, limit, value, up=True, equal=equal)
-    for rule, limit, equal in (("maximum", column.maximum, True), ("maximum", column.below, False)):
-        if limit is not None:
-            yield rule, _beyond(column, limit, value, up=False, equal=equal)
+            yield rule, limit, up, equal
 
 
 def _beyond(column: Column, limit: Any, value: pl.Expr, *, up: bool, equal: bool) -> pl.Expr:
-    """Return whether a value is above a limit, or below it, in the column's own type.
+    """Return whether a value is above a limit, or below it, in the column's own type."""
+    found = edge(column, limit, up=up, equal=equal)
+    if isinstance(found, bool):
+        return pl.lit(found)
+    least, equal = found
+    last = pl.lit(least)
+    if column.kind is Kind.DECIMAL:
+        last = last.cast(pl.Decimal(column.precision, column.scale))
+    if up:
+        return value >= last if equal else value > last
+    return value <= last if equal else value < last
+
+
+def edge(column: Column, limit: Any, *, up: bool, equal: bool) -> tuple[Any, bool] | bool:
+    """Return a limit as a value that the column can hold, and whether that passes; or whether every value passes.
 
     A limit between two values that a decimal holds means the next one of them, which passes.
     """
-    edge = pl.lit(limit)
-    if column.kind is Kind.DECIMAL:
-        unit, most = Decimal(1).scaleb(-column.scale), Decimal(10) ** (column.precision - column.scale)
-        if abs(limit) > most:  # beyond all that the type holds
-            return pl.lit((limit < 0) is up)
-        with localcontext(Context(prec=200)):
-            held = limit.quantize(unit, ROUND_CEILING if up else ROUND_FLOOR)
-        if abs(held) >= most:
-            return pl.lit((held < 0) is up)
-        equal = equal or held != limit
-        edge = pl.lit(held).cast(pl.Decimal(column.precision, column.scale))
-    if up:
-        return value >= edge if equal else value > edge
-    return value <= edge if equal else value < edge
+    if column.kind is not Kind.DECIMAL:
+        return limit, equal
+    unit, most = Decimal(1).scaleb(-column.scale), Decimal(10) ** (column.precision - column.scale)
+    if abs(limit) > most:  # beyond all that the type holds
+        return (limit < 0) is up
+    with localcontext(Context(prec=200)):
+        held = limit.quantize(unit, ROUND_CEILING if up else ROUND_FLOOR)
+    if abs(held) >= most:
+        return (held < 0) is up
+    return held, equal or held != limit
 
 
-def _held(column: Column, values: Sequence[Any]) -> pl.Series:
+def held(column: Column, values: Sequence[Any]) -> pl.Series:
     """Return values as a series of the column's own type."""
     if column.kind is not Kind.DECIMAL:
         return pl.Series(values)

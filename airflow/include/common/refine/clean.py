@@ -1,6 +1,6 @@
 """The cleaning of a contract as polars expressions: normalise the text, then cast without guessing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -35,14 +35,18 @@ def clean(frame: pl.DataFrame, contract: Contract, shape: Shape | None = None) -
     Columns that the file lacks are null; columns that the contract does not know are left out. `shape` tells what the
     file is. Raises UnreadableFile (schema) where a column holds what has no text.
     """
-    found = inputs(frame.schema, contract, shape)
+    return cleaned(frame, inputs(frame.schema, contract, shape), contract.columns)
+
+
+def cleaned(frame: pl.DataFrame, found: Mapping[str, tuple[pl.Expr, Field]], columns: Sequence[Column]) -> pl.DataFrame:
+    """Return some columns of a contract, typed, and the texts they came from, of the inputs that were found."""
     record = [name for name in frame.columns if name == RECORD]
     # under names that no column of a file can have
-    read = frame.select(*record, *(values.alias(IN + name) for name, (values, _) in found.items()))
-    texts = read.with_columns(text_of(column, found[column.name][1]).alias(raw(column)) for column in contract.columns)
-    typed = texts.with_columns(cast(column, found[column.name][1]).alias(column.name) for column in contract.columns)
-    return _without_nulls(typed, contract).select(
-        *(raw(column) for column in contract.columns), *record, *(column.name for column in contract.columns)
+    read = frame.select(*record, *(found[column.name][0].alias(IN + column.name) for column in columns))
+    texts = read.with_columns(text_of(column, found[column.name][1]).alias(raw(column)) for column in columns)
+    typed = texts.with_columns(cast(column, found[column.name][1]).alias(column.name) for column in columns)
+    return _without_nulls(typed, columns).select(
+        *(raw(column) for column in columns), *record, *(column.name for column in columns)
     )
 
 
@@ -126,10 +130,10 @@ def boolean(text: pl.Expr, column: Column) -> pl.Expr:
     return pl.when(text.is_in(true)).then(statement=True).when(text.is_in(false)).then(statement=False)
 
 
-def _without_nulls(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+def _without_nulls(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """Empty what has the value of a declared null, however it was written: 9999-12-31 is that in every format."""
     changes = []
-    for column in contract.columns:
+    for column in columns:
         nulls = null_values(column)
         if nulls.len():
             known = ~pl.col(column.name).is_in(nulls.implode()).fill_null(value=False)

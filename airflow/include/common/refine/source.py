@@ -41,13 +41,18 @@ class Source:
 
 def fetch(contract: Contract, batch: Batch, folder: Path) -> Source:
     """Fetch the file of a batch in bronze into a folder; raises QualityError, UnreadableFile, StoreUnavailable."""
-    bronze = ZoneStore(Zone.BRONZE)
-    stored, again, path = batch.bronze, batch.rerun or Rerun(), folder / f"{batch.id}.source"
+    bronze, stored, path = ZoneStore(Zone.BRONZE), batch.bronze, folder / f"{batch.id}.source"
     try:
         bronze.download(stored.key, path, stored.etag)
     except Changed as error:
         raise QualityError(f"{bronze.uri(stored.key)} is not the recorded object.", [batch.id]) from error
     shape = _with_late_keys(path, stored, contract) or inspect_file(path, stored.name, contract)
+    return described(batch, shape, path)
+
+
+def described(batch: Batch, shape: Shape, path: Path) -> Source:
+    """Return the source that a batch's file of this shape is, with the records that count; raises QualityError."""
+    stored, again = batch.bronze, batch.rerun or Rerun()
     if again.skip and again.was and _records_differ(again.was, shape):
         raise QualityError(
             f"{stored.key}: the contract reads this file otherwise now, so the records that a person has "

@@ -107,6 +107,10 @@ def test_compound_keys_keep_their_declared_order() -> None:
             "/customProperties/delivery: no 'add'. Known: append, replace.",
         ),
         (
+            HEAD + ID + LATEST + "  - {property: engine, value: pandas}\n",
+            "/customProperties/engine: no 'pandas'. Known: polars, spark.",
+        ),
+        (
             HEAD + ID + LATEST + "  - {property: deleted, value: {column: op, values: [D]}}\n",
             "/customProperties/deleted/column: no column 'op'. Known: id.",
         ),

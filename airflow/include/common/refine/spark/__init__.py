@@ -1,0 +1,1 @@
+"""Refining on Spark: the same contract, read and typed by many executors."""
