@@ -30,6 +30,10 @@ os.environ.setdefault("AIRFLOW_HOME", str(HOMES / "airflow"))
 os.environ.setdefault("WATERSHED_BUCKET", "watershed")
 os.environ.setdefault("WATERSHED_LEDGER_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+# What the tests of warehouses set again and again is there from the start: threads of polars read the C library's
+# environment all the time, and one that grows meanwhile makes them read memory that was given back.
+for engine in ("DUCKDB", "POSTGRES", "REDSHIFT", "SESSIONS", "SNOWFLAKE"):
+    os.environ.setdefault(f"AIRFLOW_CONN_SUITE_{engine}", "")
 
 
 @pytest.fixture
