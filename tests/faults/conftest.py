@@ -6,8 +6,9 @@ import pytest
 
 from tests.faults.workers import Workers, workers
 from tests.integration.conftest import world
+from tests.publishing import shop, store
 
-__all__ = ["world"]
+__all__ = ["shop", "store", "world"]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -15,22 +15,11 @@ from dag_publisher.publish import current_release, publish
 from dag_publisher.shelf import Shelf
 from dag_publisher.store import Store
 from tests.faults.publishers import NEW
-from tests.publishing import Proxy, bucket, package, released
+from tests.publishing import Proxy, package, released
 
 
 class Killed(BaseException):
     """The publisher is no more: nothing that it would do for an error is done."""
-
-
-@pytest.fixture
-def store(stack: Mapping[str, str]) -> Iterator[Store]:
-    with bucket(stack) as made:
-        yield made
-
-
-@pytest.fixture
-def shop(store: Store) -> Shelf:
-    return Shelf(store, "dev", "shop")
 
 
 def test_killed_at_any_write_readers_see_the_old_release_or_the_new_one(stack: Mapping[str, str], store: Store) -> None:
