@@ -1,6 +1,9 @@
 """What every test starts from: settings that reach nothing, and none cached from another test."""
 
+import inspect
 import os
+import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,10 +33,27 @@ os.environ.setdefault("AIRFLOW_HOME", str(HOMES / "airflow"))
 os.environ.setdefault("WATERSHED_BUCKET", "watershed")
 os.environ.setdefault("WATERSHED_LEDGER_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-# What the tests of warehouses set again and again is there from the start: threads of polars read the C library's
-# environment all the time, and one that grows meanwhile makes them read memory that was given back.
-for engine in ("DUCKDB", "POSTGRES", "REDSHIFT", "SESSIONS", "SNOWFLAKE"):
-    os.environ.setdefault(f"AIRFLOW_CONN_SUITE_{engine}", "")
+
+
+def keep_the_environment_in_python() -> None:
+    """Let variables that tests set be seen by Python and by the processes that it starts, and by no native thread.
+
+    Threads of polars read the C library's environment all the time: one that grows meanwhile has them read memory that
+    was given back.
+    """
+    started = subprocess.Popen.__init__
+
+    def with_variables(process: subprocess.Popen[Any], *args: Any, **options: Any) -> None:
+        call = inspect.signature(started).bind(process, *args, **options)
+        if call.arguments.get("env") is None:
+            call.arguments["env"] = dict(os.environ)
+        started(*call.args, **call.kwargs)
+
+    os.putenv = os.unsetenv = lambda *_: None
+    subprocess.Popen.__init__ = with_variables  # type: ignore[method-assign]
+
+
+keep_the_environment_in_python()
 
 
 @pytest.fixture
@@ -90,6 +110,15 @@ def elsewhere(
     for variable in [known for known in stack if known.startswith("AWS_")]:
         monkeypatch.setenv(variable, stack[variable])  # the Redshift stand-in runs in this process
     return redshift_of_its_own(stack, redshift) | snowflake_of_its_own(snowflake)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup() -> None:
+    """Let a crash end the process with its traceback, whatever DAG file a test before has read."""
+    from common.dags.policy import end_on_crash
+
+    if signal.getsignal(signal.SIGSEGV) not in (signal.SIG_DFL, None):
+        end_on_crash({})
 
 
 def pytest_report_header() -> str:

@@ -128,11 +128,7 @@ def new_world(stack: Mapping[str, str], folder: Path, domain: str, domains: Path
 
 @contextmanager
 def _inside(env: Mapping[str, str]) -> Iterator[str]:
-    """Point this process to a world, and give the world's name.
-
-    Only Python sees the change: threads of the engines read the C library's environment whenever they like, and a
-    variable that is added there meanwhile makes them read memory that was given back.
-    """
+    """Point this process to a world, and give the world's name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", {**os.environ, **env})
         forget()

@@ -1,6 +1,7 @@
 """What every DAG of the platform promises, whichever there are."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from airflow.sdk import DAG, Asset
 from common.cli.catalogue import page
 from common.contracts.catalogue import domains
 from common.core.errors import ConfigError, TargetUnavailable
+from common.dags.policy import end_on_crash
 from common.utils import task_failure_alert
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,25 @@ def test_every_task_retries_only_what_a_retry_can_help(dags: list[DAG]) -> None:
             assert task.retries >= 1, task
             assert task.retry_policy.evaluate(ConfigError("x"), 1, 4, None).action.name == "FAIL", task
             assert task.retry_policy.evaluate(TargetUnavailable("x"), 1, 4, None).action.name != "FAIL", task
+
+
+CRASH = """
+import ctypes, sys
+from airflow.dag_processing.importers.python_importer import PythonDagImporter
+
+dag = PythonDagImporter().import_file(sys.argv[1]).dags[0]
+for call in dag.tasks[0].on_execute_callback:
+    call({})
+ctypes.string_at(0)
+"""
+
+
+def test_a_crash_of_native_code_ends_its_task(dags: list[DAG]) -> None:
+    command = [sys.executable, "-c", CRASH, str(FILES[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr and "string_at" in done.stderr
+    assert all(task.on_execute_callback in (end_on_crash, [end_on_crash]) for dag in dags for task in dag.tasks)
 
 
 def test_failures_are_announced_by_tasks_and_by_dags(dags: list[DAG]) -> None:
