@@ -28,6 +28,7 @@ from common.warehouses.sql import Token
 from common.warehouses.warehouse import Rows, Warehouse, create_token
 from common.zones.store import client
 from tests.batch_only import BatchOnly
+from tests.stacks import server
 
 CONSUMER, TABLE = "shop.orders@somewhere", "shop.orders"
 ROLE = "arn:aws:iam::000000000000:role/copy"
@@ -71,7 +72,7 @@ def connect(name: str, connection: Mapping[str, Any], ask: Ask) -> None:
 
 @pytest.fixture(scope="module")
 def address(stack: Mapping[str, str]) -> Iterator[str]:
-    base = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
+    base = server(stack)
     name = f"w{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]

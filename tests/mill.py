@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import psutil
-import psycopg
 import pytest
 import yaml
 
@@ -18,7 +17,7 @@ from devstack.follow import settled
 from devstack.record import UnitRecord
 from devstack.stack import Stack
 from devstack.tour import wait_for
-from tests.stacks import hasten
+from tests.stacks import hasten, server
 from tests.world import World, forget
 
 SACKS = 5  # a file
@@ -202,9 +201,7 @@ def grinding(folder: Path, settings: Mapping[str, str]) -> Iterator[Mill]:
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()
-            with psycopg.connect(dbname="warehouse") as connection:
-                url = connection.info.dsn
-            mill = Mill({**stack.env, "WAREHOUSE_URL": url}, "mill", folder, stack)
+            mill = Mill({**stack.env, "WAREHOUSE_URL": f"{server(stack.env)}/warehouse"}, "mill", folder, stack)
             mill.until(lambda: len(mill.dags()) == 6, "the DAGs to be read")
             yield mill
         finally:

@@ -19,10 +19,14 @@ def small_stack(state: Path) -> Iterator[dict[str, str]]:
         yield env
 
 
+def server(stack: Mapping[str, str]) -> str:
+    """Return the address of a stack's PostgreSQL, for whom no variable reaches libpq; a database's name is to follow."""
+    return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
+
+
 def hasten(stack: Mapping[str, str]) -> None:
     """Let the database leave its writes to the kernel: a killed server loses nothing by it, only a dead machine would."""
-    login = {"host": stack["PGHOST"], "port": stack["PGPORT"], "user": stack["PGUSER"], "password": stack["PGPASSWORD"]}
-    with psycopg.connect(dbname="postgres", autocommit=True, **login) as connection:
+    with psycopg.connect(f"{server(stack)}/postgres", autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
         connection.execute("SELECT pg_reload_conf()")

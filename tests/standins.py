@@ -20,6 +20,7 @@ from devstack.keys import Keys
 from devstack.ports import HOST
 from devstack.standins.messages.server import SERVICES, Setup, serve
 from devstack.warehouses import connections
+from tests.stacks import server
 
 
 def free_port() -> int:
@@ -35,7 +36,7 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
     from devstack.standins.redshift.engine import Engine
     from devstack.standins.redshift.server import create_app
 
-    engine = Engine(_server(stack))
+    engine = Engine(server(stack))
     port = free_port()
     with _served(uvicorn.Server(uvicorn.Config(create_app(engine), host=HOST, port=port, log_level="warning"))):
         yield f"http://{HOST}:{port}"
@@ -45,11 +46,11 @@ def redshift(stack: Mapping[str, str]) -> Iterator[str]:
 def redshift_of_its_own(stack: Mapping[str, str], address: str) -> dict[str, str]:
     """Make a database that a Data API serves, and give the environment of a world that loads it."""
     name = f"r{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(f"{_server(stack)}/postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{server(stack)}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
     known = connections({"redshift": int(address.rpartition(":")[2]), "snowflake": 0})["WAREHOUSE_REDSHIFT"]
     known["extra"]["service_config"]["redshift-data"]["database"] = name
-    return {"AIRFLOW_CONN_WAREHOUSE_REDSHIFT": json.dumps(known), "REDSHIFT_URL": f"{_server(stack)}/{name}"}
+    return {"AIRFLOW_CONN_WAREHOUSE_REDSHIFT": json.dumps(known), "REDSHIFT_URL": f"{server(stack)}/{name}"}
 
 
 def snowflake_of_its_own(place: tuple[int, Path]) -> dict[str, str]:
@@ -58,10 +59,6 @@ def snowflake_of_its_own(place: tuple[int, Path]) -> dict[str, str]:
     known = connections({"redshift": 0, "snowflake": port})["WAREHOUSE_SNOWFLAKE"]
     known["extra"]["database"] = f"S{uuid.uuid4().hex[:12].upper()}"
     return {"AIRFLOW_CONN_WAREHOUSE_SNOWFLAKE": json.dumps(known), "REQUESTS_CA_BUNDLE": str(bundle)}
-
-
-def _server(stack: Mapping[str, str]) -> str:
-    return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from common.core.nouns import Counts, Reason
 from common.core.settings import domains_dir, settings
 from devstack.folder import INCLUDE
 from tests import templates
+from tests.stacks import server as server_of
 
 DUCKDB = "w.duckdb"
 # Models of the shop that no test of hops looks at: each hop of them would be done again and again for nothing.
@@ -152,11 +153,11 @@ def _applied(like: Mapping[str, str], folder: Path) -> templates.Template:
 
     env = _new_env(like, folder, Path(like["WATERSHED_DOMAINS_DIR"]))
     with _inside(env) as name:
-        templates.create(_server(env), name)
+        templates.create(server_of(env), name)
         client().create_bucket(Bucket=name)
         apply()
         forget()
-        made = templates.taken(_server(env), name, folder / DUCKDB)
+        made = templates.taken(server_of(env), name, folder / DUCKDB)
     (folder / DUCKDB).unlink(missing_ok=True)
     return made
 
@@ -175,10 +176,6 @@ def _places_survive() -> None:
 def forget() -> None:
     """Forget what this process has read from its environment, and made for it."""
     caches.forget()
-
-
-def _server(stack: Mapping[str, str]) -> str:
-    return f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}"
 
 
 @functools.cache
@@ -207,7 +204,7 @@ def with_mart(domains: Path) -> Path:
 
 def _new_env(stack: Mapping[str, str], folder: Path, domains: Path) -> dict[str, str]:
     """Name a world that is to be made."""
-    name, server = f"t{uuid.uuid4().hex[:12]}", _server(stack)
+    name, server = f"t{uuid.uuid4().hex[:12]}", server_of(stack)
     login = {"login": stack["PGUSER"], "password": stack["PGPASSWORD"], "schema": f"{name}_w"}
     warehouse = json.loads(stack["AIRFLOW_CONN_WAREHOUSE"]) | login
     return {

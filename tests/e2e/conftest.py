@@ -11,14 +11,13 @@ from functools import partial
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from devstack.folder import INCLUDE
 from devstack.follow import settled
 from devstack.stack import Stack
 from devstack.tour import wait_for
-from tests.stacks import hasten
+from tests.stacks import hasten, server
 from tests.world import World, forget
 
 LATE = "watershed_compact"  # whose run is held up until its deadline
@@ -92,9 +91,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             for name, value in stack.env.items():
                 patch.setenv(name, value)
             forget()
-            with psycopg.connect(dbname="warehouse") as connection:
-                url = connection.info.dsn
-            env = {**stack.env, "WAREHOUSE_URL": url}
+            env = {**stack.env, "WAREHOUSE_URL": f"{server(stack.env)}/warehouse"}
             made = Shop(env, "ecommerce", folder, found["ecommerce"], found["telecoms"], stack)
             made.hold_up(LATE)
             yield made

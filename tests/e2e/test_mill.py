@@ -20,6 +20,7 @@ from common.zones.store import aws_client, client
 from devstack.record import Condition
 from tests.mill import Mill, grinding, told
 from tests.seed import SEED
+from tests.stacks import server
 
 BELL, CONSUMER = "mill.sacks.bronze", "mill_sacks_to_silver"
 TASK = "a running task"
@@ -162,8 +163,8 @@ def all_are_well(mill: Mill) -> bool:
     return all(unit.condition is Condition.READY for unit in record.units)
 
 
-def tasks_tried_again() -> int:
-    with psycopg.connect(dbname="airflow") as connection:
+def tasks_tried_again(mill: Mill) -> int:
+    with psycopg.connect(f"{server(mill.env)}/airflow") as connection:
         found = connection.execute("SELECT count(*) FROM task_instance WHERE try_number > 1").fetchone()
     assert found is not None
     return int(found[0])
@@ -171,7 +172,7 @@ def tasks_tried_again() -> int:
 
 @pytest.mark.parametrize("seed", [SEED])
 def test_whatever_dies_everything_arrives_exactly_once(mill: Mill, seed: int) -> None:
-    chance, over, before = random.Random(seed), threading.Event(), tasks_tried_again()
+    chance, over, before = random.Random(seed), threading.Event(), tasks_tried_again(mill)
     order = chance.sample(VICTIMS, len(VICTIMS))
     producer = threading.Thread(target=produce, args=(mill, over))
     producer.start()
@@ -185,4 +186,4 @@ def test_whatever_dies_everything_arrives_exactly_once(mill: Mill, seed: int) ->
         over.set()
         producer.join()
     mill.settle()
-    assert tasks_tried_again() > before, "no death reached a running task"
+    assert tasks_tried_again(mill) > before, "no death reached a running task"

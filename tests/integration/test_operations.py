@@ -16,6 +16,7 @@ from common.ledger.database import alembic_config, engine
 from common.upkeep.verify import verify
 from devstack.folder import REPOSITORY
 from devstack.postgres import programs
+from tests.stacks import server
 from tests.world import World, forget
 
 TEXT = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -56,8 +57,7 @@ def as_written(heading: str, world: World, **more: str) -> str:
 
 def drop_ledger(world: Mapping[str, str]) -> None:
     forget()
-    login = {"host": world["PGHOST"], "port": world["PGPORT"], "user": world["PGUSER"], "password": world["PGPASSWORD"]}
-    with psycopg.connect(dbname="postgres", autocommit=True, **login) as connection:
+    with psycopg.connect(f"{server(world)}/postgres", autocommit=True) as connection:
         name = str(make_url(settings().ledger_url).database)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 

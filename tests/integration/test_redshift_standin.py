@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from devstack.standins.redshift.errors import Failed
 from devstack.standins.redshift.refusals import REFUSALS, Refusal
 from devstack.standins.redshift.translation import translated
+from tests.stacks import server
 
 ROLE = "IAM_ROLE 'arn:aws:iam::000000000000:role/copy'"
 ACCOUNT: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
@@ -22,8 +23,7 @@ HERE = {"WorkgroupName": "suite"}
 @pytest.fixture(scope="module")
 def database(stack: Mapping[str, str]) -> str:
     name = f"r{uuid.uuid4().hex[:12]}"
-    address = f"postgresql://postgres:{stack['PGPASSWORD']}@{stack['PGHOST']}:{stack['PGPORT']}/postgres"
-    with psycopg.connect(address, autocommit=True) as connection:
+    with psycopg.connect(f"{server(stack)}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
     return name
 

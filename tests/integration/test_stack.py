@@ -26,6 +26,7 @@ from devstack.progress import welcome
 from devstack.record import read_record
 from devstack.stack import Stack, StackFailed, running
 from devstack.status import look
+from tests.stacks import server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -82,9 +83,7 @@ def _aws(env: dict[str, str]) -> dict[str, Any]:
 
 
 def database(env: dict[str, str], name: str = "warehouse") -> "psycopg.Connection[Any]":
-    return psycopg.connect(
-        host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], password=env["PGPASSWORD"], dbname=name
-    )
+    return psycopg.connect(f"{server(env)}/{name}")
 
 
 def until(true: Callable[[], bool], seconds: float = 300) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from common.cli.listing import group
-from common.cli.options import Json, Limit, who
+from common.cli.options import Json, Limit, Why, because, who
 from common.cli.show import ALSO, console, counted, print_json, show
 from common.contracts.catalogue import domains
+from common.core.errors import ConfigError
 
 ledger = group("Verify the ledger against what it speaks of, or rebuild it.")
 audit = group("Who decided what, when and why; a chain that shows tampering.")
@@ -228,14 +230,45 @@ def _about(detail: Mapping[str, Any]) -> str:
     return ", ".join(dict.fromkeys([*named, *(detail[name] for name in ("consumer", "dataset") if name in detail)]))
 
 
+@audit.command("export")
+def export_audit(
+    to: Annotated[Path, typer.Argument(help="File to write: one JSON object a line, the seal last.")],
+    key: Annotated[Path, typer.Option("--sign-with", help="File of the private Ed25519 key, PEM, without a password.")],
+    why: Why,
+) -> None:
+    """Write the whole audit log to a file and seal its end, in the file and in the object store.
+
+    Whoever has the file and the public key can verify it without this system: `watershed audit verify FILE --key`.
+    """
+    from common.repair.decide import export_audit_log
+
+    console.print(f"Wrote {to}, {export_audit_log(to, key, because(why))} entries, and sealed it.")
+
+
 @audit.command("verify")
-def verify_audit(as_json: Json = False) -> None:
-    """Check the chain of the audit log, and its copy in the object store; exit code 1 where either was changed."""
+def verify_audit(
+    file: Annotated[
+        Path | None, typer.Argument(help="An export to verify by itself, in place of the ledger's log.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="File of the public key that seals are checked by.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the chain of the audit log, its copy in the object store and its seals; exit code 1 where one is broken.
+
+    An export needs the public key and nothing else: no ledger, no object store, no settings.
+    """
+    from common.ledger import seals
     from common.ledger.database import transaction
     from common.ledger.journal import tampered
 
-    with transaction() as connection:
-        rows = [{"fault": fault} for fault in tampered(connection)]
-    show(rows, ["fault"], as_json=as_json, empty="The audit log is whole.")
-    if rows:
+    public = seals.public_key(key) if key else None
+    if file is None:
+        with transaction() as connection:
+            faults = [*tampered(connection), *seals.faults_of_seals(connection, public)]
+    elif public is None:
+        raise ConfigError("An export is verified by the public key of who sealed it: add --key FILE.")
+    else:
+        faults = seals.faults_of_export(file, public)
+    show([{"fault": fault} for fault in faults], ["fault"], as_json=as_json, empty="The audit log is whole.")
+    if faults:
         raise typer.Exit(1)

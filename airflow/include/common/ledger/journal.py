@@ -6,7 +6,7 @@ changes or removes rows of the table is found out by the copy.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -110,19 +110,25 @@ def entries(connection: Connection, limit: int | None = None) -> list[Entry]:
 
 def tampered(connection: Connection) -> list[str]:
     """Return what was changed, removed or added in the audit log, in plain words; an empty list where nothing was."""
-    found, previous, expected = [], "", 1
-    for entry in entries(connection):
-        if entry.n != expected:
-            found.append(f"entries {expected} to {entry.n - 1} are missing")
+    there = entries(connection)
+    found = [*broken(there), *(fault for entry in there for fault in _against_copy(entry))]
+    after = there[-1].n + 1 if there else 1
+    return [*found, f"entries from {after} on are missing; the object store has them"] if stored(after) else found
+
+
+def broken(chain: Iterable[Entry]) -> Iterator[str]:
+    """Say where a chain of entries, which begins with the first, is not what was once written."""
+    previous, expected = "", 1
+    for entry in chain:
+        if entry.n > expected:
+            yield f"entries {expected} to {entry.n - 1} are missing"
+        elif entry.n < expected:
+            yield f"entry {entry.n} stands after entry {expected - 1}"
         elif entry.previous != previous:
-            found.append(f"entry {entry.n} does not follow the entry before it")
+            yield f"entry {entry.n} does not follow the entry before it"
         if entry.hash != entry.computed:
-            found.append(f"entry {entry.n} ({entry.what} by {entry.who}) was changed after it was written")
-        found += _against_copy(entry)
+            yield f"entry {entry.n} ({entry.what} by {entry.who}) was changed after it was written"
         previous, expected = entry.hash, entry.n + 1
-    if stored(expected):
-        found.append(f"entries from {expected} on are missing; the object store has them")
-    return found
 
 
 def _against_copy(entry: Entry) -> list[str]:

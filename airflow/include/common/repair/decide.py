@@ -16,7 +16,9 @@ from common.ledger import decisions
 from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
 from common.ledger.decisions import DerivedBatch, note, recover, send_again
+from common.ledger.journal import entries
 from common.ledger.refusals import Filter, still_open
+from common.ledger.seals import private_key, sealed, sealed_lines
 from common.repair.backfill import ONLY, backfilled, backfilled_whole, replays, waived_for
 from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
@@ -53,6 +55,24 @@ def exported(wanted: Filter, to: Path, who: str) -> tuple[int, str]:
         note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)}, who)
     with _local(to):
         return (_export_files(files, to), "files") if files else (export(found, derived, to), "rows")
+
+
+def export_audit_log(to: Path, key: Path, by: Reason) -> int:
+    """Write the audit log to a file, sealed by the private key in another; return how many entries it has.
+
+    The export is an entry, too. Raises ConfigError where the file exists, or the key is none.
+    """
+    signer = private_key(key)
+    if to.exists():
+        raise ConfigError(f"{to} exists, and an export is never overwritten: name another file.")
+    with _deciding() as connection:
+        note(connection, "audit.export", {"to": str(to), "why": by.why}, by.who)
+    with transaction() as connection:
+        chain = entries(connection)
+    seal = sealed(chain, signer)
+    with _local(to), to.open("x", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in sealed_lines(chain, seal))
+    return len(chain)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from common.ledger.journal import tampered
 from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.reconcile import known_head
 from common.ledger.refusals import refusal_id
+from common.ledger.seals import faults_of_seals
 from common.ledger.tables import hop, receipt, refusal
 from common.pipelines.kinds import all_consumers, faults, step_of
 from common.pipelines.step import Published, Step
@@ -36,6 +37,7 @@ def verify(only: str = "") -> Iterator[tuple[str, str]]:
     if not only:
         with transaction() as connection:
             yield from (("audit log", difference) for difference in tampered(connection))
+            yield from (("audit log", difference) for difference in faults_of_seals(connection))
 
 
 def _verify(step: Step) -> Iterator[str]:
