@@ -84,6 +84,7 @@ class _Trial:
             _known(self.first, expected),
             whole,
             self.width > 1,
+            self.broken is None,
             round(self.share, 1),
             self.delimiter == "\t",
             self.typed,
