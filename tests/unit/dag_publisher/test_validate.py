@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dag_publisher.validation import judge as module
 from dag_publisher.validation import shut_in
 from dag_publisher.validation.faults import RULES
 from dag_publisher.validation.judge import Judged, judge
@@ -27,6 +29,21 @@ def found() -> Judged:
 def test_a_bad_file_is_refused_by_its_own_rule(found: Judged, file: str) -> None:
     rules = {fault.rule for fault in found.faults if fault.file == file}
     assert rules == set(BAD[file][0].split())
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_file_that_one_reading_has_not_ended_is_late_and_not_called_another(
+    monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    whole: dict[str, Any] = {"error": None, "dags": [], "made": []}
+    dag = {"dag_id": "shop_a", "hash": "1", "owners": ["a"], "tags": ["a"], "doc": True}
+    records = [whole | {"dags": [dag]}, whole | {"dags": [dag]}]
+    records[late] = {"error": "it was not imported after 8 s", "timeout": True, "line": 0}
+    readings = [shut_in.Reading({"shop.py": record}, "3.3.2", "namespaces") for record in records]
+    monkeypatch.setattr(module, "read", lambda *_: readings)
+    assert [str(fault).partition(". Allowed")[0] for fault in judged({"shop.py": ""}).faults] == [
+        "shop.py:1: time-budget: it was not imported after 8 s"
+    ]
 
 
 def test_every_rule_has_a_bad_file() -> None:

@@ -87,6 +87,9 @@ def _line(record: Mapping[str, Any], dag_id: str) -> int:
 
 
 def _compared(file: str, one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterator[Fault]:
+    if late := next((record for record in (one, two) if record.get("timeout")), None):
+        yield Fault(file, 1, "time-budget", late["error"])  # whose DAGs nobody has seen
+        return
     hashes = [{dag["dag_id"]: dag["hash"] for dag in record.get("dags", [])} for record in (one, two)]
     different = sorted(set(hashes[0].items()) ^ set(hashes[1].items()))
     for dag_id in dict.fromkeys(dag_id for dag_id, _ in different):
