@@ -1,6 +1,9 @@
-"""Take a text file apart into blocks of whole lines."""
+"""Take a text file apart into blocks of whole lines, one ahead of who parses them."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from common.core.shape import Shape
 from common.formats.bounds import require_length
@@ -9,6 +12,9 @@ from common.formats.streams import Source
 
 _HEADER = 1 << 16
 _LONGEST_FIELD = 100  # lines that a field may commonly have
+_AHEAD = 2
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def after_lines(source: Source, begin: bytes, mark: int, newline: bytes, lines: int) -> tuple[bytes, int]:
@@ -60,6 +66,28 @@ def _outside(block: bytes, quote: bytes, newline: bytes) -> int:
         if inside or not end:
             break
     return end or len(block)
+
+
+def ahead(items: Iterator[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+    """Yield items and what was worked out from each, in order.
+
+    One thread makes items, two others work on them, while the caller uses those that are ready.
+    """
+    with ThreadPoolExecutor(1) as maker, ThreadPoolExecutor(_AHEAD) as workers:
+        coming: deque[Future[tuple[T, R] | None]] = deque()
+
+        def finish(item: Future[T | None]) -> tuple[T, R] | None:
+            made = item.result()
+            return None if made is None else (made, work(made))
+
+        def begin() -> None:
+            coming.append(workers.submit(finish, maker.submit(next, items, None)))
+
+        for _ in range(_AHEAD):
+            begin()
+        while (ready := coming.popleft().result()) is not None:
+            begin()
+            yield ready
 
 
 def _first_end(raw: bytes, newline: bytes) -> int:

@@ -5,9 +5,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from common.core.ahead import ahead
 from common.core.shape import Shape
-from common.formats.blocks import after_lines, blocks
+from common.formats.blocks import after_lines, ahead, blocks
 from common.formats.chunk import Chunk, Spot, good_numbers, malformed, numbered
 from common.formats.encodings import mark_of, transcode
 from common.formats.grammar import Clean, Grammar, Parsed, Place, parse

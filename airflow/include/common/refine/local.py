@@ -11,11 +11,11 @@ from typing import TypeVar
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, RECORD_COLUMN, Contract
-from common.core.ahead import ahead
 from common.core.assets import Zone
 from common.core.errors import ConservationError, UnreadableFile
 from common.core.nouns import Batch, Counts, Refusal
 from common.core.scratch import scratch
+from common.formats.blocks import ahead
 from common.lake.parts import Part, stage_parts
 from common.lake.schema import partition_columns, silver_layout, silver_schema
 from common.lake.table import LakeTable, read_at, reading

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
-from common.core.ahead import ahead
 from common.core.shape import Shape
 from common.formats import Chunk
+from common.formats.blocks import ahead
 from common.lake.schema import silver_schema
 from common.quality.checks import contract_checks
 from common.quality.split import apply

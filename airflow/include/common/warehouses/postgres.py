@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,7 +12,6 @@ from psycopg import errors
 from psycopg import sql as psycopg_sql
 from sqlglot import exp
 
-from common.core.ahead import ahead
 from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.masks import without_values
 from common.warehouses import sql
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 DIALECT = Dialect(sql="postgres", nul=False, staging=exp.UnloggedProperty)
-COPY_ROWS = 50_000
+COPY_ROWS = 200_000
 # A load that is frozen while it holds its token must not hold up the next one for ever.
 SESSION = ("SET lock_timeout = '60s'", "SET idle_in_transaction_session_timeout = '15min'")
 APPLY_LOCK = 0x57A7E2
@@ -86,17 +84,11 @@ class _Conversation:
         target = psycopg_sql.Identifier(*table.split("."))
         copy = psycopg_sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names)
         with translated(self._what, MEANINGS, _wording), self._connection.cursor() as cursor:
-            parts = (part.select(list(rows.schema)) for frame in rows.frames() for part in frame.iter_slices(COPY_ROWS))
             with cursor.copy(copy) as stream:
-                for _, content in ahead(parts, _csv):  # while the server takes one, the next is made
-                    stream.write(content)
+                for frame in rows.frames():
+                    for part in frame.iter_slices(COPY_ROWS):
+                        stream.write(part.select(list(rows.schema)).write_csv(include_header=False))
             return cursor.rowcount
-
-
-def _csv(rows: pl.DataFrame) -> memoryview:
-    file = BytesIO()
-    rows.write_csv(file, include_header=False)
-    return file.getbuffer()
 
 
 def _answers(connection: "psycopg.Connection[Any]") -> bool:
