@@ -95,6 +95,11 @@ class Vault:
         with self._lock:
             self._keep({"kind": "study", "study_name": study, **design})
 
+    def drop(self, study: str) -> None:
+        """Let the Vault lack a study; what was entered stays in the change log."""
+        with self._lock:
+            self._keep({"kind": "drop", "study_name": study})
+
     def studies(self, vault: int) -> list[dict[str, Any]]:
         """List the studies of a vault: the other one has none."""
         return [{"study_name": name} for name in sorted(self._studies)] if vault == VAULT else []
@@ -164,6 +169,8 @@ class Vault:
     def _take(self, message: Mapping[str, Any]) -> None:
         if message["kind"] == "study":
             self._studies[message["study_name"]] = {"subjects": [], **message}
+        elif message["kind"] == "drop":
+            self._studies.pop(message["study_name"], None)
         elif message["kind"] == "change":
             form = self._forms.setdefault(_key(message), {})
             group = form.setdefault((message["itemgroup_name"], message["itemgroup_sequence"]), {})

@@ -1,6 +1,7 @@
 """Veeva Vault: login, and of the EDC API studies, subjects, forms and `setdata`; errors come with HTTP status 200.
 
-`PUT /veeva/studies/{name}` makes or replaces a study: its `subjects`, and its `forms` with events and item groups.
+`PUT /veeva/studies/{name}` makes or replaces a study (`DELETE` takes it away): its `subjects`,
+and its `forms` with events and item groups.
 `PUT /veeva/limits` says how many calls a burst and a day have from now on; `DELETE /veeva/sessions` lets all expire.
 """
 
@@ -81,6 +82,10 @@ def _add_own(api: APIRouter, vault: Vault) -> None:
     @api.put("/veeva/studies/{study}", status_code=204)
     async def define(study: str, request: Request) -> None:
         vault.define(study, parsed(await request.body()))
+
+    @api.delete("/veeva/studies/{study}", status_code=204)
+    async def drop(study: str) -> None:
+        vault.drop(study)
 
     @api.put("/veeva/limits", status_code=204)
     async def limit(request: Request) -> None:
