@@ -42,7 +42,11 @@ class Edc:
         finally:
             self._http.delete("/faults")
             self.limit()
-            self._http.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection to the stand-in."""
+        self._http.close()
 
     def enrol(self, subject: str) -> None:
         """Add a subject to the study."""

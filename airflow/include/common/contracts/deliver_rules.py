@@ -23,6 +23,9 @@ def deliver_faults(contract: Contract) -> Iterator[Fault]:
     yield from _study(spec, columns)
     for word, part in spec.parts():
         yield from _part(word, part, columns)
+        of_the_event = word == "eventGroup" and part.column == spec.event.column  # the event tells it from others
+        if not of_the_event and len(set(part.codes.values())) < len(part.codes):
+            yield Fault(f"{WHERE}/{word}/codes", "says two values by one code, so they could not be told apart.")
     yield from _sequence(spec, columns)
     yield from _items(spec)
     yield from _identity(contract, spec)
@@ -56,15 +59,13 @@ def _part(word: str, part: Part, columns: dict[str, Column]) -> Iterator[Fault]:
 
 
 def _codes(where: str, part: Part, columns: dict[str, Column]) -> Iterator[Fault]:
-    """List what keeps codes from saying each accepted value, and each in another way."""
+    """List what keeps codes from saying each accepted value."""
     accepted = {str(value) for value in columns[part.column].accepted} if part.column else set()
     if not accepted:
         yield Fault(f"{where}/codes", "needs a column with an `enum`, whose values they are for.")
     elif accepted != set(part.codes):
         lacking, idle = sorted(accepted - set(part.codes)), sorted(set(part.codes) - accepted)
         yield Fault(f"{where}/codes", f"lacks {lacking} of the column's `enum`, and has {idle} that are none of it.")
-    if len(set(part.codes.values())) < len(part.codes):
-        yield Fault(f"{where}/codes", "says two values by one code, so they could not be told apart any more.")
 
 
 def _sequence(spec: DeliverSpec, columns: dict[str, Column]) -> Iterator[Fault]:

@@ -124,10 +124,10 @@ class DeliverStep:
             return [Refused("", WITHDRAWN, "silver lacks the row again; CDMS keeps the form until a person decides")]
 
         def before() -> None:
+            passed(self.consumer.kind, "stage.sending", held.batches)
             with transaction() as connection:
                 if not owns(connection, held):
                     raise LeaseLost(f"Hop {held.hop} of {held.consumer} belongs to another attempt now.")
-            passed(self.consumer.kind, "stage.sending", held.batches)
 
         reason = f"Watershed {held.consumer} hop {held.hop}"
         refused = self.cdms.deliver(self.consumer.part, self._form(row), self._items(row), reason, before)
