@@ -47,7 +47,7 @@ def test_rows_become_forms_and_a_correction_sets_what_has_changed(vitals: Trial)
         ("101-002", "ev_V01", 1, "VSDAT"): "2025-03-01",
     }
     before = len(vitals.edc.log())
-    vitals.land("2", vitals.line("101-001", 75, day=2))
+    vitals.land("2", vitals.line("101-001", 75, day=2), vitals.line("101-002", 66, study=vitals.other))
     assert vitals.world.flow("deliver")[vitals.consumer] == Counts(1, 0, 1, 0)
     (change,) = vitals.edc.log()[before:]
     assert (change["item_name"], change["value"], change["unit_value"]) == ("PULSE", "75", "beats/min")
