@@ -130,6 +130,12 @@ def test_only_what_differs_is_sent(edc: Edc, cdms: Cdms) -> None:
     assert edc.changes() == [("PULSE", "72"), ("POS", "SUPINE"), ("POS", "SITTING")]
 
 
+def test_a_value_in_another_unit_is_another_value(edc: Edc, cdms: Cdms) -> None:
+    assert deliver(cdms, edc, PULSE) == []
+    (refused,) = deliver(cdms, edc, Item("ig_VS", 1, "PULSE", "72", "Hz"))
+    assert (refused.item, "Unit [Hz] is not valid" in refused.why) == ("PULSE", True)
+
+
 def test_an_empty_value_clears_an_item_once(edc: Edc, cdms: Cdms) -> None:
     empty = Item("ig_VS", 1, "PULSE", "", "beats/min")
     assert deliver(cdms, edc, empty) == []
