@@ -28,7 +28,7 @@ SUITES = tests/e2e tests/faults tests/integration tests/dags tests/unit
 LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py tests/faults/test_races.py
 # Each has PostgreSQL, an object store and message stand-ins of its own; two at a time have a whole Airflow.
 WORKERS = 3
-# Which domain the demo shows: ecommerce, telecoms or all.
+# Which domain the demo shows: ecommerce, telecoms, clinical or all.
 DOMAIN = ecommerce
 # Other people's files that readers are tried on, from Debian's packages.
 SPECTRUM = /usr/share/nodejs/csv-spectrum
@@ -47,7 +47,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'
-	@echo '                  DOMAIN=telecoms shows the call centre, DOMAIN=all both'
+	@echo '                  DOMAIN=telecoms shows the call centre, DOMAIN=clinical two studies, DOMAIN=all everything'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
@@ -58,7 +58,7 @@ help:
 	@echo 'make clean-state  stop the stack and forget its data'
 
 # Of the domains the telecoms one is loaded into a Snowflake that is stood in for.
-demo: $(STAMP) $(if $(filter-out ecommerce,$(DOMAIN)),$(SNOWFLAKE))
+demo: $(STAMP) $(if $(filter-out ecommerce clinical,$(DOMAIN)),$(SNOWFLAKE))
 	@keep='$(KEEP)'; $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
 
 up: $(STAMP) $(SNOWFLAKE)

@@ -42,6 +42,19 @@ print("clients:", *[name for name in {CLIENTS} if name in set(sys.modules) - bef
 """
 
 
+@pytest.mark.filterwarnings("ignore")  # the manager's own
+def test_airflow_shows_the_fields_of_a_vaults_connection_and_can_test_it() -> None:
+    from airflow.providers_manager import ProvidersManager
+
+    known = ProvidersManager()
+    hook = known.hooks["veeva"]
+    assert hook
+    assert (hook.hook_class_name, hook.connection_testable) == ("common.hooks.veeva.VeevaHook", True)
+    fields = {name for name in known.connection_form_widgets if name.startswith("extra__veeva__")}
+    assert fields == {f"extra__veeva__{name}" for name in ("vault_id", "vault_dns", "api_version")}
+    assert known.field_behaviours["veeva"]["relabeling"]["host"] == "Vault DNS"
+
+
 @pytest.mark.filterwarnings("ignore")  # the providers' own
 @pytest.mark.parametrize("provider", HOOKS)
 def test_a_provider_is_there_and_its_hook_can_be_used(provider: str) -> None:

@@ -25,10 +25,11 @@ LATE = "watershed_compact"  # whose run is held up until its deadline
 
 @dataclass
 class Shop(World):
-    """The stack after the demo's files have arrived: the shop's, whose world it is, and the call centre's."""
+    """The stack after the demo's files have arrived: the shop's, whose world it is, and those of the other domains."""
 
     summary: dict[str, Any]
     call_centre: dict[str, Any]
+    clinical: dict[str, Any]
     stack: Stack
 
     @contextmanager
@@ -92,7 +93,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 patch.setenv(name, value)
             forget()
             env = {**stack.env, "WAREHOUSE_URL": f"{server(stack.env)}/warehouse"}
-            made = Shop(env, "ecommerce", folder, found["ecommerce"], found["telecoms"], stack)
+            of_domains = (found[name] for name in ("ecommerce", "telecoms", "clinical"))
+            made = Shop(env, "ecommerce", folder, *of_domains, stack)
             made.hold_up(LATE)
             yield made
         finally:

@@ -15,11 +15,13 @@ from common.repair.decide import waive
 from common.upkeep.verify import verify
 from common.zones.store import client, storage_options
 from devstack.call_centre import DAYS, SEED, generated
+from devstack.clinical import SEED as STUDY_SEED
 from devstack.pictures import assets, take_asset_graph, take_message
 from devstack.summary import answers
 from devstack.tour import alerts, slack, wait_for
+from domains.clinical.samples.study import deliveries as studies
 from domains.ecommerce.samples.shop import PURCHASES
-from tests import recount_telecoms
+from tests import recount_clinical, recount_telecoms
 from tests.e2e.conftest import LATE, Shop
 from tests.recount import recount
 from tests.world import by
@@ -65,10 +67,20 @@ def test_the_call_centre_is_exact_and_a_day_that_is_missing_is_told(shop: Shop) 
     wait_for(lambda: said("Resolved: Missing day: telecoms"), lambda: None, "the end of it to be told")
 
 
+def test_the_studies_have_the_forms_that_a_recount_gives(shop: Shop) -> None:
+    drops = studies(STUDY_SEED).drops
+    expected, answers = recount_clinical.forms(drops), shop.clinical["answers"]
+    assert answers["items"] == len(expected)
+    assert answers["subjects"] == Counter(study for study, _ in {place[:2] for place in expected})
+    strangers = sum(not recount_clinical.enrolled(row) for row in recount_clinical.newest(drops, "demographics"))
+    undelivered = [row for row in shop.clinical["refused"] if row["reason"] == "undelivered"]
+    assert sum(row["count"] for row in undelivered if not row["column"]) == strangers
+
+
 def test_only_the_demos_domains_take_part(shop: Shop) -> None:
     from common.contracts.catalogue import domains
 
-    assert domains() == ["ecommerce", "telecoms"]
+    assert domains() == ["clinical", "ecommerce", "telecoms"]
     assert Path(shop.env["AIRFLOW__CORE__DAGS_FOLDER"]).is_relative_to(shop.folder)
 
 

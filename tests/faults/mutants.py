@@ -15,6 +15,7 @@ from pathlib import Path
 
 from devstack.stack import running
 from tests.faults.mutant import Mutant
+from tests.faults.mutants_of_deliveries import OF_DELIVERIES
 from tests.faults.mutants_of_hops import OF_HOPS
 from tests.faults.mutants_of_meaning import OF_MEANING
 from tests.faults.mutants_of_messages import OF_MESSAGES
@@ -26,7 +27,16 @@ from tests.faults.tally import REPORT, ROOT, VAR, write_section
 
 INCLUDE = Path("airflow/include")
 PATIENCE = 300
-MUTANTS = (*OF_HOPS, *OF_MEANING, *OF_THE_WHOLE, *OF_MESSAGES, *OF_SOURCES, *OF_PUBLISHING, *OF_THE_LAKE)
+MUTANTS = (
+    *OF_HOPS,
+    *OF_MEANING,
+    *OF_THE_WHOLE,
+    *OF_MESSAGES,
+    *OF_SOURCES,
+    *OF_PUBLISHING,
+    *OF_THE_LAKE,
+    *OF_DELIVERIES,
+)
 
 
 def mutated(mutant: Mutant, root: Path = ROOT) -> str:

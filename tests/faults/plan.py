@@ -63,8 +63,8 @@ def points() -> list[str]:
 
 
 def points_of_the_shop() -> list[str]:
-    """Return the moments that the shop's hops pass: it fetches nothing."""
-    return [point for point in points() if not point.startswith("ingest:")]
+    """Return the moments that the shop's hops pass: it fetches nothing, and delivers nothing."""
+    return [point for point in points() if not point.startswith(("ingest:", "deliver:"))]
 
 
 def points_of_telecoms() -> list[str]:

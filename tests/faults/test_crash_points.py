@@ -16,7 +16,8 @@ from tests.faults.workers import Workers, job
 from tests.world import UNWATCHED, World, new_world, shop_without, with_mart
 
 OWNER = "dag/run/task/-1"
-ALL = [stage for stage in kinds.stages() if stage != "ingest"]  # the shop fetches nothing: see test_sources.py
+# The shop fetches nothing and delivers nothing: see test_sources.py and test_deliver.py.
+ALL = [stage for stage in kinds.stages() if stage not in ("ingest", "deliver")]
 PURCHASES = "customer_id,date,number_of_cds,dollar_value\n"
 USERS = "customer_id,name,email,country,signed_up_on,updated_at\n"
 FIRST_USER = "{n:05d},N{n},n{n}@x.com,us,1996-01-01,1997-01-01T00:00:00Z\n"

@@ -1,4 +1,4 @@
-"""Connections of the services that the stand-ins serve: those that carry messages, and Google Sheets."""
+"""Connections of the services that the stand-ins serve: those that carry messages, Google Sheets, Veeva Vault."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from devstack.ports import HOST
 
 MAIL_LOGIN = "watershed"
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
+VAULT = {"vault_dns": "clinical.veevavault.localhost", "vault_id": "1001", "api_version": "v25.1"}
+VAULT_USER = "watershed@clinical.localhost"
 FLOW = "/workflows/data-alerts/triggers/manual/paths/invoke"  # of MS Teams; its name is where messages go
 
 
@@ -38,5 +40,12 @@ def connections(ports: Mapping[str, int], keys: Keys) -> dict[str, dict[str, Any
                 "scope": SCOPE,
                 "api_endpoint": f"{address}/google/",
             },
+        },
+        "VEEVA_DEFAULT": {
+            "conn_type": "veeva",
+            "host": f"{address}/veeva",
+            "login": VAULT_USER,
+            "password": keys.veeva,
+            "extra": VAULT,
         },
     }

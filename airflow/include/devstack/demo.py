@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from devstack import call_centre, summary, tour
+from devstack import call_centre, clinical, summary, tour
 from devstack.environment import DOMAINS_DIR
 from devstack.folder import DEMO, INCLUDE, REPOSITORY, write_json
 from devstack.progress import Progress
@@ -29,6 +29,7 @@ class Tour:
 TOURS = {
     tour.DOMAIN: Tour(tour.tour, summary.show_summary),
     call_centre.DOMAIN: Tour(call_centre.tour, call_centre.show_summary),
+    clinical.DOMAIN: Tour(clinical.tour, clinical.show_summary),
 }
 
 

@@ -43,6 +43,7 @@ class Keys:
     telegram: str = field(default_factory=lambda: f"7000000000:{secrets.token_urlsafe(26)}")
     pagerduty: str = field(default_factory=lambda: secrets.token_hex(16))  # a routing key has 32 characters
     google: str = field(default_factory=_token)
+    veeva: str = field(default_factory=_token)
     google_key: str = field(default_factory=_private_key)  # of the service account
 
 

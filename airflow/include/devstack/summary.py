@@ -15,6 +15,7 @@ QUESTIONS = {
 }
 TOP = "SELECT customer_id, revenue FROM ecommerce.user_ltv ORDER BY revenue DESC, customer_id LIMIT 3"
 WAREHOUSE = ("load", "transform")  # kinds whose tables are a warehouse's
+LAST = (*WAREHOUSE, "deliver")  # kinds that a domain ends with
 COUNTED = ("kind", "good", "merged", "refused", "hops")
 REFUSED = ("consumer", "origin", "reason", "column", "count", "of", "place")
 BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP BY month ORDER BY total DESC LIMIT 1"
@@ -28,8 +29,8 @@ def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[s
     rows = progress(domain)
     with transaction() as connection:
         refused = matching(connection, Filter(consumer=f"{domain}."))
-    loads = [row["last"].timestamp() for row in rows if row["kind"] in WAREHOUSE and row["last"]]
-    seconds = seconds | {"put_to_warehouse": max(loads) - last_put}
+    ends = [row["last"].timestamp() for row in rows if row["kind"] in LAST and row["last"]]
+    seconds = seconds | {"put_to_warehouse": max(ends) - last_put}
     reasons: dict[str, int] = {}
     for row in refused:
         reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["count"]
@@ -103,7 +104,8 @@ def show_arrived(console: Console, found: dict[str, Any]) -> None:
         "line, byte offset and original text.",
         style="dim",
     )
-    console.print(_warehouse(found["warehouse"]))
+    if found["warehouse"]:
+        console.print(_warehouse(found["warehouse"]))
 
 
 def took(seconds: dict[str, float]) -> str:

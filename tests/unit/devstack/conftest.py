@@ -12,7 +12,7 @@ from devstack.keys import Keys
 from devstack.standins.messages.server import SERVICES, Setup, create_app
 from tests.standins import messages
 
-KEYS = Keys(slack="xoxb-right", mail="right", teams="right", telegram="7:right", pagerduty=32 * "r")
+KEYS = Keys(slack="xoxb-right", mail="right", teams="right", telegram="7:right", pagerduty=32 * "r", veeva="right")
 
 
 class InProcess(httpx.BaseTransport):

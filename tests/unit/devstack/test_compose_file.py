@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from devstack.channels import FLOW, MAIL_LOGIN
+from devstack.channels import FLOW, MAIL_LOGIN, VAULT, VAULT_USER
 from devstack.environment import environment
 from devstack.folder import REPOSITORY, state_folder
 from devstack.keys import Keys
@@ -47,7 +47,7 @@ def test_airflow_is_set_as_in_the_embedded_stack(tmp_path: Path) -> None:
 
 def test_the_stand_ins_take_what_the_connections_say() -> None:
     setup = of_environment(SERVICES["standins"]["environment"])
-    names = {"mail": "SMTP", "teams": "MSTEAMS", "telegram": "TELEGRAM", "pagerduty": "PAGERDUTY"}
+    names = {"mail": "SMTP", "teams": "MSTEAMS", "telegram": "TELEGRAM", "pagerduty": "PAGERDUTY", "veeva": "VEEVA"}
     found = {name: json.loads(DEFAULTS[f"AIRFLOW_CONN_{word}_DEFAULT"] or "") for name, word in names.items()}
     teams = found.pop("teams")["password"]
     assert teams == f"{setup.address}{FLOW}?sig={setup.tokens['teams']}"
@@ -58,6 +58,8 @@ def test_the_stand_ins_take_what_the_connections_say() -> None:
     } == setup.tokens
     google = json.loads(DEFAULTS["AIRFLOW_CONN_GOOGLE_SHEETS"] or "")["extra"]
     assert google["api_endpoint"] == f"{setup.address}/google/"
+    assert (found["veeva"]["host"], found["veeva"]["login"]) == (f"{setup.address}/veeva", VAULT_USER)
+    assert found["veeva"]["extra"] == VAULT
     assert (found["mail"]["login"], found["mail"]["port"]) == (MAIL_LOGIN, setup.smtp_port)
     assert found["telegram"]["host"] == found["pagerduty"]["host"] == setup.address
 

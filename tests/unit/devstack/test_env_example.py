@@ -66,6 +66,7 @@ def test_a_stack_can_be_started_with_each_example(line: str, tmp_path: Path, mon
             "snowflake",
             "mysql",
             "google_cloud_platform",
+            "veeva",
         )
     if name.startswith("AIRFLOW__"):
         _, section, option = name.lower().split("__")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from common.core.errors import ConfigError
 from common.ledger.tables import consumer, refusal
-from common.load.aside import REASON
+from common.load.aside import REASON, UNDELIVERED
 from common.quality.checks import RULES
 
 HOP_STATES = ("open", "published")
@@ -46,4 +46,4 @@ def require_asset(connection: Connection, beginning: str) -> None:
 def require_reason(connection: Connection, reason: str) -> None:
     """Raise ConfigError where nothing is ever refused for such a reason."""
     recorded = connection.scalars(select(refusal.c.reason).distinct().order_by(refusal.c.reason))
-    require_known("reason", reason, [*recorded, *RULES, *LINES_AND_FILES, REASON])
+    require_known("reason", reason, [*recorded, *RULES, *LINES_AND_FILES, REASON, UNDELIVERED])

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from common.contracts.deliveries import DeliverSpec
 from common.contracts.sources import SourceSpec
 from common.core.nouns import Dataset
 from common.core.shape import Dialect
@@ -220,7 +221,7 @@ class Contract:
     """What a dataset promises: columns, identity of a row, rules, partition, freshness, targets.
 
     With `history` the table keeps every version of a key, a version being the `latest` columns; `deleted` tells
-    which records say that a key is gone. `engine` is where its files are refined.
+    which records say that a key is gone. `engine` is where its files are refined, `deliver` where its rows go as forms.
     """
 
     dataset: Dataset
@@ -242,6 +243,7 @@ class Contract:
     description: str = ""
     freshness_hours: float | None = None
     source: SourceSpec | None = None
+    deliver: DeliverSpec | None = None
     engine: str | None = None  # None: what the settings say for all
 
     @property

@@ -16,6 +16,7 @@ from common.contracts.contract import (
     LoadStrategy,
     Refiner,
 )
+from common.contracts.deliver_rules import deliver_faults
 from common.contracts.document import Fault
 from common.contracts.files import file_faults
 from common.contracts.patterns import problem
@@ -33,7 +34,19 @@ LONGEST = 63  # bytes of a name, which PostgreSQL would cut
 
 def faults(contract: Contract) -> list[Fault]:
     """List what is wrong with a contract, each with where, what was found and what is allowed."""
-    parts = (_names, _columns, file_faults, _identity, _versions, _partition, _batch, _engine, _loads, source_faults)
+    parts = (
+        _names,
+        _columns,
+        file_faults,
+        _identity,
+        _versions,
+        _partition,
+        _batch,
+        _engine,
+        _loads,
+        source_faults,
+        deliver_faults,
+    )
     return [fault for part in parts for fault in part(contract)]
 
 

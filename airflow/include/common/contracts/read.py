@@ -92,6 +92,7 @@ def _contract(document: Document, digest: str) -> tuple[Contract | None, list[Fa
         description=_purpose(data.get("description")),
         freshness_hours=freshness,
         source=words.source.spec() if words.source else None,
+        deliver=words.deliver.spec() if words.deliver else None,
         engine=words.engine,
     )
     return contract, [*wrong, *unknown, *reader.faults, *late, *unmarked, *_unkept(data, table)]

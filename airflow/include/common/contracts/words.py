@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from common.contracts.contract import Evolution, LoadSpec, Numbers
+from common.contracts.deliveries import DeliverSpec, ItemSpec, Part
 from common.contracts.document import Document, Fault
 from common.contracts.odcs import type_faults, word_faults
 from common.contracts.sources import SourceSpec
@@ -139,6 +140,56 @@ class SourceWords(Words):
         return SourceSpec(**{**self.model_dump(), "overlap": str(self.overlap)})
 
 
+class PartWords(Words):
+    """What a part of a form is taken from."""
+
+    column: str = ""
+    value: str = ""
+    codes: dict[str, str] = {}
+    unit: str = ""
+
+    def spec(self) -> Part:
+        """Return the part."""
+        return Part(self.column, self.value, self.codes, self.unit)
+
+
+class ItemWords(PartWords):
+    """One item of an item group, and what it is taken from."""
+
+    group: str
+    item: str
+
+
+class DeliverWords(Words):
+    """Where rows are delivered to as forms of a study."""
+
+    conn: str
+    study: str
+    form: str
+    country: PartWords
+    site: PartWords
+    subject: PartWords
+    eventGroup: PartWords
+    event: PartWords
+    formSequence: str = ""
+    items: list[ItemWords]
+
+    def spec(self) -> DeliverSpec:
+        """Return the delivery."""
+        return DeliverSpec(
+            conn=self.conn,
+            study=self.study,
+            form=self.form,
+            country=self.country.spec(),
+            site=self.site.spec(),
+            subject=self.subject.spec(),
+            event_group=self.eventGroup.spec(),
+            event=self.event.spec(),
+            sequence=self.formSequence,
+            items=tuple(ItemSpec(item.group, item.item, item.spec()) for item in self.items),
+        )
+
+
 class ContractWords(Words):
     """What a contract may say besides the standard's words."""
 
@@ -153,6 +204,7 @@ class ContractWords(Words):
     load: list[LoadWords] = []
     batch: BatchWords = BatchWords()
     source: SourceWords | None = None
+    deliver: DeliverWords | None = None
     engine: str | None = None
     owner: str = "data-platform"
     region: str | None = None

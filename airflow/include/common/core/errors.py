@@ -3,7 +3,8 @@
 WatershedError
 ├── TransientError          the same call may succeed later
 │   ├── StoreUnavailable    object store slow, down or refusing for now
-│   ├── TargetUnavailable   warehouse or ledger database slow, down or locked
+│   ├── TargetUnavailable   a target or the ledger's database slow, down or locked
+│   │   └── Unsettled       whether a target has done what it was sent is unknown
 │   ├── SourceUnavailable   a source does not answer, or refuses for now: too many calls
 │   ├── MachineUnavailable  this machine's own disk is full or failing
 │   ├── LeaseLost           another attempt owns the hop now
@@ -21,6 +22,7 @@ WatershedError
         ├── ModelError      a gold model cannot be read or run
         ├── QualityError    a batch-level check of severity `error` failed
         ├── SourceError     what a source holds cannot be taken as it is
+        ├── RecordRefused   a target does not take a record as it is
         ├── EngineFailed    an engine failed on these records in a way that nobody has foreseen
         └── ConservationError  counts do not add up, nothing was published
 """
@@ -46,7 +48,11 @@ class StoreUnavailable(TransientError):
 
 
 class TargetUnavailable(TransientError):
-    """A warehouse or the ledger's database did not answer, or is locked."""
+    """A warehouse, another target or the ledger's database did not answer, or is locked."""
+
+
+class Unsettled(TargetUnavailable):
+    """A target was sent something, and whether it has done it is unknown: look before it is sent again."""
 
 
 class SourceUnavailable(TransientError):
@@ -131,6 +137,14 @@ class QualityError(DataError):
 
 class SourceError(DataError):
     """What a source holds cannot be taken as it is: a heading twice, a value that no file can hold."""
+
+
+class RecordRefused(DataError):
+    """A target does not take a record as it is; `rule` is a stable word, the message is for people."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class EngineFailed(DataError):

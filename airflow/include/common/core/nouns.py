@@ -111,7 +111,8 @@ class Consumer:
     """One dataset or model into one table of one target.
 
     `ordered` consumers read versions of Delta tables: they take batches in order, never a part of them, and stop on an
-    error; the others may narrow to the batch at fault and park it. `to` names the warehouse that it loads.
+    error; the others may narrow to the batch at fault and park it. `to` names the warehouse that it loads, `part`
+    what it takes of its dataset where it leaves the rest to others, as one study.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Consumer:
     ordered: bool
     dataset: Dataset
     to: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)

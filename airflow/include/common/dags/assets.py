@@ -6,6 +6,7 @@ from typing import Any
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 
+from common.contracts.catalogue import contract_of
 from common.core.assets import Asset as LakeAsset
 from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError
@@ -83,7 +84,10 @@ def _bells(name: str) -> list[Asset]:
 
 
 def output_asset(consumer: Consumer) -> Asset:
-    """Return the asset that a consumer writes: a dataset in a zone, or a warehouse table."""
+    """Return the asset that a consumer writes: a dataset in a zone, a warehouse table, or the forms of a study."""
+    if consumer.part and (spec := contract_of(consumer.dataset).deliver):
+        uri = f"veeva://{spec.conn}/{consumer.part}/{spec.form}"
+        return Asset(name=consumer.name, uri=uri, group="veeva", extra=_about(consumer.dataset))
     if not consumer.to:
         written = LakeAsset.parse(consumer.output)
         return zone_asset(written.dataset, written.zone)

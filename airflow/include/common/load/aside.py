@@ -10,12 +10,13 @@ from common.lake.changes import GONE
 from common.warehouses.differences import Difference
 
 REASON = "drift"
+UNDELIVERED = "undelivered"  # of rows that a target refuses
 NO_COLUMN, NO_ROOM = "no_column", "no_room"  # rules: the table lacks the column, or the value does not fit its type
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """Rows that were set aside for one column."""
+    """Rows that were set aside for one column, or without one as they are."""
 
     rule: str
     column: str
@@ -46,7 +47,7 @@ def _fits(one: Difference, rows: pl.DataFrame) -> pl.Expr:
     return value.is_null() | ((there == value) & (there.abs() < limit)).fill_null(value=False)
 
 
-def kept(aside: SetAside, batch: str, contract: str) -> pl.DataFrame:
+def kept(aside: SetAside, batch: str, contract: str, reason: str = REASON) -> pl.DataFrame:
     """Return rows that were set aside as quarantine keeps them: where each came from, what it was, and why."""
     rows, known = aside.rows, set(aside.rows.columns)
     text = [json.dumps(row, default=str, ensure_ascii=False).encode() for row in rows.drop(GONE).to_dicts()]
@@ -56,10 +57,10 @@ def kept(aside: SetAside, batch: str, contract: str) -> pl.DataFrame:
         pl.lit(None, pl.Int64).alias("line"),
         pl.lit(None, pl.Int64).alias("offset"),
         pl.Series("text", text, pl.Binary),
-        pl.lit(REASON).alias("reason"),
+        pl.lit(reason).alias("reason"),
         pl.lit(aside.rule).alias("rule"),
         pl.lit(aside.column).alias("column"),
-        pl.col(aside.column).cast(pl.String).alias("value"),
+        (pl.col(aside.column) if aside.column else pl.lit(None)).cast(pl.String).alias("value"),
         pl.lit(batch).alias("batch"),
         pl.lit(contract).alias("contract"),
     )

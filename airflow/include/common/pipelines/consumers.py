@@ -118,3 +118,22 @@ def _transform(model: Model) -> Consumer:
         dataset=model.dataset,
         to=model.on,
     )
+
+
+def deliveries(domain: str) -> list[Consumer]:
+    """Return those that deliver forms: one a study of each dataset that says so, so that no study waits for another."""
+    return [
+        Consumer(
+            name=f"{contract.dataset}@{study}",
+            kind="deliver",
+            inputs=(asset_name(contract.dataset, Zone.SILVER),),
+            output=f"{contract.dataset}@{study}",
+            contract=contract.hash,
+            ordered=True,
+            dataset=contract.dataset,
+            part=str(study),
+        )
+        for contract in contracts(domain).values()
+        if contract.deliver
+        for study in contract.column(contract.deliver.study).accepted
+    ]

@@ -25,11 +25,11 @@ class Kind:
     """One kind of hop.
 
     `consumers` lists those of a domain, `step` names the class that does their hops, made from a consumer. `dag` is
-    the id of the DAG that runs them, with `domain` and `name` to be filled in, and `doc` its page. `merged` is the
-    word for what was taken and gave no row of its own. A replayed batch of zone `redoes` is done again by this kind,
-    which `watershed replay --to` knows as `writes`. `inside` are points of its own at which tests let it fail. `look`
-    names the function that records what a consumer's input holds now and says why there is nothing new, where nobody
-    else records it. A `quiet` kind rings nobody for hops that gave nothing.
+    the id of the DAG that runs them, with `domain`, `name` and `part` to be filled in, and `doc` its page. `merged` is
+    the word for what was taken and gave no row of its own. A replayed batch of zone `redoes` is done again by this
+    kind, which `watershed replay --to` knows as `writes`. `inside` are points of its own at which tests let it fail.
+    `look` names the function that records what a consumer's input holds now and says why there is nothing new, where
+    nobody else records it. A `quiet` kind rings nobody for hops that gave nothing.
     """
 
     stage: str
@@ -162,6 +162,23 @@ next run goes on from there.""",
         merged="replaced",
         inside=("stage.looked", "stage.rows", "publish.token", "publish.commit"),
     ),
+    "deliver": Kind(
+        stage="deliver",
+        ordered=True,
+        consumers=of_domain.deliveries,
+        step="common.pipelines.delivering:DeliverStep",
+        dag="{domain}_{name}_to_{part}",
+        doc="""Deliver the rows of one study as forms to Veeva CDMS.
+
+**What**: each row that is new or has changed is a form of a subject. It is read back from CDMS, and the items that are
+not as they should be are set; what CDMS refuses goes to quarantine with rule, item and what CDMS said.
+
+**When**: when silver of the dataset rings, or when the sweep finds something due.
+
+**When it fails**: what was set stays set, and the next run sets what is still missing. A Vault that is away, or whose
+limit is reached, is tried again; a login that is refused or a study that is not there names what to do.""",
+        inside=("stage.looked", "stage.sending", "stage.sent"),
+    ),
 }
 
 
@@ -244,7 +261,8 @@ def reader_of(batch: Batch) -> Consumer:
 
 def dag_id(consumer: Consumer) -> str:
     """Return the id of the DAG that runs a consumer."""
-    return KINDS[consumer.kind].dag.format(domain=consumer.dataset.domain, name=consumer.dataset.name)
+    dataset = consumer.dataset
+    return KINDS[consumer.kind].dag.format(domain=dataset.domain, name=dataset.name, part=consumer.part)
 
 
 def step_of(consumer: Consumer) -> "Step":

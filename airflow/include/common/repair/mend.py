@@ -20,7 +20,7 @@ from common.formats.grammar import is_utf8
 from common.lake.table import reading
 from common.ledger.decisions import DerivedBatch
 from common.ledger.refusals import refused_rows_of
-from common.load.aside import REASON
+from common.load.aside import REASON, UNDELIVERED
 from common.models.model import Model
 from common.pipelines.consumers import declared
 from common.pipelines.kinds import consumer_named
@@ -59,7 +59,7 @@ def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
 
 def _dataset(refusal: dict[str, Any]) -> Dataset:
     name = refusal["consumer"]
-    return consumer_named(name).dataset if refusal["reason"] == REASON else Asset.parse(name).dataset
+    return consumer_named(name).dataset if refusal["reason"] in (REASON, UNDELIVERED) else Asset.parse(name).dataset
 
 
 def _personal(dataset: Dataset) -> frozenset[str]:
@@ -100,6 +100,11 @@ def _contract(refusals: Rows) -> Contract:
         raise ConfigError(
             f"Rows of reason '{REASON}' are right, the warehouse's table lacks room for them: mend that, then "
             "`watershed quarantine redrive` without --rows."
+        )
+    if any(row["reason"] == UNDELIVERED for row in refusals):
+        raise ConfigError(
+            f"Rows of reason '{UNDELIVERED}' are as their files have them, the target refuses them: let their source "
+            "send corrected ones, or mend the target, then `watershed quarantine redrive` without --rows."
         )
     datasets = sorted({_dataset(row) for row in refusals})
     if len(datasets) != 1:

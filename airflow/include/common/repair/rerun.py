@@ -23,6 +23,7 @@ from common.ledger.places import IS_RERUN, IS_WHOLE, carries
 from common.ledger.refusals import DISCARDED, OPEN, refusals_of_file, refused_rows_of
 from common.ledger.tables import batch, receipt, refusal
 from common.load.aside import REASON as SET_ASIDE
+from common.load.aside import UNDELIVERED
 from common.pipelines.consumers import UNROUTED
 from common.pipelines.look import partition_of
 from common.pipelines.routing import dataset_of_file
@@ -35,10 +36,10 @@ def redriven(connection: Connection, refusals: Rows, to: Dataset | None = None) 
     """Make the batches that carry open refusals again: one for each batch they came from.
 
     Files are read from quarantine, to the dataset that their folder names now, or to `to`. Rows that a load has set
-    aside come with all of their table. Raises ConfigError where there is none.
+    aside, or that a target has refused, come with all of their table. Raises ConfigError where there is none.
     """
-    of_loads = [row for row in refusals if row["reason"] == SET_ASIDE]
-    refusals = [row for row in refusals if row["reason"] != SET_ASIDE]
+    of_loads = [row for row in refusals if row["reason"] in (SET_ASIDE, UNDELIVERED)]
+    refusals = [row for row in refusals if row["reason"] not in (SET_ASIDE, UNDELIVERED)]
     whole = {name: whole_hops(connection, name) for name in {row["consumer"] for row in refusals}}
 
     def carrier(row: dict[str, Any]) -> tuple[str, str, bool]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-ServiceName = Literal["slack", "mail", "teams", "telegram", "pagerduty", "google"]
+ServiceName = Literal["slack", "mail", "teams", "telegram", "pagerduty", "google", "veeva"]
 
 
 class Kind(StrEnum):

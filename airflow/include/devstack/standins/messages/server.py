@@ -1,4 +1,4 @@
-"""The stand-ins of message services and of Google Sheets as one application, and the process that serves it."""
+"""The stand-ins of message services, Google Sheets and Veeva Vault: one application, and the process that serves it."""
 
 import os
 import sys
@@ -17,13 +17,21 @@ from devstack.folder import state_folder
 from devstack.keys import keys_of
 from devstack.plan import read_plan
 from devstack.ports import HOST
-from devstack.standins.messages import google, mail, pagerduty, pages, slack, teams, telegram
+from devstack.standins.messages import google, mail, pagerduty, pages, slack, teams, telegram, veeva
 from devstack.standins.messages.failing import Failing, Severable
 from devstack.standins.messages.faults import Faults, ServiceName
 from devstack.standins.messages.mailbox import Mailbox
 from devstack.standins.messages.service import Account, Service
 
-SERVICES = (slack.SERVICE, mail.SERVICE, teams.SERVICE, telegram.SERVICE, pagerduty.SERVICE, google.SERVICE)
+SERVICES = (
+    slack.SERVICE,
+    mail.SERVICE,
+    teams.SERVICE,
+    telegram.SERVICE,
+    pagerduty.SERVICE,
+    google.SERVICE,
+    veeva.SERVICE,
+)
 PATIENCE = 1  # seconds that calls have to end when the process does
 
 

@@ -1,0 +1,1 @@
+"""Hooks of services that Airflow has no provider for, and what Airflow shows of their connections."""

@@ -1,0 +1,1 @@
+"""The clinical domain of Watershed: contracts of case report forms, and a sample study."""

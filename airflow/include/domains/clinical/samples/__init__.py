@@ -1,0 +1,1 @@
+"""A made-up oncology study, as its sites would hand it over."""

@@ -1,0 +1,53 @@
+"""The rules of delivering forms to CDMS, each taken away."""
+
+from tests.faults.mutant import Mutant
+
+FAULTS = "tests/faults/test_deliver.py"
+HOOK = "tests/integration/test_veeva_hook.py"
+DELIVERING = "tests/integration/test_delivering.py"
+ZOMBIE = f"{FAULTS}::test_a_worker_that_is_frozen_before_it_sends_and_thawed_after_another_has_sends_nothing"
+
+OF_DELIVERIES = (
+    Mutant(
+        "a form is read back before it is set",
+        "targets/veeva.py",
+        'if not item.equals(*held.get(item.at, ("", "")))',
+        "",
+        (f"{HOOK}::test_a_lost_answer_is_looked_up_before_anything_is_sent_again",),
+    ),
+    Mutant(
+        "whoever has lost the hop sends nothing more",
+        "pipelines/delivering.py",
+        "if not owns(connection, held):",
+        "if False:",
+        (ZOMBIE,),
+    ),
+    Mutant(
+        "a login counts in the vault that is meant",
+        "hooks/veeva.py",
+        'if str(session.get("vaultId")) != wanted:',
+        "if False:",
+        (f"{HOOK}::test_a_login_that_ends_in_another_vault_is_refused",),
+    ),
+    Mutant(
+        "what CDMS refuses is not counted as delivered",
+        "targets/veeva.py",
+        'if item.get("responseStatus") == "FAILURE"',
+        'if item.get("responseStatus") == "NEVER"',
+        (f"{DELIVERING}::test_what_cdms_refuses_goes_to_quarantine_and_the_rest_arrives",),
+    ),
+    Mutant(
+        "a consumer takes the rows of its study alone",
+        "pipelines/delivering.py",
+        "rows, fresh = net.rows.filter(of_the_study), net.fresh.filter(of_the_study)",
+        "rows, fresh = net.rows, net.fresh",
+        (f"{DELIVERING}::test_rows_become_forms_and_a_correction_sets_what_has_changed",),
+    ),
+    Mutant(
+        "addresses that name subjects are not logged",
+        "hooks/veeva.py",
+        'return "/app/cdm/" not in record.getMessage()',
+        "return True",
+        (f"{HOOK}::test_logs_name_no_subject",),
+    ),
+)
