@@ -162,7 +162,7 @@ def parsed() -> dict[str, list[str]]:
 def test_parsing_is_light(parsed: dict[str, list[str]], file: Path) -> None:
     share, *heavy = parsed[str(file)]
     assert heavy == []
-    assert float(share) < 0.5, f"it takes {share} of the CPU time that importing Airflow takes"
+    assert float(share) < 1, f"it takes {share} of the CPU time that importing Airflow takes"
 
 
 def test_the_catalogue_is_current(dags: list[DAG]) -> None:
