@@ -83,11 +83,15 @@ class Compose:
         ]
 
     def kill(self, service: str) -> None:
-        """Send SIGKILL to a service's first process; `docker kill` would tell Docker not to restart it."""
+        """Send SIGKILL to a service's first process; `docker kill` would tell Docker not to restart it.
+
+        One that ends by itself before, for want of another that was killed, is started again as well.
+        """
+        self.until(lambda: self.states(service)[0]["Pid"], f"{service} to run")
         state = self.states(service)[0]
         restarts, pid = state["RestartCount"], str(state["Pid"])
         image = self.env["AIRFLOW_IMAGE_NAME"]
-        self.run("run", "--rm", "--pid", "host", "--user", "0", "--entrypoint", "kill", image, "-9", pid)
+        self.run("run", "--rm", "--pid", "host", "--user", "0", "--entrypoint", "kill", image, "-9", pid, check=False)
         self.until(lambda: self.states(service)[0]["RestartCount"] > restarts, f"{service} to be restarted")
 
     def healthy(self, *services: str) -> bool:
