@@ -117,12 +117,13 @@ def took(seconds: dict[str, float]) -> str:
 
 def _refusals(refused: list[dict[str, Any]]) -> Table:
     table = Table(title="\nRefused: files, and rows of files", title_justify="left", box=None, header_style="dim")
-    table.add_column("file", overflow="fold")
+    table.add_column("file or consumer", overflow="fold")
     table.add_column("why")
     causes: dict[str, list[str]] = {}
-    for row in sorted(refused, key=lambda r: (r["origin"], r["reason"], r["column"])):
+    for row in sorted(refused, key=lambda r: (r["origin"] or r["consumer"], r["reason"], r["column"] or "")):
         where = f" in {row['column']}" if row["column"] else ""
-        causes.setdefault(row["origin"], []).append(f"{row['count']} {row['reason']}{where}")
+        # Rows that a target refuses come from a table of the lake, and not from one file.
+        causes.setdefault(row["origin"] or row["consumer"], []).append(f"{row['count']} {row['reason']}{where}")
     for origin, found in causes.items():
         table.add_row(origin, ", ".join(found))
     return table
