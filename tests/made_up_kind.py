@@ -7,19 +7,18 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from common.core.assets import Zone, asset_name
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Consumer, Counts, Head
+from common.core.nouns import Batch, Consumer, Counts
 from common.core.places import WarehouseTable
 from common.lake.table import CHANGE, changes, reading
 from common.ledger.claims import Claim
 from common.ledger.manifests import Manifest
 from common.observe.verbs import passed
-from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import datasets
 from common.pipelines.kinds import KINDS, Kind
+from common.pipelines.object_step import ObjectStep
 from common.pipelines.step import Published, Staged
 from common.zones.store import ZoneStore
 from common.zones.zone import folder
@@ -43,25 +42,12 @@ def mirrors(domain: str) -> list[Consumer]:
     ]
 
 
-class MirrorStep:
+class MirrorStep(ObjectStep):
     """The hop that writes the new rows of a silver table as one object."""
 
-    table = None
-
     def __init__(self, consumer: Consumer) -> None:
-        self.consumer, self.commits, self.store = consumer, CommitObjects(consumer.name), ZoneStore(Zone.ARCHIVE)
-
-    def apply(self) -> None:
-        """Nothing is to be made."""
-
-    def head(self) -> Head:
-        """Read the last commit object."""
-        return self.commits.head()
-
-    def with_version(self, batch: Batch, hop: int) -> Batch:
-        """Return the batch as it is."""
-        del hop
-        return batch
+        super().__init__(consumer)
+        self.store = ZoneStore(Zone.ARCHIVE)
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -77,7 +63,7 @@ class MirrorStep:
             place=WarehouseTable(key),
             parents=tuple(batch.id for batch in held.batches),
         )
-        yield Staged(counts, partial(self.commits.commit, held), (output,), parts=(key,))
+        yield Staged(counts, self.commit(held), (output,), parts=(key,))
 
     def plan(self, held: Claim) -> Counts:
         """Count what the claim would come to."""
@@ -90,9 +76,6 @@ class MirrorStep:
         new = feed.filter(feed[CHANGE] == "insert").select("_file", "_record")
         came = feed.filter(feed[CHANGE].is_in(["insert", "update_postimage"])).height
         return [list(row) for row in new.rows()], Counts(came, new.height, came - new.height, 0)
-
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
         """Compare the objects with those that the winning manifests name."""

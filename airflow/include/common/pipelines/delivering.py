@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -20,7 +19,7 @@ from common.contracts.deliveries import Part
 from common.core.assets import Zone
 from common.core.errors import ConfigError, LeaseLost
 from common.core.ids import batch_id
-from common.core.nouns import Batch, Consumer, Counts, Head, Refusal
+from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import WarehouseTable
 from common.lake.changes import GONE, net_changes
 from common.lake.source import silver_source
@@ -31,7 +30,7 @@ from common.ledger.manifests import Manifest
 from common.ledger.refusals import rows_withheld
 from common.load.aside import UNDELIVERED, SetAside, kept
 from common.observe.verbs import passed
-from common.pipelines.commit_objects import CommitObjects
+from common.pipelines.object_step import ObjectStep
 from common.pipelines.step import Published, Staged
 from common.targets.veeva import Cdms, Form, Item, Refused, cdms
 from common.zones.store import ZoneStore
@@ -48,35 +47,21 @@ class Rows:
     fresh: pl.DataFrame
 
 
-class DeliverStep:
+class DeliverStep(ObjectStep):
     """The hop that delivers the rows of one study of one dataset."""
-
-    table = None  # it writes no table of the lake
 
     def __init__(self, consumer: Consumer) -> None:
         contract = contract_of(consumer.dataset)
         if contract.deliver is None:
             raise ConfigError(f"{consumer.dataset} is delivered nowhere: its contract does not say `deliver`.")
-        self.consumer, self.spec = replace(consumer, contract=contract.hash), contract.deliver
-        self.source, self.commits = silver_source(contract), CommitObjects(consumer.name)
+        super().__init__(replace(consumer, contract=contract.hash))
+        self.spec, self.source = contract.deliver, silver_source(contract)
         self.columns = {(item.group, item.item): item.part.column for item in self.spec.items}
 
     @property
     def cdms(self) -> Cdms:
         """The Vault, whose session the process keeps."""
         return cdms(self.spec.conn)
-
-    def apply(self) -> None:
-        """Nothing is to be made: people make studies."""
-
-    def head(self) -> Head:
-        """Read the last commit object."""
-        return self.commits.head()
-
-    def with_version(self, batch: Batch, hop: int) -> Batch:
-        """Return the batch as it is."""
-        del hop
-        return batch
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -89,7 +74,7 @@ class DeliverStep:
         counts = _counts(found, list(refused), self.source.key)
         yield Staged(
             counts=counts,
-            commit=partial(self.commits.commit, held),
+            commit=self.commit(held),
             outputs=(self._output(held, counts),),
             refusals=self._put_aside(held, found.rows, refused),
         )
@@ -176,9 +161,6 @@ class DeliverStep:
     def _column(self, refused: Refused) -> str:
         """Name the column whose value an item was to have; none where the whole form was refused."""
         return next((column for (_, item), column in self.columns.items() if item == refused.item), "")
-
-    def settle(self, done: Manifest) -> None:
-        """Nothing is left to do."""
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
         """Read every form of the study back, and compare it with the lake at the version last delivered."""

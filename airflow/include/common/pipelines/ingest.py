@@ -7,13 +7,12 @@ the key is made of the range, so putting it twice changes nothing.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import TerminalError
-from common.core.nouns import Batch, Consumer, Counts, Head, Refusal
+from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.scratch import scratch
 from common.ledger.claims import Claim
 from common.ledger.database import transaction
@@ -21,7 +20,7 @@ from common.ledger.incidents import REFUSED, SUPERSEDED
 from common.ledger.manifests import Manifest, read_manifest
 from common.ledger.ranges import delivered, unrung_hops
 from common.observe.verbs import passed
-from common.pipelines.commit_objects import CommitObjects
+from common.pipelines.object_step import ObjectStep
 from common.pipelines.step import Published, Staged
 from common.sources.keys import raw_key
 from common.sources.registry import source_of
@@ -29,28 +28,14 @@ from common.sources.source import Gone
 from common.zones.store import ZoneStore
 
 
-class IngestStep:
+class IngestStep(ObjectStep):
     """The hop that fetches ranges of one dataset's source."""
-
-    table = None  # it writes objects
 
     def __init__(self, consumer: Consumer) -> None:
         contract = contract_of(consumer.dataset)
-        self.consumer, self.source = replace(consumer, contract=contract.hash), source_of(contract)
-        self.commits = CommitObjects(consumer.name)
+        super().__init__(replace(consumer, contract=contract.hash))
+        self.source = source_of(contract)
         self.staging, self.raw = ZoneStore(Zone.STAGING), ZoneStore(Zone.RAW)
-
-    def apply(self) -> None:
-        """Nothing is to be made: objects need no place before they are written."""
-
-    def head(self) -> Head:
-        """Read the last commit object."""
-        return self.commits.head()
-
-    def with_version(self, batch: Batch, hop: int) -> Batch:
-        """Return the batch as it is: a range is nobody's output."""
-        del hop
-        return batch
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -74,7 +59,7 @@ class IngestStep:
                     empty += 1
         yield Staged(
             counts=Counts(len(held.batches), len(parts), empty, len(refusals)),
-            commit=partial(self.commits.commit, held),
+            commit=self.commit(held),
             refusals=tuple(refusals),
             parts=tuple(parts),
         )

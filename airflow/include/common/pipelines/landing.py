@@ -12,7 +12,7 @@ from common.contracts.catalogue import contract_of
 from common.core.assets import Zone
 from common.core.errors import UnreadableFile
 from common.core.ids import batch_id, short_hash
-from common.core.nouns import Batch, Consumer, Counts, Dataset, Head, Refusal
+from common.core.nouns import Batch, Consumer, Counts, Dataset, Refusal
 from common.core.places import BronzeFile, StoredAt, to_json
 from common.core.range_keys import range_of
 from common.core.scratch import scratch
@@ -24,8 +24,8 @@ from common.ledger.incidents import REFUSED, SUPERSEDED
 from common.ledger.manifests import Manifest
 from common.ledger.refusals import refused_twins
 from common.observe.verbs import passed
-from common.pipelines.commit_objects import CommitObjects
 from common.pipelines.consumers import UNROUTED
+from common.pipelines.object_step import ObjectStep
 from common.pipelines.step import Published, Staged
 from common.zones.store import Changed, Version, ZoneStore
 from common.zones.zone import folder
@@ -68,29 +68,15 @@ class Sorted:
         return Counts(sum(parts), *parts)
 
 
-class LandingStep:
+class LandingStep(ObjectStep):
     """The hop that empties one dataset's raw folder; without a contract all it can do is quarantine."""
-
-    table = None  # it writes objects
 
     def __init__(self, consumer: Consumer) -> None:
         self.dataset = consumer.dataset
         self.contract = None if self.dataset.name == UNROUTED else contract_of(self.dataset)
-        self.consumer = replace(consumer, contract=self.contract.hash if self.contract else "")
+        super().__init__(replace(consumer, contract=self.contract.hash if self.contract else ""))
         self.raw, self.bronze = ZoneStore(Zone.RAW), ZoneStore(Zone.BRONZE)
-        self.quarantine, self.commits = ZoneStore(Zone.QUARANTINE), CommitObjects(consumer.name)
-
-    def apply(self) -> None:
-        """Nothing is to be made: objects need no place before they are written."""
-
-    def head(self) -> Head:
-        """Read the last commit object."""
-        return self.commits.head()
-
-    def with_version(self, batch: Batch, hop: int) -> Batch:
-        """Return the batch as it is: an object's place is known before the commit."""
-        del hop
-        return batch
+        self.quarantine = ZoneStore(Zone.QUARANTINE)
 
     @contextmanager
     def stage(self, held: Claim) -> Iterator[Staged]:
@@ -100,7 +86,7 @@ class LandingStep:
                 counts=found.counts,
                 outputs=tuple(pool.map(self._copy, found.fresh)),
                 refusals=tuple(pool.map(lambda arrival: self._refuse(arrival, held), found.refused)),
-                commit=partial(self.commits.commit, held),
+                commit=self.commit(held),
                 bytes=sum(batch.bytes for batch in held.batches),
             )
 
