@@ -52,7 +52,7 @@ help:
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
 	@echo 'make test-compose  try docker-compose.yaml for real: demo, deaths of services, down and up'
-	@echo 'make test-kube    run the jobs of packages/ in a real Kubernetes: KUBECONFIG and KUBE_LOAD, see docs/development.md'
+	@echo 'make test-kube    run the jobs of packages/ in a real Kubernetes: KUBECONFIG and KUBE_REGISTRY, see docs/development.md'
 	@echo 'make test-spark   refine on Spark: the same rows and refusals as on one machine; make spark installs what it needs'
 	@echo 'make faults       kill workers a thousand times: nothing may be lost or doubled (N=1000 SEED=...)'
 	@echo 'make clean-state  stop the stack and forget its data'
@@ -147,6 +147,7 @@ kube-packages:
 	if [ -z "$$KUBECONFIG" ] && [ -e $(KUBE_LAB) ]; then \
 	  command -v etcd >/dev/null 2>&1 || missing="$$missing etcd-server"; \
 	  command -v containerd >/dev/null 2>&1 || missing="$$missing containerd"; \
+	  command -v docker-registry >/dev/null 2>&1 || missing="$$missing docker-registry"; \
 	  test -d /usr/lib/cni || missing="$$missing containernetworking-plugins"; \
 	  command -v conntrack >/dev/null 2>&1 || missing="$$missing conntrack"; \
 	  command -v iptables >/dev/null 2>&1 || missing="$$missing iptables"; \

@@ -21,7 +21,7 @@ build:
 # The last line is the digest, by which DAGs name the image.
 push:
 	docker push --quiet $(REPOSITORY):$(VERSION)
-	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY):$(VERSION) | sed 's/.*@//'
+	@docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $(REPOSITORY):$(VERSION) | sed -n 's|^$(REPOSITORY)@||p'
 
 validate:
 	$(PUBLISHER) validate --package-name $(PACKAGE) --dag-file $(DAGS)

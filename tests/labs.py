@@ -21,8 +21,8 @@ DOCKER = (
     "See https://docs.docker.com/engine/install/."
 )
 KUBERNETES = (
-    "a Kubernetes on this machine (kind, k3s, minikube): KUBECONFIG must name its file, and KUBE_LOAD the command that "
-    "puts images of this machine into its nodes, such as 'kind load docker-image'."
+    "a Kubernetes on this machine (kind, k3s, minikube): KUBECONFIG must name its file, and KUBE_REGISTRY a registry "
+    "of images, such as localhost:5001, to which Docker pushes and from which its nodes pull."
 )
 
 
@@ -52,14 +52,10 @@ def docker(images: str = "true") -> Lab:
 
 
 def kubernetes(env: Mapping[str, str]) -> Lab:
-    """Reach a Kubernetes; KUBE_LOAD of its environment is the command that puts images of Docker into its nodes."""
-    if env.get("KUBECONFIG") and env.get("KUBE_LOAD"):
-        return Lab(dict(env))
-    if env.get("KUBECONFIG"):
-        pytest.exit(f"KUBE_LOAD is not set. These tests need {KUBERNETES}", returncode=1)
-    lab = _started(KUBE_LAB, "kl_up >&2", "kl_down", env, KUBERNETES)
-    load = f'source {shlex.quote(str(KUBE_LAB))}; kl_image "$@"'
-    return Lab({**lab.env, "KUBE_LOAD": shlex.join(["bash", "-c", load, "kl_image"])}, lab.end)
+    """Reach a Kubernetes whose nodes pull from the registry that KUBE_REGISTRY of `env` names."""
+    if env.get("KUBECONFIG") and not env.get("KUBE_REGISTRY"):
+        pytest.exit(f"KUBE_REGISTRY is not set. These tests need {KUBERNETES}", returncode=1)
+    return Lab(dict(env)) if env.get("KUBECONFIG") else _started(KUBE_LAB, "kl_up >&2", "kl_down", env, KUBERNETES)
 
 
 def _started(script: Path, start: str, end: str, env: Mapping[str, str], needed: str) -> Lab:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -23,14 +21,15 @@ from devstack.ports import HOST
 from devstack.stack import Stack
 from tests import publishing
 from tests.kube.cluster import Cluster, forwarded, namespace, until
+from tests.kube.images import Images, pushed
 from tests.labs import Lab, docker, kubernetes
 from tests.packages import fill, made
 from tests.stacks import hasten
 from tests.world import World, new_world, small_shop
 
-TAG = "kube"
 PACKAGES_OF_OURS = ("pipeline_processing", "reporting_seeder")
 MODES = ("waited", "deferred")
+ENVIRONMENT = "prod"  # of which Airflow reads the releases
 BUCKET = "watershed"  # the stack makes it; releases have a prefix of their own
 # In place of Python's image where it cannot be pulled: the same commands on Debian's Python.
 PYTHON = r"""{ docker image inspect python:3.12-slim >/dev/null 2>&1 || printf '%s\n' 'FROM debian:bookworm-slim' \
@@ -46,6 +45,7 @@ class Platform:
     cluster: Cluster
     stack: Stack
     store: Store
+    images: Images
     jobs: set[str] = field(default_factory=set)
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
@@ -104,17 +104,19 @@ class Run:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Build the packages' images, as their pipelines do, and put them into the nodes of a Kubernetes."""
+    """Reach Docker, and a Kubernetes."""
     with ExitStack() as stack:
         images = docker(PYTHON)
         stack.callback(images.close)
         found = kubernetes(images.env)
         stack.callback(found.close)
-        for package in PACKAGES_OF_OURS:
-            made(package, "build", env=found.env, VERSION=TAG)
-        load = [*shlex.split(found.env["KUBE_LOAD"]), *(f"{package}:{TAG}" for package in PACKAGES_OF_OURS)]
-        done = subprocess.run(load, env=found.env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{shlex.join(load)}: {done.stderr}"
+        yield found
+
+
+@pytest.fixture(scope="session")
+def images(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    """Have the packages' images pushed."""
+    with pushed(PACKAGES_OF_OURS, tmp_path_factory.mktemp("images"), lab.env) as found:
         yield found
 
 
@@ -126,13 +128,15 @@ def cluster(lab: Lab) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def platform(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(
+    lab: Lab, images: Images, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
     """A whole Airflow that has read the releases of both packages, and of one whose jobs fail."""
     folder = tmp_path_factory.mktemp("kube")
     settings = {
         "KUBECONFIG": lab.env["KUBECONFIG"],
         "WATERSHED_DOMAINS_DIR": str(small_shop()),
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(releases(BUCKET, refresh_interval=1)),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(releases(BUCKET, ENVIRONMENT, refresh_interval=1)),
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(folder / "bundles"),
         # Pods share the machine with Airflow: few tasks at once, and patience where it is busy.
@@ -148,14 +152,14 @@ def platform(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactor
         open_things.enter_context(forwarded(cluster.gateway, *ports))
         world = open_things.enter_context(new_world(stack.env, folder / "world", "ecommerce"))
         fill(world)
-        made = Platform(world, cluster, stack, Store(BUCKET, publishing.client(stack.env)))
+        made = Platform(world, cluster, stack, Store(BUCKET, publishing.client(stack.env)), images)
         made.jobs = release_packages(made, folder) | release_trouble(made)
         until(lambda: made.dags() >= made.jobs, f"{sorted(made.jobs)} to be read")
         yield made
 
 
 def release_packages(platform: Platform, folder: Path) -> set[str]:
-    """Generate and publish the DAGs of both packages by the steps of their pipelines; return their names."""
+    """Take the DAGs of both packages through their pipelines, from image to production; return their names."""
     world, cluster = platform.world, platform.cluster
     cluster.service_account("pipeline-processing")
     cluster.secret("object-store", key=world.env["AWS_ACCESS_KEY_ID"], secret=world.env["AWS_SECRET_ACCESS_KEY"])
@@ -166,8 +170,11 @@ def release_packages(platform: Platform, folder: Path) -> set[str]:
     names = set()
     for package in PACKAGES_OF_OURS:
         dags = folder / package
-        to = {"BUCKET": BUCKET, "ENVIRONMENT": "dev", "DIGEST": TAG, "DAGS": str(dags), "OPTIONS": f"{common} {keys}"}
-        made(package, "dags", "publish", env={**os.environ, **world.env}, LAKE=lake(world), **to)
+        image = {"REGISTRY": platform.images.registry, "DIGEST": platform.images.digests[package]}
+        here = {"BUCKET": BUCKET, "ENVIRONMENT": "dev", "DAGS": str(dags), "OPTIONS": f"{common} {keys}"}
+        env = {**os.environ, **world.env}
+        made(package, "dags", "validate", "publish", env=env, LAKE=lake(world), **image, **here)
+        made(package, "promote", env=env, TO=ENVIRONMENT, **here)
         names |= {file.stem for file in dags.glob("*.py")}
     return names
 
@@ -179,12 +186,12 @@ def lake(world: World) -> str:
 
 def release_trouble(platform: Platform) -> set[str]:
     """Publish a package whose jobs do not end well, each in both modes; return the names of its DAGs."""
-    image, sleep = f"{PACKAGES_OF_OURS[0]}:{TAG}", ["sleep", "600"]
+    (image, seeder), sleep = map(platform.images.name, PACKAGES_OF_OURS), ["sleep", "600"]
     plain = Job("trouble", "", "job", image, namespace=platform.cluster.namespace, owner="tests", retries=0)
     plain = replace(plain, description="Does not end well.", resources={"cpu": "20m", "memory": "32Mi"})
     jobs = {
         "works": replace(plain, command=["python", "-c", "print('all is well')"]),
-        "fails": replace(plain, image=f"reporting_seeder:{TAG}", command=["python", "-m", "reporting_seeder", "--all"]),
+        "fails": replace(plain, image=seeder, command=["python", "-m", "reporting_seeder", "--all"]),
         "evicted": replace(plain, command=sleep),
         "unschedulable": replace(plain, command=sleep, resources={"cpu": "4000"}, startup_timeout=15),
         "imageless": replace(plain, image="registry.invalid/trouble:absent"),
@@ -197,7 +204,7 @@ def release_trouble(platform: Platform) -> set[str]:
     }
     contents = {f"{dag_id}.py": text.encode() for dag_id, text in texts.items()}
     dags: list[dict[str, Any]] = [{"file": f"{name}.py", "dag_id": name, "images": []} for name in texts]
-    publish(Shelf(platform.store, "dev", "trouble"), Package(contents, dags, ">=3.3,<4"), publishing.WHO)
+    publish(Shelf(platform.store, ENVIRONMENT, "trouble"), Package(contents, dags, ">=3.3,<4"), publishing.WHO)
     return set(texts)
 
 
@@ -206,7 +213,7 @@ def deferred(kind: str) -> dict[str, Any]:
 
     Where its pod ends before the scheduler knows that it waits, Airflow 3.3 fails the task and tries it again.
     """
-    again = {"retries": 1, "retry_delay": 1} if kind in ("works", "fails") else {}
+    again = {"retries": 1, "retry_delay": 1} if kind in ("works", "fails", "imageless") else {}
     return {"deferrable": True, **again}
 
 

@@ -44,6 +44,8 @@ def test_a_partition_is_processed_in_a_pod(platform: Platform, runs: dict[str, R
     written = platform.ask("GET", f"/assets/events?source_dag_id={run.dag_id}")["asset_events"]
     assert [event["source_run_id"] for event in written] == [run.run_id]
     assert '"purchases": 3' in run.log(), run.log()
+    told = platform.ask("GET", f"/dags/{run.dag_id}/details")["doc_md"]
+    assert platform.images.name("pipeline_processing") in told, "what was promoted names the image that was pushed"
 
 
 def test_reports_are_seeded_in_pods(platform: Platform, runs: dict[str, Run]) -> None:

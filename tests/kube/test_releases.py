@@ -5,7 +5,7 @@ from pathlib import Path
 from dag_publisher.publish import Package, publish
 from dag_publisher.shelf import Shelf
 from tests.kube.cluster import until
-from tests.kube.conftest import Platform
+from tests.kube.conftest import ENVIRONMENT, Platform
 from tests.publishing import WHO
 
 DAG_ID = "keeper_waits"
@@ -56,4 +56,4 @@ def release(platform: Platform, folder: Path, name: str) -> None:
     package = Package(
         {f"{DAG_ID}.py": text.encode()}, [{"file": f"{DAG_ID}.py", "dag_id": DAG_ID, "images": []}], ">=3.3"
     )
-    publish(Shelf(platform.store, "dev", "keeper"), package, WHO)
+    publish(Shelf(platform.store, ENVIRONMENT, "keeper"), package, WHO)
