@@ -41,6 +41,10 @@ class Cluster:
         """List the pods of a DAG."""
         return list(self.api.list_namespaced_pod(self.namespace, label_selector=f"dag_id={dag_id}").items)
 
+    def lacks(self, dag_id: str) -> None:
+        """Wait until the last pod of a DAG is gone: it was deleted when its task ended, and has a while for its end."""
+        until(lambda: not self.pods(dag_id), f"the pod of {dag_id} to be gone")
+
     def evict(self, dag_id: str) -> None:
         """Wait until the pod of a DAG runs, and evict it, as draining a node does."""
         (pod,) = until(lambda: [pod for pod in self.pods(dag_id) if pod.status.phase == "Running"], f"{dag_id} to run")

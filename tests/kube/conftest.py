@@ -213,7 +213,7 @@ def deferred(kind: str) -> dict[str, Any]:
 
     Where its pod ends before the scheduler knows that it waits, Airflow 3.3 fails the task and tries it again.
     """
-    again = {"retries": 1, "retry_delay": 1} if kind in ("works", "fails", "imageless") else {}
+    again = {"retries": 3, "retry_delay": 1} if kind in ("works", "fails", "imageless") else {}
     return {"deferrable": True, **again}
 
 

@@ -29,7 +29,7 @@ def evicted(runs: dict[str, Run]) -> None:
 
 def succeeded(run: Run) -> None:
     assert run.end() == "success", run.log()
-    assert run.platform.cluster.pods(run.dag_id) == []
+    run.platform.cluster.lacks(run.dag_id)
 
 
 def test_a_partition_is_processed_in_a_pod(platform: Platform, runs: dict[str, Run]) -> None:
@@ -75,4 +75,4 @@ def test_what_is_wrong_with_a_pod_is_told(runs: dict[str, Run], kind: str, mode:
     alert, log = run.alert(), run.log()
     assert [word for word in TOLD[kind] if word not in alert] == [], alert
     assert [word for word in TOLD[kind] if word not in log] == [], log
-    assert run.platform.cluster.pods(run.dag_id) == []
+    run.platform.cluster.lacks(run.dag_id)
