@@ -150,3 +150,35 @@ def test_a_sensor_rings_for_raw_where_no_queue_does(monkeypatch: pytest.MonkeyPa
     (rung,) = ring.outlets
     assert rung.name in {asset.name for asset in made["ecommerce_raw_to_bronze"].timetable.asset_condition.objects}
     assert rung.watchers == []
+
+
+def test_studies_are_delivered_beside_one_another_by_one_dag(monkeypatch: pytest.MonkeyPatch) -> None:
+    (dag,) = [dag for dag in domain_dags("clinical") if dag.dag_id == "clinical_to_veeva"]
+    check, mapped = dag.get_task("check_for_new_data"), dag.get_task("import_to_veeva")
+    assert [*dag.task_dict] == [check.task_id, mapped.task_id] and mapped.upstream_task_ids == {check.task_id}
+    asked = {name: dag.params.get_param(name).schema["enum"] for name in dag.params}
+    assert asked == {
+        "study": ["all", "ONC-101", "ONC-102"],
+        "form": ["all", "adverse_events", "demographics", "vital_signs"],
+    }
+    assert dag.params.validate() == {"study": "all", "form": "all"}
+    assert dag.max_active_runs == dag.max_active_tasks == 3, "each study may hold up a run, and not the others"
+    wakes = {asset.name for asset in dag.timetable.asset_condition.objects}
+    assert wakes == {f"clinical.{form}.silver" for form in asked["form"][1:]}
+    assert "*/30 * * * *" in repr(dag.timetable.timetable)
+
+    due = consumers("clinical", "deliver")
+    monkeypatch.setattr("common.pipelines.work.due_of", lambda domain, stage: due)
+    chosen = check.python_callable
+    assert chosen(params={"study": "all", "form": "all"}) == ["ONC-101", "ONC-102"]
+    assert chosen(params={"study": "ONC-102", "form": "vital_signs"}) == ["ONC-102"]
+    due = [consumer for consumer in due if consumer.name == "clinical.vital_signs@ONC-101"]
+    assert chosen(params={"study": "all", "form": "demographics"}) == []
+
+
+def test_where_no_sweep_is_wanted_deliveries_are_woken_by_their_bells_alone(
+    monkeypatch: pytest.MonkeyPatch, fresh_settings: None
+) -> None:
+    monkeypatch.setenv("WATERSHED_SWEEP_CRON", "off")
+    (dag,) = [dag for dag in domain_dags("clinical") if dag.dag_id == "clinical_to_veeva"]
+    assert "*/30" not in repr(dag.timetable) and dag.timetable.asset_condition.objects

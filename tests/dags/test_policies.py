@@ -87,7 +87,7 @@ def test_assets_say_what_they_are_and_whose(dags: list[DAG]) -> None:
 
 def test_consumers_work_in_order_when_a_bell_rings(dags: list[DAG]) -> None:
     for dag in dags:
-        assert dag.max_active_runs == 1
+        assert dag.max_active_runs == 1 or "deliver" in dag.tags  # where one study must not wait for another
         assert not dag.catchup
         if not {"master", "sweep", "upkeep", "ingest"} & dag.tags:
             assert bells(dag), dag.dag_id
@@ -105,7 +105,7 @@ def test_one_dag_rings_an_asset_and_both_tasks_of_a_stage_may(dags: list[DAG]) -
         if "apart" in dag.task_ids:
             together, apart = dag.get_task("together"), dag.get_task("apart")
             assert together.outlets == apart.outlets and len(together.outlets) > 1
-        else:
+        elif "deliver" not in dag.tags:
             assert all(len(task.outlets) <= 1 for task in dag.tasks)
 
 

@@ -1,6 +1,7 @@
 """Rows of a study as forms in CDMS: what is sent, what is refused, and that no study waits for another."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,8 @@ from common.core.nouns import Counts
 from common.ledger.database import transaction
 from common.ledger.refusals import Filter, matching
 from common.pipelines.kinds import consumers, dag_id
+from common.pipelines.together import work_each
+from common.pipelines.work import due_of
 from common.repair.decide import redrive
 from common.targets.veeva import Form, Item, cdms
 from common.upkeep.verify import verify
@@ -25,12 +28,10 @@ def vitals(stack: Mapping[str, str], tmp_path: Path) -> Iterator[Trial]:
         yield made
 
 
-def test_each_study_of_a_dataset_has_a_consumer_and_a_dag_of_its_own(vitals: Trial) -> None:
+def test_each_study_of_a_dataset_has_a_consumer_and_all_of_a_domain_one_dag(vitals: Trial) -> None:
     found = consumers(DOMAIN, "deliver")
     assert [consumer.name for consumer in found] == [f"trial.vitals@{s}" for s in (vitals.edc.study, vitals.other)]
-    assert [dag_id(consumer) for consumer in found] == [
-        f"trial_vitals_to_{study}" for study in (vitals.edc.study, vitals.other)
-    ]
+    assert {dag_id(consumer) for consumer in found} == {"trial_to_veeva"}
 
 
 def test_rows_become_forms_and_a_correction_sets_what_has_changed(vitals: Trial) -> None:
@@ -115,6 +116,22 @@ def test_a_study_that_fails_keeps_no_other_waiting(vitals: Trial) -> None:
     assert vitals.edc.changes(vitals.other)[0] == ("PULSE", "64")
     assert vitals.edc.changes() == []
     assert vitals.world.do(vitals.consumer) == Counts(1, 1, 0, 0)
+
+
+def test_what_fails_is_raised_once_all_were_tried_and_what_a_retry_can_help_first(vitals: Trial) -> None:
+    lacking, there = consumers(DOMAIN, "deliver")
+    vitals.land("1", vitals.line("101-001", 72), vitals.line("101-001", 64, study=vitals.other))
+    with vitals.edc.without(vitals.edc.study):
+        with pytest.raises(ConfigError, match=f"no study '{vitals.edc.study}'"):
+            work_each([lacking, there], "dag/run", "run")
+        assert vitals.edc.changes(vitals.other)[0] == ("PULSE", "64")
+    vitals.edc.fail("gone")
+    with pytest.raises(TargetUnavailable):
+        work_each([replace(lacking, name="trial.vitals@nobody"), lacking], "dag/run", "run")
+    vitals.edc.sound()
+    told = work_each([lacking, there], "dag/run", "run")
+    assert {ring.consumer: ring.counts["good"] for ring in told} == {lacking.name: 1, there.name: 1}
+    assert due_of(DOMAIN, "deliver") == [lacking, there], "nobody has stored their events yet"
 
 
 def test_a_vault_that_is_away_delays_and_loses_nothing(vitals: Trial) -> None:

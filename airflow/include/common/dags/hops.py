@@ -1,9 +1,12 @@
-"""The tasks that do hops and ring their assets: one for a consumer that is alone in its DAG, two for all of a stage."""
+"""The tasks that do hops and ring their assets: one for a consumer that is alone in its DAG, two for all of a stage.
+
+Of a stage that delivers, the second task is mapped over studies.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.sdk import get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from common.core.nouns import Consumer
@@ -17,6 +20,11 @@ process for each would cost more than its hop, and who waits for several of them
 to `apart`, and so is one that fails here. Its log has a line for each hop, `watershed hops` all of them."""
 APART = """Does the hops of one consumer that has more to do, that failed beside the others or that somebody has left
 open: each in a process of its own, at the same time. Skipped where there is none."""
+CHECK = """Asks the ledger which studies have rows that CDMS has not been given yet; of a run by hand, those that its
+parameters name."""
+IMPORT = """Delivers every form of one study that is due, one form after the other, in a process of its own: so studies
+do not wait for one another. A form that fails holds up no other; the task fails once all of them were tried."""
+ALL = "all"  # of a parameter: no choice
 
 
 def hop_task(consumer: Consumer) -> None:
@@ -60,6 +68,56 @@ def stage_tasks(domain: str, stage: str, those: Sequence[Consumer]) -> None:
         return _work(known[name])
 
     apart.expand(name=together())
+
+
+def study_tasks(domain: str, stage: str, those: Sequence[Consumer]) -> None:
+    """Make the two tasks of a stage that delivers: one asks which studies are due, one is mapped over these."""
+    known = {consumer.name: consumer for consumer in those}
+
+    @task(task_id="check_for_new_data", doc_md=CHECK)
+    def check_for_new_data(params: dict[str, Any] | None = None) -> list[str]:
+        from common.pipelines.work import due_of
+
+        return list(dict.fromkeys(consumer.part for consumer in _chosen(due_of(domain, stage), params or {})))
+
+    @task(
+        task_id="import_to_veeva",
+        outlets=[output_asset(consumer) for consumer in those],
+        on_success_callback=AT_ITS_END,
+        map_index_template="{{ study }}",
+        doc_md=IMPORT,
+    )
+    def import_to_veeva(study: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        from common.pipelines.together import work_each
+        from common.pipelines.work import due_of
+
+        context = get_current_context()
+        context["study"] = study  # type: ignore[typeddict-unknown-key]
+        due = [consumer for consumer in _chosen(due_of(domain, stage), params or {}) if consumer.part == study]
+        _validate(context, due)
+        ti = context["ti"]
+        rings = work_each(due, _owner(ti), ti.run_id)
+        if not rings:
+            raise AirflowSkipException(f"{study}: there was nothing to take, or another run is at work on it.")
+        _ring(context, {known[ring.consumer]: ring for ring in rings})
+        return {ring.consumer: ring.counts for ring in rings}
+
+    import_to_veeva.expand(study=check_for_new_data())
+
+
+def study_params(those: Sequence[Consumer]) -> dict[str, Param]:
+    """Return the parameters of a DAG that delivers: which study and which form a run by hand is for."""
+    names = {"study": [consumer.part for consumer in those], "form": [consumer.dataset.name for consumer in those]}
+    return {
+        word: Param(ALL, type="string", enum=list(dict.fromkeys((ALL, *known))), description=f"Only this {word}.")
+        for word, known in names.items()
+    }
+
+
+def _chosen(due: Sequence[Consumer], params: Mapping[str, Any]) -> list[Consumer]:
+    """Return those consumers that the parameters of a run name."""
+    study, form = params["study"], params["form"]
+    return [consumer for consumer in due if study in (ALL, consumer.part) and form in (ALL, consumer.dataset.name)]
 
 
 def _work(consumer: Consumer) -> Any:

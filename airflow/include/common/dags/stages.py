@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import (
     DAG,
+    AssetOrTimeSchedule,
     CronTriggerTimetable,
     Param,
     PokeReturnValue,
@@ -21,10 +22,11 @@ from common.contracts.sources import SourceSpec
 from common.core.nouns import Consumer
 from common.core.settings import settings
 from common.dags.assets import bells, doorbell, landing_asset
-from common.dags.hops import HANDED_OVER, hop_task, stage_tasks
+from common.dags.hops import HANDED_OVER, hop_task, stage_tasks, study_params, study_tasks
 from common.dags.policy import policy, start_run
 from common.pipelines.kinds import KINDS, consumers, dag_id, stages_of
 
+STUDIES_EVERY = "*/30 * * * *"  # what delivers looks so often, whatever rings
 LOOK_EVERY, LOOK_FOR = 15, 3600  # seconds: how often a sensor looks at raw, and how long a run of it waits
 
 
@@ -49,14 +51,20 @@ def domain_dags(domain: str) -> list[DAG]:
 def hops_dag(those: list[Consumer]) -> DAG:
     """Make the DAG of a consumer that is alone, or of all consumers of a stage."""
     kind, first = KINDS[those[0].kind], those[0]
-    domain, alone = first.dataset.domain, "{name}" in kind.dag
+    domain, alone, studies = first.dataset.domain, "{name}" in kind.dag, {consumer.part for consumer in those} - {""}
     doc = f"# {first.dataset if alone else domain}\n\n{kind.doc}{_about_source(those)}"
     owner = contract_of(first.dataset).owner if alone else _owner(domain)
+    arguments = policy(domain, kind.stage, owner, doc)
+    if studies:  # each may hold up a run of its own, and one more is for the others
+        arguments |= dict.fromkeys(("max_active_runs", "max_active_tasks"), len(studies) + 1)
+        arguments["params"] = study_params(those)
 
-    @dag(dag_id=dag_id(first), schedule=_schedule(those), **policy(domain, kind.stage, owner, doc))
+    @dag(dag_id=dag_id(first), schedule=_schedule(those), **arguments)
     def build() -> None:
         if alone:
             hop_task(first)
+        elif studies:
+            study_tasks(domain, kind.stage, those)
         else:
             stage_tasks(domain, kind.stage, those)
 
@@ -77,9 +85,19 @@ def _about_source(those: list[Consumer]) -> str:
 
 
 def _schedule(those: list[Consumer]) -> Any:
-    """Return what wakes some consumers: their inputs, or the cron of the source that one fetches from."""
+    """Return what wakes some consumers: the cron of the source that one fetches from, or else their inputs.
+
+    What is done study by study is woken every so often, too.
+    """
     source = _source(those)
-    return CronTriggerTimetable(source.schedule, timezone=source.zone) if source else doorbell(bells(those))
+    if source:
+        return CronTriggerTimetable(source.schedule, timezone=source.zone)
+    rings = doorbell(bells(those))
+    if not (those[0].part and settings().sweeps):
+        return rings
+    # The sweep leaves alone a DAG that has a run, and here one may be at work on another study alone.
+    timed = CronTriggerTimetable(STUDIES_EVERY, timezone="UTC")
+    return AssetOrTimeSchedule(timetable=timed, assets=rings) if rings else timed
 
 
 def sweep(domain: str) -> DAG:

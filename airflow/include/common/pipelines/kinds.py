@@ -167,13 +167,15 @@ next run goes on from there.""",
         ordered=True,
         consumers=of_domain.deliveries,
         step="common.pipelines.delivering:DeliverStep",
-        dag="{domain}_{name}_to_{part}",
-        doc="""Deliver the rows of one study as forms to Veeva CDMS.
+        dag="{domain}_to_veeva",
+        doc="""Deliver the rows of each study as forms to Veeva CDMS, studies beside one another.
 
 **What**: each row that is new or has changed is a form of a subject. It is read back from CDMS, and the items that are
-not as they should be are set; what CDMS refuses goes to quarantine with rule, item and what CDMS said.
+not as they should be are set; what CDMS refuses goes to quarantine with rule, item and what CDMS said. A run by hand
+takes a study and a form, and does what is due of these alone.
 
-**When**: when silver of the dataset rings, or when the sweep finds something due.
+**When**: when silver of any form rings, every 30 minutes, and when the sweep finds something due. Several runs may be
+at work, each on other studies, so a study that is slow or fails keeps no other waiting.
 
 **When it fails**: what was set stays set, and the next run sets what is still missing. A Vault that is away, or whose
 limit is reached, is tried again; a login that is refused or a study that is not there names what to do.""",

@@ -1,8 +1,10 @@
-"""Do the small due hops of a stage one after the other: to start a process for each would cost more than it does."""
+"""Do the due hops of several consumers one after the other: to start a process for each would cost more."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from common.core.errors import TerminalError
 from common.core.nouns import Consumer
 from common.ledger.database import transaction
 from common.ledger.rings import Ring, due
@@ -58,3 +60,24 @@ def _work(consumer: Consumer, owner: str, run_id: str, told: Together) -> None:
         return
     told.done.append(consumer.name)
     told.rings += [ring] if ring else []
+
+
+def work_each(those: Sequence[Consumer], owner: str, run_id: str) -> list[Ring]:
+    """Drain some consumers, each once, and give what is to be rung; one that fails holds up no other.
+
+    Raises what one of them failed with once all were tried: of several errors the first that a retry can help, since a
+    retry does what is still due of all of them, and rings what was done here.
+    """
+    rings, errors = list[Ring](), list[Exception]()
+    for consumer in those:
+        try:
+            _, ring = work(consumer, f"{owner}/{consumer.name}", run_id)
+        except Exception as error:
+            with bound(consumer=consumer.name, run_id=run_id):
+                log.exception("it failed; the others are tried before this task fails")
+            errors.append(error)
+            continue
+        rings += [ring] if ring else []
+    if errors:
+        raise min(errors, key=lambda one: isinstance(one, TerminalError))
+    return rings
