@@ -21,10 +21,12 @@ def newest(drops: Sequence[Drop], form: str) -> list[Row]:
     """Return the records of a form that the contract takes, of each key the one that was changed last."""
     found: dict[tuple[str, ...], Row] = {}
     for drop in drops:
-        if drop.key.startswith(f"{form}/"):
+        *place, folder, _ = drop.key.split("/")
+        if folder == form:
             for row in csv.DictReader(io.StringIO(drop.content.decode())):
                 key = tuple(row[name] for name in KEYS[form])
-                if row["STUDYID"] in STUDIES and row.get("AESEV") != "terrible":
+                taken = row["STUDYID"] in STUDIES and row.get("AESEV") != "terrible"
+                if taken and [row["STUDYID"], row["SITEID"]] == place:
                     found[key] = max(found.get(key, row), row, key=lambda one: one["CHANGED"])
     return list(found.values())
 

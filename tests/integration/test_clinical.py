@@ -73,6 +73,9 @@ def test_what_sites_hand_over_is_in_cdms_once_and_what_is_refused_in_quarantine(
     for row in refused:
         by_rule[row["rule"], row["column"]] += row["count"]
     assert by_rule == {("form", ""): len(strangers), ("item", "pulse"): sum(wrong.values())}
+    with transaction() as connection:
+        strays = matching(connection, Filter(reason="path"))
+    assert sorted((row["column"], row["count"]) for row in strays) == [("site", 1)] * 2 + [("study", 1)] * 2
     assert list(verify()) == []
 
 

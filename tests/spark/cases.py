@@ -69,6 +69,12 @@ TEXTS = (
     "x\n", "12345", "12345\n", "１２３４５", "555", "AB", "ab", "10.0.0.255", "10.0.0.256", "a@b.de", "n/a",
 )  # fmt: skip
 CASES: dict[str, Pair] = {
+    "texts that the file's key tells": _pair(
+        [{"name": "x"}, {"name": "y"}],
+        "shop/a/b/f.csv",
+        "x,y\na,b\nc,b\na,c\n,b\n",
+        files={"path": "^(?P<x>[^/]+)/(?P<y>[^/]+)/"},
+    ),
     "dates": _csv(DATE, *DAYS),
     "dates, required, with a sentinel": _csv({**DATE, "required": True, **said(nulls=["9999-12-31", "n/a"])}, *DAYS),
     "dates by a format": _csv({**DATE, **options(format="%d/%m/%Y")}, "03/04/2024", "3/4/2024", "03/04/24", "31/02/2024", *DAYS),

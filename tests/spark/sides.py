@@ -66,7 +66,7 @@ class Files:
         """Return a file as if it had been fetched."""
         file = batch.bronze
         assert file.shape is not None
-        return Source(self.folder / file.key, file.shape, file.key, batch.id, file.arrived)
+        return Source(self.folder / file.key, file.shape, file.key, batch.id, file.arrived, file.raw)
 
 
 def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:

@@ -209,11 +209,23 @@ class FileRoute:
     """How files are known that do not land in the dataset's own folder.
 
     `names` are patterns of the key below the domain's raw prefix, folder by folder; `columns` those that only files of
-    this dataset have.
+    this dataset have. The groups of `path`, a regular expression found in that key, are called after columns, and hold
+    what each row of the file must have there.
     """
 
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    path: str | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Name the columns whose values a file's key may tell."""
+        return tuple(re.compile(self.path).groupindex) if self.path else ()
+
+    def values(self, key: str) -> dict[str, str]:
+        """Return what a file's key in raw tells of columns; nothing where it is of another form."""
+        found = re.search(self.path, key.partition("/")[2]) if self.path else None
+        return {name: value for name, value in found.groupdict().items() if value is not None} if found else {}
 
 
 @dataclass(frozen=True)

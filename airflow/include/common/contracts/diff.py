@@ -44,7 +44,7 @@ def _column(old: Column, new: Column) -> Iterator[Difference]:
 
 def _table(old: Contract, new: Contract) -> Iterator[Difference]:
     meaning = ("key", "latest", "history", "deleted", "delivery", "partition")
-    for name in (*meaning, "dialect", "batch", "source"):
+    for name in (*meaning, "dialect", "files", "batch", "source"):
         was, now = getattr(old, name), getattr(new, name)
         if was != now:
             yield Difference(name, f"{_in_words(was)} -> {_in_words(now)}", breaking=name in meaning)

@@ -1,10 +1,12 @@
 """What a contract may say about its files, as far as it can be judged without one."""
 
 import codecs
+import re
 from collections.abc import Iterator
 
-from common.contracts.contract import Contract
+from common.contracts.contract import Contract, Kind
 from common.contracts.document import Fault
+from common.contracts.patterns import problem
 
 FORMATS = ("csv", "json", "ndjson", "parquet")
 SIGNS = (".", ",", "'", "\u2019", " ", "\u00a0", "\u202f", "_", "\u066b", "\u066c")
@@ -22,6 +24,23 @@ def file_faults(contract: Contract) -> Iterator[Fault]:
             known = ", ".join(contract.sources)
             where = f"/customProperties/files/columns/{position}"
             yield Fault(where, f"no column of the files is called '{name}' (physicalName). Known: {known}.")
+    yield from _path(contract)
+
+
+def _path(contract: Contract) -> Iterator[Fault]:
+    """List what keeps values of a file's key from being compared with those of its rows."""
+    pattern, where = contract.files.path, "/customProperties/files/path"
+    if pattern is None:
+        return
+    if problem(pattern) or not re.compile(pattern).groupindex:
+        yield Fault(where, f"'{pattern}' is not a regular expression with groups called after columns, (?P<name>...).")
+        return
+    columns = {column.name: column for column in contract.columns}
+    for name in contract.files.told:
+        if name not in columns:
+            yield Fault(where, f"no column '{name}'. Known: {', '.join(columns)}.")
+        elif columns[name].kind is not Kind.STRING:
+            yield Fault(where, f"'{name}' is no text, so what the path says of it could be written otherwise.")
 
 
 def _dialect(contract: Contract) -> Iterator[Fault]:

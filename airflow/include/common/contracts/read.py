@@ -85,7 +85,7 @@ def _contract(document: Document, digest: str) -> tuple[Contract | None, list[Fa
         delivery=words.delivery,
         partition=Partitioning(**words.partition.model_dump()),
         dialect=dialect,
-        files=FileRoute(tuple(words.files.names), tuple(words.files.columns)),
+        files=FileRoute(tuple(words.files.names), tuple(words.files.columns), words.files.path),
         loads=tuple(load.spec() for load in words.load),
         batch=_batch_rules(words.batch),
         owner=words.owner,

@@ -68,6 +68,7 @@ class FileWords(Words):
 
     names: list[str] = []
     columns: list[str] = []
+    path: str | None = None
 
 
 class LoadWords(Words):

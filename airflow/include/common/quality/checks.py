@@ -25,7 +25,7 @@ YEARS: dict[Kind, tuple[pl.Expr, pl.Expr]] = {
 }
 RULES = (
     "required", "type", "phone", "range", "accepted", "minimum", "maximum", "multiple_of", "min_length", "max_length",
-    "pattern", "format",
+    "pattern", "format", "path",
 )  # fmt: skip
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 FORMS = {
@@ -100,6 +100,12 @@ def column_checks(column: Column) -> Iterator[Check]:
         yield Check("range", column.name, value.is_between(*YEARS[column.kind]).fill_null(value=True))
     for rule, expression in _rules(column, value):
         yield Check(rule, column.name, expression.fill_null(value=True))
+
+
+def path_checks(contract: Contract, key: str) -> Iterator[Check]:
+    """List the checks of one file: where its key in raw says what a column holds, each row must hold that."""
+    for name, value in contract.files.values(key).items():
+        yield Check("path", name, (pl.col(name) == value).fill_null(value=True))
 
 
 def _rules(column: Column, value: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:

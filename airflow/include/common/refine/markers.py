@@ -22,7 +22,7 @@ def with_marker(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 
 def with_versions(checks: Sequence[Check], contract: Contract) -> list[Check]:
     """Return the checks of a contract, with those of versions, and without those that a delete marker need not pass."""
-    return [_spared(check, contract) for check in (*_versions(contract), *checks)]
+    return [spared(check, contract) for check in (*_versions(contract), *checks)]
 
 
 def _versions(contract: Contract) -> Iterator[Check]:
@@ -31,7 +31,8 @@ def _versions(contract: Contract) -> Iterator[Check]:
         yield Check("required", name, pl.col(raw(contract.column(name))).is_not_null())
 
 
-def _spared(check: Check, contract: Contract) -> Check:
+def spared(check: Check, contract: Contract) -> Check:
+    """Return a check that a delete marker passes, where it is of neither key nor version."""
     if contract.deleted is None or check.column in (*contract.key, *contract.versions):
         return check
     return replace(check, good=check.good | pl.col(DELETED_COLUMN))

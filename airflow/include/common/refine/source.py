@@ -23,7 +23,7 @@ ORIGIN_RECORD = "origin_record"  # a file of mended rows tells in this column wh
 
 @dataclass(frozen=True)
 class Source:
-    """One bronze file on local disk; `arrival` is that of its delivery, in microseconds since 1970.
+    """One bronze file on local disk; `arrival` is that of its delivery, in microseconds since 1970, `raw` its key then.
 
     Of a file that is read again only the records in `only` count, where it is given, and none in `skip`. A `mended`
     one tells itself which record of `file` each of its rows was.
@@ -34,6 +34,7 @@ class Source:
     file: str
     batch: str
     arrival: int
+    raw: str = ""
     only: pl.Series | None = None
     skip: pl.Series | None = None
     mended: bool = False
@@ -60,7 +61,7 @@ def described(batch: Batch, shape: Shape, path: Path) -> Source:
             [batch.id],
         )
     file, only, skip = again.file or stored.key, _records(again.only), _records(again.skip)
-    return Source(path, shape, file, batch.id, stored.arrived, only, skip, mended=again.file is not None)
+    return Source(path, shape, file, batch.id, stored.arrived, stored.raw, only, skip, mended=again.file is not None)
 
 
 def _with_late_keys(path: Path, stored: BronzeFile, contract: Contract) -> Shape | None:

@@ -8,15 +8,14 @@ from typing import Any
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
-from common.core.shape import Shape
 from common.formats import Chunk
 from common.formats.blocks import ahead
 from common.lake.schema import silver_schema
-from common.quality.checks import contract_checks
+from common.quality.checks import Check, contract_checks, path_checks
 from common.quality.split import apply
 from common.refine.clean import add_partition, clean
 from common.refine.fast import FEW, FastLane
-from common.refine.markers import with_marker, with_versions
+from common.refine.markers import spared, with_marker, with_versions
 from common.refine.rows import Rows, compact
 from common.refine.source import Source, chunks
 
@@ -62,11 +61,15 @@ class Spool:
         self.checks = with_versions(contract_checks(contract), contract)
         self._lanes: dict[tuple[Any, ...], FastLane] = {}
 
-    def lane(self, shape: Shape, schema: pl.Schema) -> FastLane:
-        """Return the fast lane for files of a shape."""
-        asked = shape, *schema.items()
+    def checks_of(self, source: Source) -> list[Check]:
+        """Return the checks of a file: the contract's, and that its rows are what its key in raw says of them."""
+        return [*self.checks, *(spared(check, self.contract) for check in path_checks(self.contract, source.raw))]
+
+    def lane(self, source: Source, schema: pl.Schema) -> FastLane:
+        """Return the fast lane for files of a shape, whose keys say the same of their rows."""
+        asked = source.shape, *self.contract.files.values(source.raw).items(), *schema.items()
         if asked not in self._lanes:
-            self._lanes[asked] = FastLane(self.contract, self.checks, schema, shape)
+            self._lanes[asked] = FastLane(self.contract, self.checks_of(source), schema, source.shape)
         return self._lanes[asked]
 
 
@@ -99,7 +102,7 @@ class _Judged:
         """Return the rows of a chunk that are surely good, and those in doubt."""
         if chunk.frame.height < FEW:
             return pl.DataFrame(), chunk.frame
-        good, doubtful = self._spool.lane(self._source.shape, chunk.frame.schema).split(chunk.frame)
+        good, doubtful = self._spool.lane(self._source, chunk.frame.schema).split(chunk.frame)
         return self._silver(good), compact(doubtful)
 
     def keep(self, good: pl.DataFrame) -> None:
@@ -123,7 +126,8 @@ class _Judged:
         if not doubtful:
             return
         rows = pl.concat([chunk.frame for chunk in doubtful])
-        split = apply(with_marker(clean(rows, self._contract, self._source.shape), self._contract), self._spool.checks)
+        typed = with_marker(clean(rows, self._contract, self._source.shape), self._contract)
+        split = apply(typed, self._spool.checks_of(self._source))
         self.keep(compact(self._silver(split.good)))
         if split.refused.height:
             places = pl.concat([_located(chunk, split.refused) for chunk in doubtful]).unique("_record")

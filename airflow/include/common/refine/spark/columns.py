@@ -81,6 +81,8 @@ def routed(contract: Contract, shapes: Sequence[Shape]) -> tuple[Routed, ...]:
 def _reasons(column: Column, contract: Contract, shapes: Sequence[Shape]) -> Iterator[str]:
     if any(_typed(column, contract, shape) for shape in shapes):
         yield "its files hold values that are no texts"
+    if column.name in contract.files.told:
+        yield "its values are compared with the file's key"
     yield from (why for disagree, why in DISAGREEMENTS if disagree(column))
 
 

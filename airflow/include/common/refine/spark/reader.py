@@ -15,7 +15,7 @@ from common.core.nouns import Batch
 from common.core.scratch import scratch
 from common.formats import Chunk
 from common.formats.names import RECORD
-from common.quality.checks import column_checks, contract_checks
+from common.quality.checks import column_checks, contract_checks, path_checks
 from common.quality.split import apply
 from common.refine.clean import clean, cleaned, inputs
 from common.refine.markers import with_marker, with_versions
@@ -77,7 +77,8 @@ class Reader:
         names = {column.name: number for number, column in enumerate(self.contract.columns)}
         rows: list[pl.Expr | pl.Series] = [pl.lit(ROW).alias("kind"), pl.lit(source.batch).alias("batch")]
         for column in columns:
-            good = pl.all_horizontal(check.good for check in column_checks(column))
+            told = [check for check in path_checks(self.contract, source.raw) if check.column == column.name]
+            good = pl.all_horizontal(check.good for check in (*column_checks(column), *told))
             number = names[column.name]
             rows += [carried(column).alias(value(number)), good.alias(sure(number))]
         texts = frame.select(  # with the record, or a file without any of the columns would have one row
@@ -111,8 +112,9 @@ class SecondLook:
         return pa.Table.from_batches(judged, schema=_schema(self.schema))
 
     def _judge(self, batch: Batch, wanted: pl.Series) -> Iterator[pl.DataFrame]:
-        checks = with_versions(contract_checks(self.contract), self.contract)
         with _fetched(self.contract, batch) as source:
+            told = path_checks(self.contract, source.raw)
+            checks = with_versions([*contract_checks(self.contract), *told], self.contract)
             for chunk in chunks(source):
                 rows = chunk.frame.filter(pl.col(RECORD).is_in(wanted.implode()))
                 if not rows.height:

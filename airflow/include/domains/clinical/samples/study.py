@@ -14,6 +14,7 @@ VISITS = {"screening": ["eg_SCREEN", "ev_SCREEN"], "cycle 1": ["eg_TREAT", "ev_C
 TERMS = ("Nausea", "Fatigue", "Neutropenia", "Rash", "Diarrhoea", "Anaemia", "Headache", "Peripheral neuropathy")
 FIRST = date(2025, 1, 6)
 TYPING_ERROR = "999"  # a pulse that no study takes
+AT_LAST = "2026-12-31T00:00:00Z"  # of rows that would win, if anything took them
 LAST = 99  # number of the subject of each site that sites know of and CDMS does not
 Row = dict[str, str]
 
@@ -54,7 +55,7 @@ def _enrolled(person: Row) -> Row:
 
 
 def _drops(study: str, people: Sequence[Row], chance: random.Random) -> Iterator[Drop]:
-    """Make the files of a study: three forms a site, then corrections, a file again, and one of another study."""
+    """Make the files of a study: three forms a site, then corrections, a file again, and rows of other studies."""
     vitals = [row for person in people for row in _vital_signs(person, chance)]
     forms = {
         "demographics": [_demographics(person, chance) for person in people],
@@ -64,14 +65,23 @@ def _drops(study: str, people: Sequence[Row], chance: random.Random) -> Iterator
     for form, rows in forms.items():
         for site in SITES:
             stranger = [_demographics(_subject(study, site, LAST), chance)] if form == "demographics" else []
-            of_the_site = [*(row for row in rows if row["SITEID"] == site), *stranger]
+            of_the_site = [*_of(site, rows), *stranger]
             if of_the_site:
-                yield _drop(form, study, f"{site}_1", _spoiled(form, of_the_site))
+                yield _drop(form, study, site, "1", _spoiled(form, of_the_site))
     corrected = [_corrected(row, chance) for row in chance.sample(vitals, len(vitals) // 5)]
-    again = [row for row in vitals if row["SITEID"] == "101"]
-    yield _drop("vital_signs", study, "101_2", corrected)
-    yield _drop("vital_signs", study, "101_1_again", _spoiled("vital_signs", again))
-    yield _drop("vital_signs", study, "other", [again[0] | {"STUDYID": "ONC-999"}])
+    for site in SITES:
+        if _of(site, corrected):
+            yield _drop("vital_signs", study, site, "2", _of(site, corrected))
+    again = _of("101", vitals)
+    yield _drop("vital_signs", study, "101", "1_again", _spoiled("vital_signs", again))
+    yield _drop("vital_signs", study, "101", "unknown", [again[0] | {"STUDYID": "ONC-999"}])
+    (other,) = {*STUDIES} - {study}
+    strays = [again[1] | {"STUDYID": other, "CHANGED": AT_LAST}, again[2] | {"SITEID": "201", "CHANGED": AT_LAST}]
+    yield _drop("vital_signs", study, "101", "strays", strays)
+
+
+def _of(site: str, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["SITEID"] == site]
 
 
 def _demographics(person: Row, chance: random.Random) -> Row:
@@ -130,12 +140,12 @@ def _spoiled(form: str, rows: Sequence[Row]) -> list[Row]:
     return [rows[0] | wrong, *rows[1:]]
 
 
-def _drop(form: str, study: str, name: str, rows: Sequence[Row]) -> Drop:
+def _drop(form: str, study: str, site: str, name: str, rows: Sequence[Row]) -> Drop:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
-    return Drop(f"{form}/{study}_{name}.csv", text.getvalue().encode())
+    return Drop(f"{study}/{site}/{form}/{name}.csv", text.getvalue().encode())
 
 
 def _forms() -> dict[str, Any]:
