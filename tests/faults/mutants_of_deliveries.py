@@ -50,4 +50,25 @@ OF_DELIVERIES = (
         "return True",
         (f"{HOOK}::test_logs_name_no_subject",),
     ),
+    Mutant(
+        "a form that fails keeps no other form of its study waiting",
+        "pipelines/together.py",
+        "errors.append(error)\n            continue",
+        "raise",
+        (f"{DELIVERING}::test_what_fails_is_raised_once_all_were_tried_and_what_a_retry_can_help_first",),
+    ),
+    Mutant(
+        "a task that a retry can help is tried again, whatever else has failed in it",
+        "pipelines/together.py",
+        "raise min(errors, key=lambda one: isinstance(one, TerminalError))",
+        "raise errors[0]",
+        (f"{DELIVERING}::test_what_fails_is_raised_once_all_were_tried_and_what_a_retry_can_help_first",),
+    ),
+    Mutant(
+        "a row of another folder's study is refused",
+        "quality/checks.py",
+        'yield Check("path", name, (pl.col(name) == value).fill_null(value=True))',
+        'yield Check("path", name, pl.lit(value=True))',
+        ("tests/unit/common/refine/test_paths.py::test_a_row_of_another_study_or_site_than_its_folder_is_refused",),
+    ),
 )

@@ -255,8 +255,8 @@ OF_HOPS = (
     Mutant(
         "8 a run takes over at once what it has begun beside others",
         "pipelines/together.py",
-        'f"{owner}/{consumer.name}"',
-        'f"{owner}/together"',
+        'f"{owner}/{consumer.name}", run_id, told',
+        'f"{owner}/together", run_id, told',
         (f"{TOGETHER}::test_a_death_takes_down_one_hop_and_the_next_try_rings_the_others",),
     ),
     Mutant(

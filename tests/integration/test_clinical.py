@@ -6,19 +6,29 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 
+from common.core.errors import ConfigError
 from common.ledger.database import transaction
+from common.ledger.journal import entries
 from common.ledger.refusals import Filter, matching
 from common.pipelines.kinds import consumers
+from common.repair.decide import export_queries
 from common.upkeep.verify import verify
 from devstack.folder import INCLUDE
-from domains.clinical.samples.study import SITES, STUDIES, TYPING_ERROR, Deliveries, deliveries
+from domains.clinical.samples.study import LAST, SITES, STUDIES, TYPING_ERROR, Deliveries, deliveries
 from tests.edc import Edc
 from tests.recount_clinical import enrolled, forms, newest
 from tests.world import World, new_world
 
 SEED = 2026
+WRONG = {
+    "accepted": lambda line: "terrible" in line or "ONC-999" in line,
+    "form": lambda line: f"101-{LAST:03d}" in line,
+    "item": lambda line: TYPING_ERROR in line.split(","),
+    "path": lambda line: line.startswith("ONC-102") or ",201," in line,
+}
 
 
 @pytest.fixture
@@ -77,6 +87,43 @@ def test_what_sites_hand_over_is_in_cdms_once_and_what_is_refused_in_quarantine(
         strays = matching(connection, Filter(reason="path"))
     assert sorted((row["column"], row["count"]) for row in strays) == [("site", 1)] * 2 + [("study", 1)] * 2
     assert list(verify()) == []
+
+
+def test_a_site_is_asked_about_its_own_records_without_any_value(
+    clinical: World, edc: Edc, handed_over: Deliveries, tmp_path: Path
+) -> None:
+    drops = {drop.key: drop.content for drop in handed_over.drops if drop.key.startswith("ONC-101/")}
+    drops["ONC-101/101/vital_signs/cut.csv"] = b"STUDYID,SITEID\nONC-101,101\n"
+    for key, content in drops.items():
+        clinical.land(key, content)
+    clinical.flow()
+    assert export_queries("clinical/ONC-101/101", tmp_path / "queries.csv", "ann") == 7
+    asked = pl.read_csv(tmp_path / "queries.csv").rows(named=True)
+    rules = [
+        (one["file"].removeprefix("clinical/ONC-101/101/"), one["rule"] or one["reason"], one["column"])
+        for one in asked
+    ]
+    assert sorted(rules) == [
+        ("adverse_events/1.csv", "accepted", "severity"),
+        ("demographics/1.csv", "form", ""),
+        ("vital_signs/1_again.csv", "item", "pulse"),  # the later of two equal rows
+        ("vital_signs/cut.csv", "schema", ""),
+        ("vital_signs/strays.csv", "path", "site"),
+        ("vital_signs/strays.csv", "path", "study"),
+        ("vital_signs/unknown.csv", "accepted", "study"),
+    ]
+    for one in asked:
+        if one["line"] is not None:
+            line = drops[one["file"].removeprefix("clinical/")].decode().splitlines()[one["line"] - 1]
+            assert WRONG[one["rule"]](line), one
+            assert not set(line.split(",")[3:]) & {*filter(None, map(str, [*one.values()][3:]))}, (
+                "no value of the row is there"
+            )
+    assert sum(one["line"] is not None for one in asked) == len(asked) - 1
+    with transaction() as connection:
+        assert entries(connection)[-1].what == "quarantine.queries"
+    with pytest.raises(ConfigError, match=r"No domain 'ONC-101'.*Known: clinical"):
+        export_queries("ONC-101/101", tmp_path / "q.csv", "ann")
 
 
 def test_the_sample_data_is_the_same_for_the_same_seed(handed_over: Deliveries) -> None:

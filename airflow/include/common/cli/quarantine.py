@@ -97,6 +97,21 @@ def export(
     console.print(f"Wrote {number} {what} to {to}.")
 
 
+@app.command("queries")
+def list_queries(
+    under: Annotated[str, typer.Argument(help="Folder as it is below raw, as clinical/ONC-101/101.")],
+    to: Annotated[Path, typer.Option("--to", help="CSV file to write.")],
+) -> None:
+    """Write what whoever sent the files of a folder is asked: file, line and rule of all that is open; it is audited.
+
+    The list has no values, so it may go to whoever may know the names of the files.
+    """
+    from common.repair.decide import export_queries
+
+    number = export_queries(under, to, who())
+    console.print(f"Wrote {number} quer{'y' if number == 1 else 'ies'} to {to}.")
+
+
 @app.command()
 def redrive(
     why: Why,

@@ -22,6 +22,7 @@ from common.ledger.seals import private_key, sealed, sealed_lines
 from common.repair.backfill import ONLY, backfilled, backfilled_whole, replays, waived_for
 from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
+from common.repair.queries import queries
 from common.repair.rerun import mended_file, redriven, stored_at
 from common.repair.restate import restated
 from common.zones.store import ZoneStore
@@ -55,6 +56,16 @@ def exported(wanted: Filter, to: Path, who: str) -> tuple[int, str]:
         note(connection, "quarantine.export", {"refusals": [row["id"] for row in found], "to": str(to)}, who)
     with _local(to):
         return (_export_files(files, to), "files") if files else (export(found, derived, to), "rows")
+
+
+def export_queries(under: str, to: Path, who: str) -> int:
+    """Write what whoever sent files below a folder of raw is asked to a CSV file, audited; return how many rows."""
+    found = queries(under)
+    with _deciding() as connection:
+        note(connection, "quarantine.queries", {"under": under, "rows": found.height, "to": str(to)}, who)
+    with _local(to):
+        found.write_csv(to)
+    return found.height
 
 
 def export_audit_log(to: Path, key: Path, by: Reason) -> int:

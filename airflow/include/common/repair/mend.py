@@ -48,7 +48,7 @@ def refused_rows(refusal: dict[str, Any], limit: int | None = None) -> pl.DataFr
 
 def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     """Read rows of a refusal for a listing: values and texts that may hold personal data are masked."""
-    personal = _personal(_dataset(refusal))
+    personal = _personal(dataset_of(refusal))
     rows = refused_rows(refusal, limit).to_dicts()
     for row in rows:
         row["value"] = MASK if row["value"] and row["column"] in personal else row["value"]
@@ -57,7 +57,8 @@ def masked(refusal: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _dataset(refusal: dict[str, Any]) -> Dataset:
+def dataset_of(refusal: dict[str, Any]) -> Dataset:
+    """Return the dataset whose rows or files a refusal is of."""
     name = refusal["consumer"]
     return consumer_named(name).dataset if refusal["reason"] in (REASON, UNDELIVERED) else Asset.parse(name).dataset
 
@@ -106,7 +107,7 @@ def _contract(refusals: Rows) -> Contract:
             f"Rows of reason '{UNDELIVERED}' are as their files have them, the target refuses them: let their source "
             "send corrected ones, or mend the target, then `watershed quarantine redrive` without --rows."
         )
-    datasets = sorted({_dataset(row) for row in refusals})
+    datasets = sorted({dataset_of(row) for row in refusals})
     if len(datasets) != 1:
         raise ConfigError(f"Rows of one dataset at a time; these are of {', '.join(map(str, datasets))}.")
     return contract_of(datasets[0])

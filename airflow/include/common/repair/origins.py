@@ -66,7 +66,7 @@ def origins(table: Dataset, where: str, limit: int = 100) -> Iterator[Origin]:
     rows = _rows(table, where)
     for dataset, records in _records(table, rows):
         for (file,), found in records.select("_file", "_record").head(limit).group_by("_file", maintain_order=True):
-            yield from _located(dataset, str(file), found["_record"])
+            yield from located(dataset, str(file), found["_record"])
 
 
 def _rows(table: Dataset, where: str) -> pl.DataFrame:
@@ -125,8 +125,9 @@ def _inputs(model: Model, dataset: Dataset, rows: pl.DataFrame, wanted: set[str]
     return within(model, dataset, inputs, wanted & slices(model, dataset, inputs))
 
 
-def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
-    found = _bronze_batch(dataset, file)
+def located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin]:
+    """Find the places of records in a file of a dataset, which is named as bronze names it."""
+    found = bronze_batch(dataset, file)
     with scratch() as spool:
         for chunk in chunks(fetch(contract_of(dataset), found, spool)):
             here = chunk.frame["_record"].implode()
@@ -135,7 +136,8 @@ def _located(dataset: Dataset, file: str, records: pl.Series) -> Iterator[Origin
                 yield Origin(str(dataset), found.bronze.raw, ZoneStore(Zone.BRONZE).uri(file), *place)
 
 
-def _bronze_batch(dataset: Dataset, file: str) -> Batch:
+def bronze_batch(dataset: Dataset, file: str) -> Batch:
+    """Return the batch that a file in bronze is; raises ConfigError where the ledger knows of none."""
     with transaction() as connection:
         named = (batch.c.asset == asset_name(dataset, Zone.BRONZE)) & (file == KEY)
         whole = named & ~IS_RERUN  # batches that carry it again may count some records only
