@@ -92,7 +92,8 @@ def study_tasks(domain: str, stage: str, those: Sequence[Consumer]) -> None:
         from common.pipelines.work import due_of
 
         context = get_current_context()
-        context["study"] = study  # type: ignore[typeddict-unknown-key]
+        # A number alone would be rendered as one, and Airflow takes texts only.
+        context["study"] = f"study {study}"  # type: ignore[typeddict-unknown-key]
         due = [consumer for consumer in _chosen(due_of(domain, stage), params or {}) if consumer.part == study]
         _validate(context, due)
         ti = context["ti"]
