@@ -1,23 +1,27 @@
 """What each engine makes of a file: rows of silver, refused rows and counts, in one order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from common.contracts.contract import Contract
+from common.core.assets import Zone
 from common.core.errors import UnreadableFile
 from common.core.nouns import Batch
 from common.core.places import BronzeFile
+from common.core.settings import settings
 from common.refine.inspect import inspect_file
-from common.refine.source import Source
+from common.refine.source import Source, fetch
 from common.refine.spark.columns import ROW
+from common.refine.spark.exchange import SharedDisk, Staged
 from common.refine.spark.gather import gathered
-from common.refine.spark.judge import judge
+from common.refine.spark.judge import Looks, judge
 from common.refine.spark.session import session
 from common.refine.spool import Spool, refine
+from common.zones.store import ZoneStore
 from tests.spark.pairs import Pair
 
 
@@ -69,6 +73,21 @@ class Files:
         return Source(self.folder / file.key, file.shape, file.key, batch.id, file.arrived)
 
 
+class InStore(Files):
+    """Files in bronze, where executors of other processes find them."""
+
+    def add(self, pair: Pair) -> Batch:
+        """Put a file into the store, too."""
+        batch = super().add(pair)
+        file = batch.bronze
+        stored = ZoneStore(Zone.BRONZE).upload(self.folder / file.key, f"{self.folder.name}/{file.key}")
+        return replace(batch, place=replace(file, key=stored.key, etag=stored.etag))
+
+    def fetch(self, contract: Contract, batch: Batch, folder: Path) -> Source:
+        """Fetch a file as executors do."""
+        return fetch(contract, batch, folder)
+
+
 def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
     """Refine files on this machine."""
     with TemporaryDirectory() as folder:
@@ -82,12 +101,15 @@ def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
 
 
 def on_spark(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
-    """Refine files on Spark, which runs in this process."""
+    """Refine files on Spark, which runs in this process, or where the settings say."""
     with TemporaryDirectory() as folder:
         spool = Spool(Path(folder), contract)
         sources = [files.fetch(contract, batch, Path(folder)) for batch in batches]
+        shapes = [source.shape for source in sources]
+        exchange = Staged("golden") if settings().spark_url else SharedDisk(spool.folder)
         try:
-            found = judge(session(), contract, batches, [source.shape for source in sources], spool.folder)
+            with session() as spark:
+                found = judge(Looks(spark, contract, exchange), batches, shapes, spool.folder)
         except UnreadableFile as error:
             return Side(pl.DataFrame(), pl.DataFrame(), 0, fault=error.reason)
         gathered(found, sources, spool)
