@@ -100,22 +100,24 @@ def judge(looks: Looks, batches: Sequence[Batch], shapes: Sequence[Shape], folde
 
     Raises UnreadableFile, QualityError, StoreUnavailable, EngineUnavailable, EngineFailed.
     """
-    first = looks.first(batches, shapes)
+    with translated():  # a plan asks the server, too
+        first = looks.first(batches, shapes)
     judged = _fetched(first, looks.exchange, folder)
     require_read(judged)
     in_doubt = [report for report in first if report.in_doubt]
     if not in_doubt:
         return judged
     names = {batch: tuple(one.file for one in in_doubt if one.batch == batch) for batch in {r.batch for r in in_doubt}}
-    second = _fetched(looks.again(batches, names), looks.exchange, folder)
+    with translated():
+        again = looks.again(batches, names)
+    second = _fetched(again, looks.exchange, folder)
     require_read(second)
     return Judged((*judged.files, *second.files))
 
 
 def _reports(rows: DataFrame) -> list[Report]:
     """Run a job; raises what its executors met where they could not write."""
-    with translated():
-        told = rows.collect()
+    told = rows.collect()
     for row in told:
         if row["fault"]:
             raise rebuilt(row["fault"], row["text"], row["batch"])
