@@ -12,6 +12,8 @@ from devstack.processes import Launch, end_family, start
 from tests.standins import free_port
 
 STARTED = "Spark Connect server started"
+# Code that runs a few times is not worth much compiling.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 LONGEST = 120.0  # seconds for a start, on a machine that has much else to do
 
 
@@ -24,6 +26,7 @@ class Server:
         self._family, self._starts = f"{folder}:", 0
         self._env = spark.environment(
             for_children({name: value for name, value in stack.items() if name.startswith("AWS_")})
+            | {"JDK_JAVA_OPTIONS": SHORT_LIVED}
         )
 
     def __enter__(self) -> Self:

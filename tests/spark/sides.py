@@ -1,25 +1,26 @@
 """What each engine makes of a file: rows of silver, refused rows and counts, in one order."""
 
+import itertools
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from pyspark.sql import SparkSession
 
 from common.contracts.contract import Contract
 from common.core.assets import Zone
 from common.core.errors import UnreadableFile
 from common.core.nouns import Batch
 from common.core.places import BronzeFile
-from common.core.settings import settings
 from common.refine.inspect import inspect_file
 from common.refine.source import Source, fetch
 from common.refine.spark.columns import ROW
-from common.refine.spark.exchange import SharedDisk, Staged
+from common.refine.spark.exchange import Exchange, SharedDisk, staged
 from common.refine.spark.gather import gathered
 from common.refine.spark.judge import Looks, judge
-from common.refine.spark.session import session
 from common.refine.spool import Spool, refine
 from common.zones.store import ZoneStore
 from tests.spark.pairs import Pair
@@ -46,11 +47,11 @@ class Files:
     """Files on local disk, in place of those in bronze."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._numbers = folder, itertools.count()
 
     def add(self, pair: Pair) -> Batch:
         """Keep a file; raises UnreadableFile as landing does."""
-        number = len(list(self.folder.iterdir()))
+        number = next(self._numbers)
         path = self.folder / f"{number}"
         path.write_bytes(pair.content)
         shape = inspect_file(path, pair.name, pair.contract)
@@ -72,6 +73,10 @@ class Files:
         assert file.shape is not None
         return Source(self.folder / file.key, file.shape, file.key, batch.id, file.arrived)
 
+    def exchange(self, batches: Sequence[Batch], folder: Path) -> AbstractContextManager[Exchange]:
+        """Return where executors leave what they find."""
+        return nullcontext(SharedDisk(folder))
+
 
 class InStore(Files):
     """Files in bronze, where executors of other processes find them."""
@@ -87,6 +92,10 @@ class InStore(Files):
         """Fetch a file as executors do."""
         return fetch(contract, batch, folder)
 
+    def exchange(self, batches: Sequence[Batch], folder: Path) -> AbstractContextManager[Exchange]:
+        """Return a place in the store that is nobody else's."""
+        return staged(f"golden/{batches[0].id}")
+
 
 def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
     """Refine files on this machine."""
@@ -100,15 +109,14 @@ def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
         return of_spool(spool)
 
 
-def on_spark(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
-    """Refine files on Spark, which runs in this process, or where the settings say."""
+def on_spark(contract: Contract, batches: Sequence[Batch], files: Files, spark: SparkSession) -> Side:
+    """Refine files on Spark."""
     with TemporaryDirectory() as folder:
         spool = Spool(Path(folder), contract)
         sources = [files.fetch(contract, batch, Path(folder)) for batch in batches]
         shapes = [source.shape for source in sources]
-        exchange = Staged("golden") if settings().spark_url else SharedDisk(spool.folder)
         try:
-            with session() as spark:
+            with files.exchange(batches, spool.folder) as exchange:
                 found = judge(Looks(spark, contract, exchange), batches, shapes, spool.folder)
         except UnreadableFile as error:
             return Side(pl.DataFrame(), pl.DataFrame(), 0, fault=error.reason)

@@ -61,6 +61,7 @@ def session() -> Iterator["SparkSession"]:
     try:
         yield spark
     finally:
+        spark.client.set_retry_policies([])  # a server that is gone has nothing to end
         spark.stop()  # what it cannot tell the server any more is logged
 
 
