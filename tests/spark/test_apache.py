@@ -1,5 +1,8 @@
 """The same on Apache Spark, in processes of its own: golden cases, whole hops, and a driver that dies."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +22,7 @@ from tests.spark.cases import CASES
 from tests.spark.pairs import Pair, groups
 from tests.spark.sides import Files, InStore
 from tests.spark.test_golden import MOST, TOGETHER, compared
-from tests.spark.test_hops import done, month
+from tests.spark.test_hops import OWNER, WORK, done, month
 from tests.world import World, new_world
 
 PAIRS = 200
@@ -114,6 +117,29 @@ def test_a_dead_driver_parks_nothing_and_the_next_try_publishes_once(
     apache.start()
     there.flow("silver")
     assert there.silver("transactions").height == 50
+    assert there.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
+
+
+def test_a_worker_killed_while_its_job_runs_leaves_the_same_table(there: World, tmp_path: Path) -> None:
+    for number in range(1, 4):
+        there.land(f"transactions/{number}.csv", month(number, 200))
+    there.flow("bronze")
+    script = tmp_path / "work.py"
+    script.write_text(WORK)
+    command = [sys.executable, "-W", "ignore", str(script), OWNER]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ) as worker:
+        while not there.keys("staging/"):
+            assert worker.poll() is None, "the worker ended before its executors had written anything"
+        worker.kill()
+    left = set(there.keys("staging/"))
+    assert left, "the job's first answer had been fetched before the worker was killed"
+    there.flow(owner=OWNER)  # as the same task's next try
+    found = there.silver("transactions")
+    assert found.height == 600
+    assert found.select("_file", "_record").is_unique().all()
+    assert there.rows(
+        "SELECT sum(taken), sum(good), sum(refused) FROM hop WHERE consumer LIKE '%transactions.silver'", "ledger"
+    ) == [(609, 600, 9)]
     assert there.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
 
 
