@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 import yaml
 from airflow.sdk import DAG
+from airflow.serialization.encoders import coerce_to_core_timetable
+from airflow.timetables.base import TimeRestriction
 
 from common.core.caches import forget
 from common.core.errors import ConfigError
@@ -139,6 +142,21 @@ def test_a_source_has_a_dag_of_its_own_that_wakes_landing(domains: Path) -> None
     assert wakes == {"mill.raw", "mill.sacks.raw"}
     assert stages_of("mill") == ["ingest", "bronze", "silver"]
     assert started([*dags.values()]) >= {"mill_sacks_ingest"}
+
+
+@pytest.mark.parametrize("hour", [2, 3, 12])
+def test_the_first_run_of_a_source_is_that_of_its_next_tick_at_any_hour(
+    domains: Path, monkeypatch: pytest.MonkeyPatch, hour: int
+) -> None:
+    found = contract()
+    write(domains, found | {"customProperties": [*found["customProperties"], {"property": "source", "value": SOURCE}]})
+    (ingest,) = (dag for dag in domain_dags("mill") if dag.dag_id == "mill_sacks_ingest")
+    timetable = coerce_to_core_timetable(ingest.timetable)
+    now = pendulum.datetime(2026, 1, 15, hour, 20, tz="Europe/Berlin")
+    monkeypatch.setattr("airflow.timetables.trigger.utcnow", lambda: now)
+    never = TimeRestriction(earliest=None, latest=None, catchup=False)
+    first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=never)
+    assert first is not None and first.run_after == pendulum.datetime(2026, 1, 16, 2, 15, tz="Europe/Berlin")
 
 
 def test_a_sensor_rings_for_raw_where_no_queue_does(monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> None:

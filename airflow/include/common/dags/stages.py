@@ -1,6 +1,7 @@
 """The DAGs of a domain, made from its contracts and models; a domain's DAG file calls `domain_dags`."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -91,7 +92,8 @@ def _schedule(those: list[Consumer]) -> Any:
     """
     source = _source(those)
     if source:
-        return CronTriggerTimetable(source.schedule, timezone=source.zone)
+        # Else a new DAG runs at once if the last tick is less than a tenth of the interval ago: by the hour of day.
+        return CronTriggerTimetable(source.schedule, timezone=source.zone, run_immediately=timedelta())
     rings = doorbell(bells(those))
     if not (those[0].part and settings().sweeps):
         return rings
