@@ -107,6 +107,16 @@ class Compose:
                 pytest.fail(f"Waited {PATIENCE:.0f} s for {what}.\n{tail}")
             time.sleep(0.5)
 
+    def aws(self, service: str) -> Any:
+        """Make a client of the emulated account."""
+        return boto3.client(
+            service,
+            endpoint_url=f"http://{self.address('s3', 4566)}",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
     def deliver(self) -> None:
         """Put a file of one purchase; what the store does not answer is sent again, as producers do."""
         self.delivered += 1
@@ -115,14 +125,7 @@ class Compose:
 
         def put() -> bool:
             try:
-                s3 = boto3.client(
-                    "s3",
-                    endpoint_url=f"http://{self.address('s3', 4566)}",
-                    region_name="us-east-1",
-                    aws_access_key_id="test",
-                    aws_secret_access_key="test",
-                )
-                s3.put_object(Bucket="watershed", Key=key, Body=body)
+                self.aws("s3").put_object(Bucket="watershed", Key=key, Body=body)
             except (BotoCoreError, ClientError):
                 return False
             return True

@@ -1,11 +1,13 @@
 """What docker-compose.yaml promises, in the order in which a user would find out; each test builds on the ones before."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.compose.conftest import REPOSITORY, Compose
+from tests.secrets_and_logs import AWS, CHOSEN
 
 ANSWERS = "SELECT count(*), count(DISTINCT customer_id), sum(amount), sum(cds) FROM ecommerce.fact_transactions"
 SERVICES = (
@@ -93,7 +95,7 @@ def test_after_the_deaths_everything_is_healthy_and_what_was_delivered_arrived_o
 
 
 def test_connections_and_variables_are_secrets_of_the_emulator_too(compose: Compose) -> None:
-    backend = "AIRFLOW__SECRETS__BACKEND=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+    backend = f"AIRFLOW__SECRETS__BACKEND={AWS['AIRFLOW__SECRETS__BACKEND']}"
     without = ("env", "-u", "AIRFLOW_CONN_WAREHOUSE", backend)
     told = compose.inside("scheduler", *without, "airflow", "connections", "get", "warehouse", "-o", "json")
     (found,) = json.loads(told[told.index("[{") :])
@@ -120,8 +122,14 @@ def test_down_keeps_data_and_keys(compose: Compose) -> None:
     compose.account()
 
 
-def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
-    compose.chosen = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
+def test_celery_takes_over_by_one_setting(compose: Compose, tmp_path: Path) -> None:
+    """Its workers find the warehouse's connection in Secrets Manager alone, and keep their logs in the object store."""
+    secret = compose.inside("scheduler", "printenv", "AIRFLOW_CONN_WAREHOUSE").strip()
+    compose.aws("secretsmanager").create_secret(Name="airflow/connections/kept_secret", SecretString=secret)
+    lines = (REPOSITORY / ".env.example").read_text(), "WATERSHED_WAREHOUSE_CONN=kept_secret", *CHOSEN, ""
+    (tmp_path / "env").write_text("\n".join(lines))
+    celery = {"COMPOSE_PROFILES": "celery", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}
+    compose.chosen = {**celery, "ENV_FILE_PATH": str(tmp_path / "env")}
     compose.up()
     workers = {state["Id"][:12] for state in compose.states("worker")}
     assert len(workers) == 2
@@ -138,6 +146,14 @@ def test_celery_takes_over_by_one_setting(compose: Compose) -> None:
     assert found
     assert found <= workers
     compose.chosen = {}
+
+
+def test_logs_of_workers_are_kept_encrypted_in_the_object_store(compose: Compose) -> None:
+    s3 = compose.aws("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="watershed", Prefix="logs/dag_id=ecommerce_")
+    kept = [s3.get_object(Bucket="watershed", Key=entry["Key"]) for page in pages for entry in page["Contents"]]
+    assert {log["ServerSideEncryption"] for log in kept} == {"AES256"}
+    assert any(b"hop published" in log["Body"].read() for log in kept)
 
 
 def test_the_data_of_another_user_is_refused_by_name(compose: Compose) -> None:
