@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
+from common.core.connections import required
 from common.core.errors import ConfigError, RecordRefused, TargetUnavailable, Unsettled, WatershedError
 
 API_VERSION = "v25.1"
@@ -165,13 +165,8 @@ class VeevaHook(BaseHook):
 
     @cached_property
     def _connection(self) -> Any:
-        try:
+        with required(self.veeva_conn_id, "of type Veeva Vault"):
             return self.get_connection(self.veeva_conn_id)
-        except AirflowNotFoundException:
-            raise ConfigError(
-                f"There is no Airflow Connection '{self.veeva_conn_id}'. Make it in Airflow (type Veeva Vault), or set "
-                f"AIRFLOW_CONN_{self.veeva_conn_id.upper()}."
-            ) from None
 
     def _extra(self, name: str) -> Any:
         return self._connection.extra_dejson.get(name)

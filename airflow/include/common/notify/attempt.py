@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
+from common.core.errors import ConfigError
 from common.notify.channel import Undelivered
 from common.notify.redaction import redacted
 
@@ -47,11 +48,6 @@ def _failure(step: Send) -> Undelivered | None:
     except Exception as error:  # noqa: BLE001 - a channel fails in one way only
         cut_off = isinstance(error, (TimeoutError, ConnectionResetError, BrokenPipeError))
         return Undelivered(
-            redacted(f"{type(error).__name__}: {error}"), lasting=_is_configuration(error), unknown=cut_off
+            redacted(f"{type(error).__name__}: {error}"), lasting=isinstance(error, ConfigError), unknown=cut_off
         )
     return None
-
-
-def _is_configuration(error: Exception) -> bool:
-    """Return whether an error says that a Connection or setting is missing or lacks something."""
-    return type(error).__name__ in ("AirflowNotFoundException", "ConfigError")

@@ -1,8 +1,8 @@
 """The Airflow Connection that a channel sends by: where to, and with what secret."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from common.core.connections import connection
 from common.notify.channel import Undelivered
 
 
@@ -14,21 +14,10 @@ class Door:
     secret: str = field(repr=False)
 
 
-def connection(conn_id: str) -> Any:
-    """Read an Airflow Connection; raises a lasting Undelivered where there is none."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        raise Undelivered(f"there is no Airflow Connection '{conn_id}'", lasting=True) from None
-
-
 def door(conn_id: str, default: str, what: str) -> Door:
     """Read a Connection whose host is an address in place of the default, and whose password is `what`.
 
-    Raises a lasting Undelivered where there is no such Connection, or no password in it.
+    Raises a lasting Undelivered where it has no password, and as `connection` does.
     """
     found = connection(conn_id)
     if not found.password:

@@ -9,11 +9,11 @@ from smtplib import SMTPAuthenticationError, SMTPException, SMTPRecipientsRefuse
 from typing import Any
 
 from common.core.clock import now
+from common.core.connections import connection
 from common.core.ids import short_hash
 from common.core.settings import channels
 from common.notify.attempt import attempt
 from common.notify.channel import Undelivered
-from common.notify.connection import connection
 from common.notify.forms import MAIL_HTML, MAIL_TEXT
 from common.notify.look import heading, look
 from common.notify.message import Message, State

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
+from common.core.connections import required
 from common.core.settings import channels
 from common.notify.attempt import attempt
 from common.notify.channel import Undelivered
@@ -36,11 +37,13 @@ class Slack:
 def _prepare(message: Message, to: str, *, again: bool, patience: float) -> Callable[[], None]:
     from airflow.providers.slack.hooks.slack import SlackHook
 
-    hook = SlackHook(slack_conn_id=channels().slack_conn, timeout=ceil(patience), retry_handlers=[])
+    conn = channels().slack_conn
+    with required(conn):
+        call = SlackHook(slack_conn_id=conn, timeout=ceil(patience), retry_handlers=[]).client.api_call
     metadata = {"event_type": EVENT, "event_payload": {"delivery": message.delivery}}
     body = {"unfurl_links": False, "unfurl_media": False, **rendered(SLACK, message)}
     looked_for = message.delivery if again else ""
-    return partial(_send, hook.client.api_call, {**body, "channel": to, "metadata": metadata}, looked_for)
+    return partial(_send, call, {**body, "channel": to, "metadata": metadata}, looked_for)
 
 
 def _send(call: Call, body: dict[str, Any], looked_for: str) -> None:

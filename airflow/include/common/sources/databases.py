@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from common.core.connections import connection
 from common.core.errors import ConfigError, SourceError, SourceUnavailable
 from common.core.masks import without_values
-from common.sources.connection import connection
+from common.sources.source import ROLE
 from common.warehouses.postgres import NO_ENTRY
 
 PATIENCE = 10  # seconds for a connection
@@ -27,7 +28,7 @@ DENIED_CODES = (1044, 1045, 1049, 1142, 1143)  # of MySQL and MariaDB: no such u
 
 def engine_of(conn_id: str) -> Engine:
     """Make the engine of an Airflow Connection; it keeps no connection open."""
-    found = connection(conn_id)
+    found = connection(conn_id, ROLE)
     if found.conn_type not in DRIVERS:
         made: Engine = found.get_hook().get_sqlalchemy_engine({"poolclass": NullPool})
         return made

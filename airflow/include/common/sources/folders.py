@@ -9,11 +9,11 @@ from typing import Any
 
 from common.contracts.contract import Contract
 from common.contracts.sources import SourceSpec
+from common.core.connections import connection
 from common.core.errors import ConfigError, SourceUnavailable
 from common.core.ids import short_hash
 from common.core.places import SourceRange
-from common.sources.connection import connection
-from common.sources.source import Found, Gone, Known, moment_name
+from common.sources.source import ROLE, Found, Gone, Known, moment_name
 
 BLOCK = 1 << 20
 LOCAL = "file://"
@@ -78,7 +78,7 @@ class Folder:
             from fsspec.implementations.local import LocalFileSystem
 
             return LocalFileSystem(), "/" + self.spec.url.removeprefix(LOCAL).strip("/")
-        connection(self.spec.conn)
+        connection(self.spec.conn, ROLE)
         from airflow.sdk import ObjectStoragePath
 
         at = ObjectStoragePath(self.spec.url.rstrip("/"), conn_id=self.spec.conn)

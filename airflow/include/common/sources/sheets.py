@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from common.contracts.contract import Contract
 from common.contracts.sources import SourceSpec
+from common.core.connections import connection
 from common.core.errors import ConfigError, SourceUnavailable
 from common.core.places import SourceRange
 from common.sources.cells import records
-from common.sources.connection import connection
-from common.sources.source import Found, Gone, Known, moment_name
+from common.sources.source import ROLE, Found, Gone, Known, moment_name
 
 TRIES = 3
 LONGEST_WAIT = 60.0  # seconds that a quota is waited for here; longer ones are Airflow's retries
@@ -72,7 +72,7 @@ class Sheet:
 
     def _connected(self) -> Any:
         """Connect as Airflow's hook does; `api_endpoint` in the connection's extra is another address than Google's."""
-        found = connection(self.spec.conn)
+        found = connection(self.spec.conn, ROLE)
         from airflow.providers.google.suite.hooks.sheets import GSheetsHook
 
         return GSheetsHook(self.spec.conn, api_endpoint=found.extra_dejson.get("api_endpoint")).get_conn()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from common.core.places import SourceRange
 
+ROLE = "which a contract names as `conn` of its source"
 CHAINED = ("watermark", "revision")  # ranges that begin where the last one ended
 
 

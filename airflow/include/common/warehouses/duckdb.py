@@ -12,6 +12,7 @@ import polars.selectors as cs
 from sqlglot import exp
 
 from common.core.arrow import ArrowStream
+from common.core.connections import connection
 from common.core.errors import ConfigError, DataError, MachineUnavailable, NotApplied, TargetUnavailable
 from common.core.masks import without_values
 from common.warehouses import sql
@@ -99,12 +100,10 @@ class Duckdb:
     @property
     def path(self) -> Path:
         """Return where the file is; raises ConfigError where the connection names none."""
-        from airflow.sdk import Connection
-
-        connection = Connection.get(self.conn_id)
-        if not connection.host:
+        host = connection(self.conn_id).host
+        if not host:
             raise ConfigError(f"Connection '{self.conn_id}' names no file: its host must be the path of a DuckDB file.")
-        return Path(connection.host)
+        return Path(host)
 
     @contextmanager
     def _talk(self) -> Iterator[_Conversation]:

@@ -12,6 +12,7 @@ from psycopg import errors
 from psycopg import sql as psycopg_sql
 from sqlglot import exp
 
+from common.core.connections import required
 from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable
 from common.core.masks import without_values
 from common.warehouses import sql
@@ -119,7 +120,8 @@ class Postgres:
     def _connect(self, what: str) -> "psycopg.Connection[Any]":
         """Open a connection; that somebody is not let in is told by a text alone, as there is no session yet."""
         try:
-            connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
+            with required(self.conn_id):
+                connection: psycopg.Connection[Any] = self._hook().get_conn()  # type: ignore[assignment]
         except psycopg.OperationalError as error:
             if NO_ENTRY.search(str(error)):
                 raise ConfigError(f"{what}: {error}{GRANTS}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from sqlglot import exp
 
+from common.core.connections import connection
 from common.core.errors import WatershedError
 from common.core.targets import SPELLING
 from common.warehouses import sql
@@ -104,6 +105,7 @@ class Redshift:
     def _hook(self) -> "RedshiftDataHook":
         from airflow.providers.amazon.aws.hooks.redshift_data import RedshiftDataHook
 
+        connection(self.conn_id)  # the hook would go on without one
         return RedshiftDataHook(aws_conn_id=self.conn_id)
 
     def _client(self, what: str) -> Client:

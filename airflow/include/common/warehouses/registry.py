@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.core.errors import ConfigError
+from common.core.connections import connection
 from common.core.targets import target
 from common.warehouses.duckdb import Duckdb
 from common.warehouses.postgres import Postgres
@@ -25,15 +25,5 @@ def warehouse(name: str) -> Warehouse:
 
 
 def require_connection(name: str) -> None:
-    """Raise ConfigError where the Airflow Connection of a warehouse is not there."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    conn = target(name).conn
-    try:
-        BaseHook.get_connection(conn)
-    except AirflowNotFoundException:
-        raise ConfigError(
-            f"There is no Airflow Connection '{conn}', by which warehouse '{name}' is reached. Make it in Airflow, or "
-            f"set AIRFLOW_CONN_{conn.upper()}."
-        ) from None
+    """Raise ConfigError or TargetUnavailable where the Airflow Connection of a warehouse is not there."""
+    connection(target(name).conn, f"by which warehouse '{name}' is reached")

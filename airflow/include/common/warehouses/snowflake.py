@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from sqlglot import exp
 
+from common.core.connections import required
 from common.core.errors import ConfigError, DataError, NotApplied, TargetUnavailable, WatershedError
 from common.core.masks import without_values
 from common.core.scratch import scratch
@@ -147,7 +148,7 @@ class Snowflake:
             yield _Conversation(connection, what)
 
     def _connect(self, what: str) -> "SnowflakeConnection":
-        with _translated(what):
+        with _translated(what), required(self.conn_id):
             return self._hook().get_conn()
 
     def query(self, query: exp.Expr) -> list[tuple[Any, ...]]:
