@@ -5,6 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from common.core.errors import WatershedError
 from devstack.follow import counts_table, progress
 
 QUESTIONS = {
@@ -22,7 +23,10 @@ BEST = "SELECT month, sum(revenue) AS total FROM ecommerce.daily_revenue GROUP B
 
 
 def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[str, Any]:
-    """Collect what the demo is about; `last_put` is the time of the last file put, in seconds since the epoch."""
+    """Collect what the demo is about; `last_put` is the time of the last file put, in seconds since the epoch.
+
+    Raises WatershedError where no hop of the last stage was ever done.
+    """
     from common.ledger.database import transaction
     from common.ledger.refusals import Filter, matching
 
@@ -30,6 +34,11 @@ def summarise(domain: str, last_put: float, seconds: dict[str, float]) -> dict[s
     with transaction() as connection:
         refused = matching(connection, Filter(consumer=f"{domain}."))
     ends = [row["last"].timestamp() for row in rows if row["kind"] in LAST and row["last"]]
+    if not ends:
+        raise WatershedError(
+            f"Nothing of {domain} has reached the end of its way, though nothing waits: were its contracts or models "
+            "changed while the demo ran? `watershed status` shows what there is now."
+        )
     seconds = seconds | {"put_to_warehouse": max(ends) - last_put}
     reasons: dict[str, int] = {}
     for row in refused:
