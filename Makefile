@@ -31,6 +31,8 @@ LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py 
 WORKERS = 3
 # Which domain the demo shows: ecommerce, telecoms, clinical or all.
 DOMAIN = ecommerce
+# Where files are refined in the demo: polars or spark; without it, as WATERSHED_ENGINE or .env says.
+ENGINE =
 # Other people's files that readers are tried on, from Debian's packages.
 SPECTRUM = /usr/share/nodejs/csv-spectrum
 UNICODE = /usr/share/unicode/NormalizationTest.txt.bz2
@@ -49,6 +51,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'
 	@echo '                  DOMAIN=telecoms shows the call centre, DOMAIN=clinical two studies, DOMAIN=all everything'
+	@echo '                  ENGINE=spark refines its files on Spark'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
@@ -59,8 +62,8 @@ help:
 	@echo 'make clean-state  stop the stack and forget its data'
 
 # Of the domains the telecoms one is loaded into a Snowflake that is stood in for.
-demo: $(STAMP) $(if $(filter-out ecommerce clinical,$(DOMAIN)),$(SNOWFLAKE))
-	@keep='$(KEEP)'; $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
+demo: $(STAMP) $(if $(filter-out ecommerce clinical,$(DOMAIN)),$(SNOWFLAKE)) $(if $(filter spark,$(ENGINE)),$(SPARK))
+	@keep='$(KEEP)'; $(if $(ENGINE),WATERSHED_ENGINE='$(ENGINE)') $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
 
 up: $(STAMP) $(SNOWFLAKE)
 	@$(BIN)/watershed dev up
@@ -69,7 +72,7 @@ snowflake: $(SNOWFLAKE)
 
 spark: $(SPARK)
 
-# Apache Spark itself, for a server of one's own: `.venv/bin/python -m devstack.spark`.
+# Apache Spark itself, for a server or a cluster of one's own: `.venv/bin/python -m devstack.spark`.
 spark-jvm: $(SPARK) $(SPARK_JVM) java
 
 status: $(STAMP)

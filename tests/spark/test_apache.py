@@ -1,8 +1,5 @@
 """The same on Apache Spark, in processes of its own: golden cases, whole hops, and a driver that dies."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,17 +9,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from polars.testing import assert_frame_equal
 from pyspark.sql import SparkSession
 
-from common.core.errors import ConfigError, EngineUnavailable
-from common.refine.spark import session as spark_session
+from common.core.errors import ConfigError
 from common.refine.spark import shipping, typed
 from common.refine.spark.session import session
 from devstack import spark
-from tests.spark.apache import Server
 from tests.spark.cases import CASES
 from tests.spark.pairs import Pair, groups
 from tests.spark.sides import Files, InStore
 from tests.spark.test_golden import MOST, TOGETHER, compared
-from tests.spark.test_hops import OWNER, WORK, done, month
+from tests.spark.test_hops import done, month
 from tests.world import World, new_world
 
 PAIRS = 200
@@ -103,44 +98,6 @@ def test_hops_give_on_apache_spark_what_they_give_on_one_machine(
     assert counts == here
     for one, two in zip(tables, expected, strict=True):
         assert_frame_equal(one, two)
-
-
-def test_a_dead_driver_parks_nothing_and_the_next_try_publishes_once(
-    there: World, apache: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there.land("transactions/1.csv", month(1, 50))
-    there.flow("bronze")
-    apache.kill()
-    monkeypatch.setattr(spark_session, "TRIES", 1)
-    with pytest.raises(EngineUnavailable, match="WATERSHED_SPARK_URL"):
-        there.flow("silver")
-    apache.start()
-    there.flow("silver")
-    assert there.silver("transactions").height == 50
-    assert there.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
-
-
-def test_a_worker_killed_while_its_job_runs_leaves_the_same_table(there: World, tmp_path: Path) -> None:
-    for number in range(1, 4):
-        there.land(f"transactions/{number}.csv", month(number, 200))
-    there.flow("bronze")
-    script = tmp_path / "work.py"
-    script.write_text(WORK)
-    command = [sys.executable, "-W", "ignore", str(script), OWNER]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ) as worker:
-        while not there.keys("staging/"):
-            assert worker.poll() is None, "the worker ended before its executors had written anything"
-        worker.kill()
-    left = set(there.keys("staging/"))
-    assert left, "the job's first answer had been fetched before the worker was killed"
-    there.flow(owner=OWNER)  # as the same task's next try
-    found = there.silver("transactions")
-    assert found.height == 600
-    assert found.select("_file", "_record").is_unique().all()
-    assert there.rows(
-        "SELECT sum(taken), sum(good), sum(refused) FROM hop WHERE consumer LIKE '%transactions.silver'", "ledger"
-    ) == [(609, 600, 9)]
-    assert there.rows("SELECT count(*) FROM incident", "ledger") == [(0,)]
 
 
 def test_executors_of_another_release_refine_nothing(there: World, monkeypatch: pytest.MonkeyPatch) -> None:

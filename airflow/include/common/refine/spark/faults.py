@@ -26,6 +26,8 @@ from common.observe.log import logger
 log = logger(__name__)
 
 UNFIT = "This executor cannot refine for that worker:"
+# What Spark says where an executor's Python or JVM has died as often as it tries a task, or with what it had shuffled.
+DEATHS = ("Python worker exited unexpectedly", "ExecutorLostFailure", "failed the maximum allowable number of times")
 
 
 def known(error: BaseException) -> WatershedError | None:
@@ -58,8 +60,9 @@ def rebuilt(name: str, text: str, batch: str) -> WatershedError:
 def translated() -> Iterator[None]:
     """Translate what Spark itself fails with.
 
-    Raises MachineUnavailable where a disk is full, EngineUnavailable where the driver is gone, ConfigError where an
-    executor has other code, else EngineFailed. Spark's text may hold values of the data, which only the log may.
+    Raises MachineUnavailable where a disk is full, EngineUnavailable where the driver or executors are gone,
+    ConfigError where an executor has other code, else EngineFailed. Spark's text may hold values of the data, which
+    only the log may.
     """
     try:
         yield
@@ -74,6 +77,11 @@ def translated() -> Iterator[None]:
             raise EngineUnavailable(
                 f"Spark does not answer, or its driver was started anew ({kind}). Nothing was published. See whether "
                 "the server at WATERSHED_SPARK_URL runs; the hop is tried again."
+            ) from error
+        if any(death in text for death in DEATHS):
+            raise EngineUnavailable(
+                f"Spark lost the executors of a task as often as it tries one ({kind}). Nothing was published. See in "
+                "the cluster's logs what ends them, such as a lack of memory; the hop is tried again."
             ) from error
         raise EngineFailed(f"Spark failed: {kind}. The task's log has all of it.") from error
 

@@ -1,6 +1,7 @@
 """The two Spark jobs of a task: read and type all files; judge again the rows in doubt, and find their places."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from common.core.shape import Shape
 from common.refine.spark.columns import FAULT, PLACES, physical, routed, value
 from common.refine.spark.exchange import Exchange, SharedDisk
 from common.refine.spark.faults import rebuilt, translated
+from common.refine.spark.patience import patience
 from common.refine.spark.reader import Reader, SecondLook
 from common.refine.spark.shipping import Step, shipped
 from common.refine.spark.typed import typed
@@ -66,24 +68,37 @@ class Looks:
         values = [f"{value(number)} {kind}" for number, kind in enumerate(map(physical, self.contract.columns))]
         writer = Writer(", ".join([PLACES, "rule string", "sure boolean", *values]), self.exchange)
         rows = typed(read, self.contract, names).select(*writer.columns.names)
-        return _reports(rows.mapInArrow(self._step(writer), REPORT))
+        return self._reports(rows.mapInArrow(self._step(writer), REPORT))
 
     def again(self, batches: Sequence[Batch], found: Mapping[str, tuple[str, ...]]) -> list[Report]:
         """Find for the rows in doubt that they are good rows, or refused ones with reason and place."""
         chosen = tuple(batch for batch in batches if batch.id in found)
         second = SecondLook(self.contract, chosen, found, self.exchange)
         judged = _Chain(second, Writer(second.schema, self.exchange))
-        return _reports(self._numbers(chosen).mapInArrow(self._step(judged), REPORT))
+        return self._reports(self._numbers(chosen).mapInArrow(self._step(judged), REPORT))
+
+    def _reports(self, rows: DataFrame) -> list[Report]:
+        """Run a job; raises what its executors met where they could not write."""
+        with nullcontext() if self._here else patience(self.spark):
+            told = rows.collect()
+        for row in told:
+            if row["fault"]:
+                raise rebuilt(row["fault"], row["text"], row["batch"])
+        return [Report(row["batch"], row["file"], row["in_doubt"]) for row in told]
 
     def _numbers(self, batches: Sequence[Batch]) -> DataFrame:
         """Return the places of batches in their sequence, each in a task of its own."""
         numbers = self.spark.createDataFrame([(number,) for number in range(len(batches))], "number int")
         return numbers.repartition(max(len(batches), 1))
 
+    @property
+    def _here(self) -> bool:
+        """Whether executors are threads of this process: then they share a disk with it."""
+        return isinstance(self.exchange, SharedDisk)
+
     def _step(self, step: Step) -> Step:
-        # executors that share a disk with this process are threads of it; PySpark counts arguments, and an object that
-        # is called has one more
-        return (lambda items: step(items)) if isinstance(self.exchange, SharedDisk) else shipped(step)
+        # PySpark counts arguments, and an object that is called has one more
+        return (lambda items: step(items)) if self._here else shipped(step)
 
 
 @dataclass(frozen=True)
@@ -113,15 +128,6 @@ def judge(looks: Looks, batches: Sequence[Batch], shapes: Sequence[Shape], folde
     second = _fetched(again, looks.exchange, folder)
     require_read(second)
     return Judged((*judged.files, *second.files))
-
-
-def _reports(rows: DataFrame) -> list[Report]:
-    """Run a job; raises what its executors met where they could not write."""
-    told = rows.collect()
-    for row in told:
-        if row["fault"]:
-            raise rebuilt(row["fault"], row["text"], row["batch"])
-    return [Report(row["batch"], row["file"], row["in_doubt"]) for row in told]
 
 
 def _fetched(reports: Sequence[Report], exchange: Exchange, folder: Path) -> Judged:
