@@ -26,8 +26,8 @@ from common.observe.log import logger
 log = logger(__name__)
 
 UNFIT = "This executor cannot refine for that worker:"
-# What Spark says where an executor's Python or JVM has died as often as it tries a task, or with what it had shuffled.
-DEATHS = ("Python worker exited unexpectedly", "ExecutorLostFailure", "failed the maximum allowable number of times")
+# What Spark says where the Python or the JVM of executors has died as often as it tries a task.
+DEATHS = ("Python worker exited unexpectedly", "ExecutorLostFailure")
 
 
 def known(error: BaseException) -> WatershedError | None:

@@ -87,9 +87,8 @@ class Looks:
         return [Report(row["batch"], row["file"], row["in_doubt"]) for row in told]
 
     def _numbers(self, batches: Sequence[Batch]) -> DataFrame:
-        """Return the places of batches in their sequence, each in a task of its own."""
-        numbers = self.spark.createDataFrame([(number,) for number in range(len(batches))], "number int")
-        return numbers.repartition(max(len(batches), 1))
+        """Return the places of batches in their sequence, each in a task of its own; nothing is shuffled."""
+        return self.spark.range(0, len(batches), 1, max(len(batches), 1)).toDF("number")
 
     @property
     def _here(self) -> bool:
