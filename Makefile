@@ -1,8 +1,8 @@
 # Thin on purpose: the work is in `watershed dev` (airflow/include/devstack). Every target installs what it lacks.
 # POSIX make and sh. `make PYTHON=python3.12 up` takes another interpreter (3.11 to 3.13).
 .POSIX:
-.PHONY: help demo up snowflake spark status down lint docs lock pictures check test coverage test-compose test-kube test-spark faults bench \
-  packages kube-packages clean-state
+.PHONY: help demo up snowflake spark spark-jvm status down lint docs lock pictures check test coverage test-compose test-kube test-spark faults bench \
+  packages java kube-packages clean-state
 
 PYTHON = python3
 N = 1000
@@ -18,6 +18,7 @@ TOOLS = $(VENV)/.installed-test
 PEERS = $(VENV)/.installed-peers
 SNOWFLAKE = $(VENV)/snowflake/.installed
 SPARK = $(VENV)/.installed-spark
+SPARK_JVM = $(VENV)/spark-jvm/.installed
 LOCK = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header \
   --python-version 3.11
 # The requirements of one extra, as pip reads them.
@@ -30,6 +31,8 @@ LEDGER = tests/integration/test_hop_grammar.py tests/integration/test_ledger.py 
 WORKERS = 3
 # Which domain the demo shows: ecommerce, telecoms, clinical or all.
 DOMAIN = ecommerce
+# Where files are refined in the demo: polars or spark; without it, as WATERSHED_ENGINE or .env says.
+ENGINE =
 # Other people's files that readers are tried on, from Debian's packages.
 SPECTRUM = /usr/share/nodejs/csv-spectrum
 UNICODE = /usr/share/unicode/NormalizationTest.txt.bz2
@@ -48,6 +51,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 help:
 	@echo 'make demo         start a stack, run the pipelines on the sample data, show what arrived; KEEP=1 leaves it up'
 	@echo '                  DOMAIN=telecoms shows the call centre, DOMAIN=clinical two studies, DOMAIN=all everything'
+	@echo '                  ENGINE=spark refines its files on Spark'
 	@echo 'make up           start the stack and leave it running; make status, make down'
 	@echo 'make check        lint, unit tests, DAGs, ledger: two minutes, before each commit'
 	@echo 'make test         run every test (WORKERS=3); make coverage does so and counts lines; make lint, bench, docs'
@@ -58,8 +62,8 @@ help:
 	@echo 'make clean-state  stop the stack and forget its data'
 
 # Of the domains the telecoms one is loaded into a Snowflake that is stood in for.
-demo: $(STAMP) $(if $(filter-out ecommerce clinical,$(DOMAIN)),$(SNOWFLAKE))
-	@keep='$(KEEP)'; $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
+demo: $(STAMP) $(if $(filter-out ecommerce clinical,$(DOMAIN)),$(SNOWFLAKE)) $(if $(filter spark,$(ENGINE)),$(SPARK))
+	@keep='$(KEEP)'; $(if $(ENGINE),WATERSHED_ENGINE='$(ENGINE)') $(BIN)/watershed dev demo --domain '$(DOMAIN)' $${keep:+--keep}
 
 up: $(STAMP) $(SNOWFLAKE)
 	@$(BIN)/watershed dev up
@@ -67,6 +71,9 @@ up: $(STAMP) $(SNOWFLAKE)
 snowflake: $(SNOWFLAKE)
 
 spark: $(SPARK)
+
+# Apache Spark itself, for a server or a cluster of one's own: `.venv/bin/python -m devstack.spark`.
+spark-jvm: $(SPARK) $(SPARK_JVM) java
 
 status: $(STAMP)
 	@$(BIN)/watershed dev status
@@ -93,6 +100,7 @@ lock: $(STAMP)
 	@for extra in test peers spark; do $(BIN)/python -c '$(EXTRA)' $$extra \
 	  | $(LOCK) --constraint requirements.lock - -o requirements-$$extra.lock || exit 1; done
 	@$(BIN)/python -c '$(EXTRA)' snowflake | $(LOCK) --no-deps - -o requirements-snowflake.lock
+	@$(BIN)/python -c '$(EXTRA)' spark-jvm | $(LOCK) --no-deps - -o requirements-spark-jvm.lock
 
 check: lint
 	$(PYTEST) -q $(LEDGER) tests/dags tests/unit
@@ -102,7 +110,7 @@ test: $(TOOLS) packages
 
 # Every test as `make test` and `make test-spark` run it, with lines counted in every process, the cheapest way there is.
 # PySpark takes a worker of pytest-xdist for a doctest of its own.
-coverage: $(TOOLS) $(SPARK) packages
+coverage: $(TOOLS) spark-jvm packages
 	export COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")'); \
 	  $(PYTEST) --cov --cov-report= --cov-fail-under=0 $(SUITES) && \
 	  PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --cov --cov-append --cov-report=term tests/spark
@@ -115,8 +123,8 @@ test-compose: $(TOOLS)
 test-kube: $(TOOLS) kube-packages
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=10 tests/kube
 
-# Executors run in the tests' own processes; one worker, since each of them uses all cores.
-test-spark: $(TOOLS) $(SPARK)
+# On Sail executors run in the tests' own processes, on Apache Spark beside them; one worker, since each uses all cores.
+test-spark: $(TOOLS) spark-jvm
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/spark
 	WATERSHED_ENGINE=spark PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/integration/test_deliveries.py
 
@@ -140,6 +148,11 @@ packages:
 	test -d $(SPECTRUM) || data=node-csv-spectrum; \
 	test -e $(UNICODE) || data="$$data unicode-data"; \
 	needs='make test needs chromium and mariadbd on PATH'; $(INSTALL)
+
+# Spark 4 runs on Java 17 or 21.
+java:
+	@missing=; data=; command -v java >/dev/null 2>&1 || missing=openjdk-17-jre-headless; \
+	needs='Apache Spark needs Java 17 or 21 on PATH'; $(INSTALL)
 
 # What starts a Kubernetes where there is a lab for it and KUBECONFIG names none.
 kube-packages:
@@ -195,3 +208,9 @@ $(PEERS): $(STAMP) requirements-peers.lock
 $(SPARK): $(STAMP) requirements-spark.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --require-hashes -r requirements-spark.lock
 	@touch $(SPARK)
+
+$(SPARK_JVM): $(STAMP) requirements-spark-jvm.lock
+	@rm -rf $(VENV)/spark-jvm
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --target $(VENV)/spark-jvm --no-deps --require-hashes \
+	  -r requirements-spark-jvm.lock
+	@touch $(SPARK_JVM)

@@ -11,8 +11,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from devstack.ports import HOST
-from tests.standins import free_port
+from devstack.ports import HOST, free_port
 
 PLACES = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin")
 

@@ -17,17 +17,10 @@ import uvicorn
 
 from devstack.environment import for_children
 from devstack.keys import Keys
-from devstack.ports import HOST
+from devstack.ports import HOST, free_port
 from devstack.standins.messages.server import SERVICES, Setup, serve
 from devstack.warehouses import connections
 from tests.stacks import server
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from devstack.ports import HOST
+from devstack.ports import HOST, free_port
 from tests.kube.cluster import until
 from tests.packages import made
-from tests.standins import free_port
 
 SETTINGS = """version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}}}}}

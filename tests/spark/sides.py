@@ -1,23 +1,28 @@
 """What each engine makes of a file: rows of silver, refused rows and counts, in one order."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from pyspark.sql import SparkSession
 
 from common.contracts.contract import Contract
+from common.core.assets import Zone
 from common.core.errors import UnreadableFile
 from common.core.nouns import Batch
 from common.core.places import BronzeFile
 from common.refine.inspect import inspect_file
-from common.refine.source import Source
+from common.refine.source import Source, fetch
 from common.refine.spark.columns import ROW
+from common.refine.spark.exchange import Exchange, SharedDisk, staged
 from common.refine.spark.gather import gathered
-from common.refine.spark.judge import judge
-from common.refine.spark.session import session
+from common.refine.spark.judge import Looks, judge
 from common.refine.spool import Spool, refine
+from common.zones.store import ZoneStore
 from tests.spark.pairs import Pair
 
 
@@ -42,11 +47,11 @@ class Files:
     """Files on local disk, in place of those in bronze."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._numbers = folder, itertools.count()
 
     def add(self, pair: Pair) -> Batch:
         """Keep a file; raises UnreadableFile as landing does."""
-        number = len(list(self.folder.iterdir()))
+        number = next(self._numbers)
         path = self.folder / f"{number}"
         path.write_bytes(pair.content)
         shape = inspect_file(path, pair.name, pair.contract)
@@ -68,6 +73,29 @@ class Files:
         assert file.shape is not None
         return Source(self.folder / file.key, file.shape, file.key, batch.id, file.arrived, file.raw)
 
+    def exchange(self, batches: Sequence[Batch], folder: Path) -> AbstractContextManager[Exchange]:
+        """Return where executors leave what they find."""
+        return nullcontext(SharedDisk(folder))
+
+
+class InStore(Files):
+    """Files in bronze, where executors of other processes find them."""
+
+    def add(self, pair: Pair) -> Batch:
+        """Put a file into the store, too."""
+        batch = super().add(pair)
+        file = batch.bronze
+        stored = ZoneStore(Zone.BRONZE).upload(self.folder / file.key, f"{self.folder.name}/{file.key}")
+        return replace(batch, place=replace(file, key=stored.key, etag=stored.etag))
+
+    def fetch(self, contract: Contract, batch: Batch, folder: Path) -> Source:
+        """Fetch a file as executors do."""
+        return fetch(contract, batch, folder)
+
+    def exchange(self, batches: Sequence[Batch], folder: Path) -> AbstractContextManager[Exchange]:
+        """Return a place in the store that is nobody else's."""
+        return staged(f"golden/{batches[0].id}")
+
 
 def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
     """Refine files on this machine."""
@@ -81,13 +109,15 @@ def here(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
         return of_spool(spool)
 
 
-def on_spark(contract: Contract, batches: Sequence[Batch], files: Files) -> Side:
-    """Refine files on Spark, which runs in this process."""
+def on_spark(contract: Contract, batches: Sequence[Batch], files: Files, spark: SparkSession) -> Side:
+    """Refine files on Spark."""
     with TemporaryDirectory() as folder:
         spool = Spool(Path(folder), contract)
         sources = [files.fetch(contract, batch, Path(folder)) for batch in batches]
+        shapes = [source.shape for source in sources]
         try:
-            found = judge(session(), contract, batches, [source.shape for source in sources], spool.folder)
+            with files.exchange(batches, spool.folder) as exchange:
+                found = judge(Looks(spark, contract, exchange), batches, shapes, spool.folder)
         except UnreadableFile as error:
             return Side(pl.DataFrame(), pl.DataFrame(), 0, fault=error.reason)
         gathered(found, sources, spool)

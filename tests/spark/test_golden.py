@@ -1,17 +1,19 @@
 """One meaning, two engines: what Spark makes of a file by a contract is what one machine makes of it, row by row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from polars.testing import assert_frame_equal
+from pyspark.sql import SparkSession
 
 from common.core.errors import UnreadableFile
 from common.quality import checks
 from common.refine import clean, moments
 from common.refine.spark import reader, rules, typed
+from common.refine.spark.session import session
 from tests.spark.cases import CASES
 from tests.spark.pairs import Pair, groups
 from tests.spark.sides import Files, Side, here, on_spark
@@ -38,6 +40,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     return made
 
 
+@pytest.fixture
+def spark() -> Iterator[SparkSession]:
+    """Give the Spark of this process."""
+    with session() as found:
+        yield found
+
+
 def same(one: Side, other: Side) -> None:
     """Compare what two engines have made of the same files."""
     assert one.fault == other.fault
@@ -46,7 +55,7 @@ def same(one: Side, other: Side) -> None:
     assert_frame_equal(one.good, other.good, check_exact=True)
 
 
-def compared(pairs: Sequence[Pair], files: Files) -> tuple[int, int]:
+def compared(pairs: Sequence[Pair], files: Files, spark: SparkSession) -> tuple[int, int]:
     """Compare both engines on files of one contract; return how many could be read, and rows that Spark was sure of."""
     readable = []
     for pair in pairs:
@@ -56,19 +65,20 @@ def compared(pairs: Sequence[Pair], files: Files) -> tuple[int, int]:
             continue
     if not readable:
         return 0, 0
-    one, other = (engine(pairs[0].contract, readable, files) for engine in (here, on_spark))
+    contract = pairs[0].contract
+    one, other = here(contract, readable, files), on_spark(contract, readable, files, spark)
     if one.fault and len(readable) > 1:
-        return tuple(map(sum, zip(*(compared([pair], files) for pair in pairs), strict=True)))  # type: ignore[return-value]
+        return tuple(map(sum, zip(*(compared([pair], files, spark) for pair in pairs), strict=True)))  # type: ignore[return-value]
     same(one, other)
     return len(readable), other.sure
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_gives_the_same_rows_and_refusals_on_both_engines(files: Files, case: str) -> None:
-    assert compared([CASES[case]], files)[0] == 1
+def test_a_case_gives_the_same_rows_and_refusals_on_both_engines(files: Files, spark: SparkSession, case: str) -> None:
+    assert compared([CASES[case]], files, spark)[0] == 1
 
 
-def test_any_file_gives_the_same_rows_and_refusals_on_both_engines(files: Files) -> None:
+def test_any_file_gives_the_same_rows_and_refusals_on_both_engines(files: Files, spark: SparkSession) -> None:
     counts = []
 
     @given(groups(TOGETHER))
@@ -76,7 +86,7 @@ def test_any_file_gives_the_same_rows_and_refusals_on_both_engines(files: Files)
         max_examples=PAIRS // TOGETHER * 11 // 10, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     def compare(pairs: list[Pair]) -> None:
-        counts.append(compared(pairs, files))
+        counts.append(compared(pairs, files, spark))
 
     compare()
     assert sum(pairs for pairs, _ in counts) >= PAIRS
@@ -104,9 +114,14 @@ def wrong(module: Any, name: str, change: Callable[[Any], Any]) -> Any:
     ],
 )  # fmt: skip
 def test_a_wrong_rule_in_either_engine_is_seen(
-    files: Files, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, change: Callable[[Any], Any]
+    files: Files,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    change: Callable[[Any], Any],
 ) -> None:
     monkeypatch.setattr(module, name, change(getattr(module, name)))
     with pytest.raises(AssertionError):
         for case in MOST:
-            compared([CASES[case]], files)
+            compared([CASES[case]], files, spark)

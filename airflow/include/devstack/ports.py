@@ -32,6 +32,13 @@ def is_free(port: int) -> bool:
         return True
 
 
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 class Claims:
     """Ports that no other stack chooses for as long as any process has these sockets open.
 

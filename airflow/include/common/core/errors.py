@@ -7,6 +7,7 @@ WatershedError
 │   │   └── Unsettled       whether a target has done what it was sent is unknown
 │   ├── SourceUnavailable   a source does not answer, or refuses for now: too many calls
 │   ├── MachineUnavailable  this machine's own disk is full or failing
+│   ├── EngineUnavailable   the cluster that refines does not answer, or has lost what it was doing
 │   ├── LeaseLost           another attempt owns the hop now
 │   └── CommitConflict      the target's head moved under us
 └── TerminalError           the same call fails until somebody changes something
@@ -61,6 +62,10 @@ class SourceUnavailable(TransientError):
 
 class MachineUnavailable(TransientError):
     """This machine's own disk is full or failing; another worker, or this one later, may do better."""
+
+
+class EngineUnavailable(TransientError):
+    """The cluster that refines does not answer, or has lost what it was doing; nothing was published."""
 
 
 class LeaseLost(TransientError):

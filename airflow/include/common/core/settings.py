@@ -120,6 +120,8 @@ class Settings(Channels, Limits):
     heartbeat_url: str = ""
     actor: str = ""
     engine: Literal["polars", "spark"] = "polars"
+    spark_url: str = Field("", pattern=r"^(sc://[^/\s]+(/\S*)?)?$")
+    spark_wait_seconds: Annotated[int, Field(gt=0)] = 300
     hop_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     hop_max_batches: Annotated[int, Field(gt=0)] = 500
     run_budget_seconds: Annotated[int, Field(gt=0)] = 600

@@ -20,7 +20,7 @@ from common.notify.channel import Undelivered
 from common.notify.channels import CHANNELS
 from common.notify.message import Message, State
 from common.notify.samples import FULL, MARKUP
-from tests.standins import free_port
+from devstack.ports import free_port
 
 PASSWORD = "hush-9f86d081"
 MESSAGE = replace(FULL, delivery="delivery-1")

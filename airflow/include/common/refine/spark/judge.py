@@ -1,27 +1,25 @@
 """The two Spark jobs of a task: read and type all files; judge again the rows in doubt, and find their places."""
 
-import errno
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pyspark.errors import PySparkException
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from common.contracts.contract import Contract
-from common.core import errors
-from common.core.errors import DataError, EngineFailed, MachineUnavailable, UnreadableFile, WatershedError
 from common.core.nouns import Batch
 from common.core.shape import Shape
-from common.observe.log import logger
-from common.refine.spark.columns import FAULT, ROW, routed, value
+from common.refine.spark.columns import FAULT, PLACES, physical, routed, value
+from common.refine.spark.exchange import Exchange, SharedDisk
+from common.refine.spark.faults import rebuilt, translated
+from common.refine.spark.patience import patience
 from common.refine.spark.reader import Reader, SecondLook
+from common.refine.spark.shipping import Step, shipped
 from common.refine.spark.typed import typed
-
-log = logger(__name__)
+from common.refine.spark.writer import REPORT, Writer
 
 NOTHING = {
     "kind": pl.Int32,
@@ -31,20 +29,13 @@ NOTHING = {
     "rule": pl.String,
     "sure": pl.Boolean,
 }
-PLACES = ("kind", "batch", "record", "line", "offset", "text", "rule")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What executors have found, as folders of Parquet files: the first look at all records, the second at some."""
+    """What executors have found, as Parquet files on local disk: of a first look at all records, a second at some."""
 
-    first: Path
-    second: Path | None = None
-
-    @property
-    def files(self) -> list[Path]:
-        """The files of both looks."""
-        return [path for look in (self.first, self.second) if look for path in sorted(look.glob("*.parquet"))]
+    files: tuple[Path, ...]
 
     def of(self, kind: int) -> pl.LazyFrame:
         """Return the rows of one kind, without values."""
@@ -52,70 +43,97 @@ class Judged:
         return pl.concat([pl.LazyFrame(schema=NOTHING), *looks], how="diagonal").filter(pl.col("kind") == kind)
 
 
-def judge(
-    spark: SparkSession, contract: Contract, batches: Sequence[Batch], shapes: Sequence[Shape], folder: Path
-) -> Judged:
-    """Read and judge files, by way of a folder that executors share with this process.
+@dataclass(frozen=True)
+class Report:
+    """What a file holds that an executor has written."""
 
-    Raises UnreadableFile, QualityError, StoreUnavailable, EngineFailed.
+    batch: str
+    file: str
+    in_doubt: int
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The jobs on a Spark by which its executors look at the files of batches."""
+
+    spark: SparkSession
+    contract: Contract
+    exchange: Exchange
+
+    def first(self, batches: Sequence[Batch], shapes: Sequence[Shape]) -> list[Report]:
+        """Find the values of all columns, and whether each row is surely good."""
+        names = frozenset(one.column for one in routed(self.contract, shapes))
+        reader = Reader(self.contract, tuple(batches), names)
+        read = self._numbers(batches).mapInArrow(self._step(reader), reader.schema)
+        values = [f"{value(number)} {kind}" for number, kind in enumerate(map(physical, self.contract.columns))]
+        writer = Writer(", ".join([PLACES, "rule string", "sure boolean", *values]), self.exchange)
+        rows = typed(read, self.contract, names).select(*writer.columns.names)
+        return self._reports(rows.mapInArrow(self._step(writer), REPORT))
+
+    def again(self, batches: Sequence[Batch], found: Mapping[str, tuple[str, ...]]) -> list[Report]:
+        """Find for the rows in doubt that they are good rows, or refused ones with reason and place."""
+        chosen = tuple(batch for batch in batches if batch.id in found)
+        second = SecondLook(self.contract, chosen, found, self.exchange)
+        judged = _Chain(second, Writer(second.schema, self.exchange))
+        return self._reports(self._numbers(chosen).mapInArrow(self._step(judged), REPORT))
+
+    def _reports(self, rows: DataFrame) -> list[Report]:
+        """Run a job; raises what its executors met where they could not write."""
+        with nullcontext() if self._here else patience(self.spark):
+            told = rows.collect()
+        for row in told:
+            if row["fault"]:
+                raise rebuilt(row["fault"], row["text"], row["batch"])
+        return [Report(row["batch"], row["file"], row["in_doubt"]) for row in told]
+
+    def _numbers(self, batches: Sequence[Batch]) -> DataFrame:
+        """Return the places of batches in their sequence, each in a task of its own; nothing is shuffled."""
+        return self.spark.range(0, len(batches), 1, max(len(batches), 1)).toDF("number")
+
+    @property
+    def _here(self) -> bool:
+        """Whether executors are threads of this process: then they share a disk with it."""
+        return isinstance(self.exchange, SharedDisk)
+
+    def _step(self, step: Step) -> Step:
+        # PySpark counts arguments, and an object that is called has one more
+        return (lambda items: step(items)) if self._here else shipped(step)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    first: Step
+    then: Step
+
+    def __call__(self, items: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return self.then(self.first(items))
+
+
+def judge(looks: Looks, batches: Sequence[Batch], shapes: Sequence[Shape], folder: Path) -> Judged:
+    """Read and judge files, and fetch what was found into a folder.
+
+    Raises UnreadableFile, QualityError, StoreUnavailable, EngineUnavailable, EngineFailed.
     """
-    first, second = folder / "first", folder / "second"
-    with _translated():
-        write(look(spark, contract, batches, shapes), first)
-    require_read(Judged(first))
-    in_doubt = Judged(first).of(ROW).filter(~pl.col("sure")).select(pl.len()).collect().item()
+    with translated():  # a plan asks the server, too
+        first = looks.first(batches, shapes)
+    judged = _fetched(first, looks.exchange, folder)
+    require_read(judged)
+    in_doubt = [report for report in first if report.in_doubt]
     if not in_doubt:
-        return Judged(first)
-    with _translated():
-        write(look_again(spark.read.parquet(f"file://{first}"), contract, batches), second)
-    require_read(Judged(second))
-    return Judged(first, second)
+        return judged
+    names = {batch: tuple(one.file for one in in_doubt if one.batch == batch) for batch in {r.batch for r in in_doubt}}
+    with translated():
+        again = looks.again(batches, names)
+    second = _fetched(again, looks.exchange, folder)
+    require_read(second)
+    return Judged((*judged.files, *second.files))
 
 
-def look(spark: SparkSession, contract: Contract, batches: Sequence[Batch], shapes: Sequence[Shape]) -> DataFrame:
-    """Return the records of files with the values of all columns, and whether each row is surely good."""
-    names = frozenset(one.column for one in routed(contract, shapes))
-    reader = Reader(contract, tuple(batches), names)
-    numbers = spark.createDataFrame([(number,) for number in range(len(batches))], "number int")
-    rows = typed(numbers.repartition(max(len(batches), 1)).mapInArrow(reader, reader.schema), contract, names)
-    return rows.select(*PLACES, "sure", *(value(number) for number in range(len(contract.columns))))
-
-
-def look_again(rows: DataFrame, contract: Contract, batches: Sequence[Batch]) -> DataFrame:
-    """Return the rows in doubt as good rows, or as refused ones with reason and place."""
-    again = SecondLook(contract, tuple(batches))
-    doubtful = rows.where(f"kind = {ROW} AND NOT sure").select("batch", "record")
-    # PySpark counts arguments, and a method has one more
-    return doubtful.groupBy("batch").applyInArrow(lambda table: again(table), again.schema)
-
-
-def write(rows: DataFrame, to: Path) -> None:
-    """Write rows as Parquet files of a folder."""
-    rows.write.parquet(f"file://{to}")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Translate what Spark itself fails with; raises MachineUnavailable where a disk is full, else EngineFailed.
-
-    Its text may hold values of the data, which only the log may.
-    """
-    try:
-        yield
-    except PySparkException as error:
-        log.exception("Spark failed")
-        if os.strerror(errno.ENOSPC) in str(error):
-            raise MachineUnavailable(f"Spark: {os.strerror(errno.ENOSPC)}.") from error
-        raise EngineFailed(f"Spark failed: {type(error).__name__}. The task's log has all of it.") from error
+def _fetched(reports: Sequence[Report], exchange: Exchange, folder: Path) -> Judged:
+    return Judged(tuple(exchange.get(report.file, folder) for report in reports))
 
 
 def require_read(found: Judged) -> None:
     """Raise again what executors met where they could not read a file, naming its batch."""
-    faults = found.of(FAULT).select("batch", "text", "rule").collect()
-    for batch, text, word in faults.iter_rows():
-        name, _, reason = word.partition(":")
-        kind: Callable[[str], WatershedError] = getattr(errors, name, EngineFailed)
-        fault = UnreadableFile(reason, text.decode()) if reason else kind(text.decode())
-        if isinstance(fault, DataError):
-            fault.batches = (batch,)
-        raise fault
+    for batch, text, word in found.of(FAULT).select("batch", "text", "rule").collect().iter_rows():
+        raise rebuilt(word, text.decode(), batch)

@@ -1,6 +1,6 @@
 """What executors run: the reader of one machine over a file of a task, and the second look at rows in doubt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +9,6 @@ import polars as pl
 import pyarrow as pa
 
 from common.contracts.contract import Contract
-from common.core.errors import EngineFailed, MachineUnavailable, WatershedError, is_panic
-from common.core.masks import without_values
 from common.core.nouns import Batch
 from common.core.scratch import scratch
 from common.formats import Chunk
@@ -20,6 +18,7 @@ from common.quality.split import apply
 from common.refine.clean import clean, cleaned, inputs
 from common.refine.markers import with_marker, with_versions
 from common.refine.source import Source, chunks, fetch
+from common.refine.spark.arrow import to_arrow
 from common.refine.spark.columns import (
     FAULT,
     PLACES,
@@ -33,8 +32,8 @@ from common.refine.spark.columns import (
     sure,
     value,
 )
-
-Tables = Iterator[pa.Table]
+from common.refine.spark.exchange import Exchange
+from common.refine.spark.faults import known, word
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,15 @@ class Reader:
 
 @dataclass(frozen=True)
 class SecondLook:
-    """Judges the records of one file that Spark was in doubt about, as one machine does, and finds their places."""
+    """Judges the records that Spark was in doubt about, as one machine does, and finds their places.
+
+    `found` names, for each batch that has such records, the files which the first look at it has written.
+    """
 
     contract: Contract
     batches: tuple[Batch, ...]
+    found: Mapping[str, tuple[str, ...]]
+    exchange: Exchange
 
     @property
     def schema(self) -> str:
@@ -105,13 +109,12 @@ class SecondLook:
         values = [f"{value(number)} {physical(column)}" for number, column in enumerate(self.contract.columns)]
         return ", ".join([PLACES, REASONS, *values])
 
-    def __call__(self, doubtful: pa.Table) -> pa.Table:
-        (batch,) = _named(doubtful, self.batches)
-        wanted = pl.Series(doubtful.column("record").to_numpy())
-        judged = list(_safely(partial(self._judge, batch, wanted), batch, self.schema))
-        return pa.Table.from_batches(judged, schema=_schema(self.schema))
+    def __call__(self, items: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in _chosen(items, self.batches):
+            yield from _safely(partial(self._judge, batch), batch, self.schema)
 
-    def _judge(self, batch: Batch, wanted: pl.Series) -> Iterator[pl.DataFrame]:
+    def _judge(self, batch: Batch) -> Iterator[pl.DataFrame]:
+        wanted = self._wanted(batch)
         with _fetched(self.contract, batch) as source:
             told = path_checks(self.contract, source.raw)
             checks = with_versions([*contract_checks(self.contract), *told], self.contract)
@@ -123,6 +126,13 @@ class SecondLook:
                 yield self._good(split.good, batch)
                 if split.refused.height:
                     yield _refused(split.refused, chunk, batch)
+
+    def _wanted(self, batch: Batch) -> pl.Series:
+        """Return the records in doubt, from what the first look has written about the file."""
+        with scratch() as folder:
+            files = [self.exchange.get(name, folder) for name in self.found[batch.id]]
+            doubtful = pl.scan_parquet(files).filter((pl.col("kind") == ROW) & ~pl.col("sure"))
+            return doubtful.select("record").collect().to_series()
 
     def _good(self, rows: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         values = [carried(column).alias(value(number)) for number, column in enumerate(self.contract.columns)]
@@ -147,25 +157,14 @@ def _placed(rows: pl.DataFrame, batch: Batch) -> pl.DataFrame:
 
 
 def _safely(read: Callable[[], Iterator[pl.DataFrame]], batch: Batch, schema: str) -> Iterator[pa.RecordBatch]:
-    """Yield what is read; an error becomes a row that says what it is, since Spark tells the text alone."""
+    """Yield what is read; an error becomes a row that says what it is."""
     try:
-        yield from _arrow(read(), schema)
-    except WatershedError as error:
-        yield from _fault(error, batch, schema)
-    except (OSError, MemoryError) as error:
-        told = MachineUnavailable(f"This machine could not do it: {type(error).__name__} {error}.")
-        yield from _fault(told, batch, schema)
+        yield from to_arrow(read(), schema)
     except BaseException as error:
-        if not isinstance(error, pl.exceptions.PolarsError | pa.ArrowException) and not is_panic(error):
+        if (fault := known(error)) is None:
             raise
-        found = f"{type(error).__name__}: {without_values(error)}"
-        yield from _fault(EngineFailed(f"An executor's engine failed: {found}."), batch, schema)
-
-
-def _fault(error: WatershedError, batch: Batch, schema: str) -> Iterator[pa.RecordBatch]:
-    word = f"{type(error).__name__}:{getattr(error, 'reason', '')}"
-    row = {"kind": [FAULT], "batch": [batch.id], "text": [str(error).encode()], "rule": [word]}
-    return _arrow(iter([pl.DataFrame(row)]), schema)
+        row = {"kind": [FAULT], "batch": [batch.id], "text": [str(fault).encode()], "rule": [word(fault)]}
+        yield from to_arrow(iter([pl.DataFrame(row)]), schema)
 
 
 @contextmanager
@@ -178,32 +177,3 @@ def _chosen(items: Iterator[pa.RecordBatch], batches: tuple[Batch, ...]) -> Iter
     for item in items:
         for number in item.column(0).to_pylist():
             yield batches[number]
-
-
-def _named(rows: pa.Table, batches: tuple[Batch, ...]) -> list[Batch]:
-    names = set(rows.column("batch").unique().to_pylist())
-    return [batch for batch in batches if batch.id in names]
-
-
-def _arrow(frames: Iterator[pl.DataFrame], schema: str) -> Iterator[pa.RecordBatch]:
-    """Give frames all columns of a schema, and make Arrow of them."""
-    wanted = _schema(schema)
-    for frame in frames:
-        missing = [pl.lit(None).alias(name) for name in wanted.names if name not in frame.columns]
-        rows = frame.with_columns(missing).select(wanted.names)
-        yield from rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(wanted).to_batches()
-
-
-def _schema(text: str) -> pa.Schema:
-    return pa.schema([(name, _type(kind)) for name, kind in (field.split(" ", 1) for field in text.split(", "))])
-
-
-def _type(kind: str) -> pa.DataType:
-    if kind.startswith("decimal"):
-        precision, scale = kind.removeprefix("decimal(").removesuffix(")").split(",")
-        return pa.decimal128(int(precision), int(scale))
-    types = {
-        "int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "binary": pa.binary(), "double": pa.float64(),
-        "boolean": pa.bool_(),
-    }  # fmt: skip
-    return types[kind]
