@@ -18,14 +18,22 @@ EVENTS = {"Screening": "ev_SCREEN", "Cycle 1": "ev_C1", "Cycle 2": "ev_C2"}
 
 
 def newest(drops: Sequence[Drop], form: str) -> list[Row]:
-    """Return the records of a form that the contract takes, of each key the one that was changed last."""
+    """Return the records of a form that the contract takes, of each key the one that was changed last.
+
+    Those are left out that wait for a record of their subject which the contract has refused in an earlier file.
+    """
     found: dict[tuple[str, ...], Row] = {}
+    refused: dict[tuple[str, str], str] = {}
     for drop in drops:
         *place, folder, _ = drop.key.split("/")
         if folder == form:
             for row in csv.DictReader(io.StringIO(drop.content.decode())):
                 key = tuple(row[name] for name in KEYS[form])
                 taken = row["STUDYID"] in STUDIES and row.get("AESEV") != "terrible"
+                subject = row["STUDYID"], row["SUBJID"]
+                if row.get("AESEV") == "terrible":
+                    refused.setdefault(subject, drop.key)
+                taken &= refused.get(subject, drop.key) == drop.key
                 if taken and [row["STUDYID"], row["SITEID"]] == place:
                     found[key] = max(found.get(key, row), row, key=lambda one: one["CHANGED"])
     return list(found.values())

@@ -11,14 +11,17 @@ from typer.testing import CliRunner
 
 from common.cli.main import app
 from common.core.nouns import Dataset
-from common.repair.decide import waive
+from common.ledger.refusals import Filter
+from common.repair.decide import waive, waive_refusals
 from common.upkeep.verify import verify
 from common.zones.store import client, storage_options
 from devstack.call_centre import DAYS, SEED, generated
 from devstack.clinical import SEED as STUDY_SEED
+from devstack.clinical import answers as in_cdms
 from devstack.pictures import assets, take_asset_graph, take_message
 from devstack.summary import answers
 from devstack.tour import alerts, slack, wait_for
+from domains.clinical.samples.study import STUDIES
 from domains.clinical.samples.study import deliveries as studies
 from domains.ecommerce.samples.shop import PURCHASES
 from tests import recount_clinical, recount_telecoms
@@ -75,6 +78,11 @@ def test_the_studies_have_the_forms_that_a_recount_gives(shop: Shop) -> None:
     strangers = sum(not recount_clinical.enrolled(row) for row in recount_clinical.newest(drops, "demographics"))
     undelivered = [row for row in shop.clinical["refused"] if row["reason"] == "undelivered"]
     assert sum(row["count"] for row in undelivered if not row["column"]) == strangers
+    waiting = [row for row in undelivered if row["column"] == "subject"]
+    assert sum(row["count"] for row in waiting) == len(STUDIES)
+    waive_refusals(Filter(consumer="clinical.adverse_events.silver", column="severity"), by("what waits may go on"))
+    assert shop.run_to_its_end("clinical_to_veeva") == "success"
+    wait_for(lambda: in_cdms()["forms"] == answers["forms"] + len(STUDIES), lambda: None, "what waited to be sent")
 
 
 def test_only_the_demos_domains_take_part(shop: Shop) -> None:

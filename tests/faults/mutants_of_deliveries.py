@@ -5,6 +5,7 @@ from tests.faults.mutant import Mutant
 FAULTS = "tests/faults/test_deliver.py"
 HOOK = "tests/integration/test_veeva_hook.py"
 DELIVERING = "tests/integration/test_delivering.py"
+ORDER = "tests/integration/test_order.py"
 ZOMBIE = f"{FAULTS}::test_a_worker_that_is_frozen_before_it_sends_and_thawed_after_another_has_sends_nothing"
 
 OF_DELIVERIES = (
@@ -42,6 +43,48 @@ OF_DELIVERIES = (
         "rows, fresh = net.rows.filter(of_the_study), net.fresh.filter(of_the_study)",
         "rows, fresh = net.rows, net.fresh",
         (f"{DELIVERING}::test_rows_become_forms_and_a_correction_sets_what_has_changed",),
+    ),
+    Mutant(
+        "a row waits for an earlier one of its subject that is refused",
+        "pipelines/delivering.py",
+        "if refusal := order.waits_for(row):",
+        'if refusal := "":',
+        (f"{ORDER}::test_a_refused_row_keeps_later_deliveries_of_its_subject_waiting_until_it_is_corrected",),
+    ),
+    Mutant(
+        "rows of one delivery do not wait for each other",
+        "pipelines/order.py",
+        "if one.arrival < arrival",
+        "if one.arrival <= arrival",
+        (f"{ORDER}::test_a_refused_row_keeps_later_deliveries_of_its_subject_waiting_until_it_is_corrected",),
+    ),
+    Mutant(
+        "what corrects a refused row waits for nothing",
+        "pipelines/order.py",
+        "return row[KEY] in self._sendable[subject_of(self.spec, row)]",
+        "return False",
+        (f"{ORDER}::test_a_correction_that_is_refused_again_keeps_the_others_waiting",),
+    ),
+    Mutant(
+        "a row that the contract has refused is waited for, too",
+        "pipelines/order.py",
+        "still = origin == one.origin if one.by_target else (arrival, origin[1]) <= (one.arrival, one.origin[1])",
+        "still = origin == one.origin",
+        (f"{ORDER}::test_what_the_contract_refuses_is_waited_for_until_a_person_discards_it",),
+    ),
+    Mutant(
+        "nothing waits for what a person has waived",
+        "pipelines/order.py",
+        "if refusal.waived is None and",
+        "if",
+        (f"{ORDER}::test_a_person_waives_a_refused_row_with_who_and_why_and_it_stays_open",),
+    ),
+    Mutant(
+        "a hop that takes again what waited ends its refusals",
+        "ledger/reconcile.py",
+        '    end_refusals(connection, done.ended, REDRIVEN, None, done.outputs[0].id if done.outputs else "")\n',
+        "",
+        (f"{ORDER}::test_a_refused_row_keeps_later_deliveries_of_its_subject_waiting_until_it_is_corrected",),
     ),
     Mutant(
         "addresses that name subjects are not logged",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from common.core.nouns import Counts
+from common.upkeep.rebuild import rebuild
 from common.upkeep.verify import verify
 from tests.fake_step import expire
 from tests.faults.evidence import broken_promises
@@ -25,13 +27,14 @@ def vitals(stack: Mapping[str, str], tmp_path: Path) -> Iterator[Trial]:
 
 
 def land(vitals: Trial, number: int) -> None:
-    """Land two new forms, a correction of an old one, and one that CDMS refuses."""
+    """Land two new forms, a correction of an old one, and one that CDMS refuses, of a subject of its own."""
+    vitals.edc.enrol(stranger := f"103-{number:03d}")
     vitals.land(
         str(number),
         vitals.line("101-001", 40 + number, n=number + 1),
         vitals.line("101-002", 40 + number, n=number + 1, position="sitting"),
         vitals.line("102-001", 40 + number, day=number + 1),
-        vitals.line("101-001", 900 + number, n=number + 1, visit="v2"),
+        vitals.line(stranger, 900 + number, visit="v2"),
     )
 
 
@@ -69,6 +72,26 @@ def test_a_death_at_any_point_sets_nothing_twice(vitals: Trial, forks: Workers) 
         "ledger",
     )
     assert found == [(2 * len(steps) + 1, len(steps) - 1, len(steps))]
+
+
+def test_a_death_while_what_waited_is_sent_changes_nothing(vitals: Trial, forks: Workers) -> None:
+    points = (*inside("deliver"), "manifest.after", "publish.before", "publish.after", "record.during", "record.after")
+    for n, step in enumerate(points, 1):
+        vitals.land(f"{n}a", vitals.line("101-001", 900 + n, n=n))
+        vitals.world.do(vitals.consumer)
+        vitals.land(f"{n}b", vitals.line("101-001", 60 + n, n=n, visit="v2"))
+        assert vitals.world.do(vitals.consumer) == Counts(1, 0, 0, 1), "it waits"
+        vitals.land(f"{n}c", vitals.line("101-001", 70 + n, n=n, day=2))
+        outcome = forks.run(job(vitals.consumer, OWNER), vitals.world.env, plan("deliver", step))
+        assert outcome.killed, f"not killed at {step}: {outcome}"
+        vitals.world.do(vitals.consumer, owner=OWNER)
+        as_in_silver(vitals)
+    assert vitals.world.rows("SELECT DISTINCT state FROM refusal", "ledger") == [("redriven",)]
+    assert list(verify()) == []
+    rebuild("tester", from_nothing=True)
+    vitals.world.flow()
+    assert vitals.world.rows("SELECT DISTINCT state FROM refusal", "ledger") == [("redriven",)], "manifests say so"
+    assert list(verify()) == []
 
 
 @pytest.mark.parametrize("nth", [1, 3])

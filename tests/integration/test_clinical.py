@@ -82,7 +82,11 @@ def test_what_sites_hand_over_is_in_cdms_once_and_what_is_refused_in_quarantine(
     by_rule = Counter[tuple[str, str]]()
     for row in refused:
         by_rule[row["rule"], row["column"]] += row["count"]
-    assert by_rule == {("form", ""): len(strangers), ("item", "pulse"): sum(wrong.values())}
+    assert by_rule == {
+        ("form", ""): len(strangers),
+        ("item", "pulse"): sum(wrong.values()),
+        ("waiting", "subject"): len(STUDIES),
+    }
     with transaction() as connection:
         strays = matching(connection, Filter(reason="path"))
     assert sorted((row["column"], row["count"]) for row in strays) == [("site", 1)] * 2 + [("study", 1)] * 2

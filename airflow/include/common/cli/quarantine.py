@@ -144,6 +144,24 @@ def redrive(
 
 
 @app.command()
+def waive(
+    why: Why,
+    ids: Ids = None,
+    dataset: Dataset = "",
+    reason: Reason = "",
+    column: Column = "",
+    batch: Batch = "",
+    now: Now = False,
+) -> None:
+    """Let later rows of a study pass refused ones of their subjects, which stay open and are still asked about."""
+    from common.repair.decide import waive_refusals
+
+    sent = waive_refusals(_filter(ids, dataset, reason, column, batch), because(why))
+    console.print(f"Rows of {len(sent)} deliver{'y' if len(sent) == 1 else 'ies'} need not wait for it any more.")
+    then({domain_of(again.batch.asset) for again in sent}, now, batches=[again.batch.id for again in sent])
+
+
+@app.command()
 def discard(
     why: Why,
     ids: Ids = None,

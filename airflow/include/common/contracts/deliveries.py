@@ -48,6 +48,11 @@ class DeliverSpec:
         yield from ((f"items/{item.item}", item.part) for item in self.items)
 
     @property
+    def whose(self) -> tuple[str, ...]:
+        """Name the columns that say of which study, site and subject a form is."""
+        return tuple(filter(None, (self.study, self.country.column, self.site.column, self.subject.column)))
+
+    @property
     def place(self) -> tuple[str, ...]:
         """Name the columns that tell one form of a study from another."""
         parts = (self.subject, self.event_group, self.event)

@@ -143,7 +143,8 @@ class Replay:
     """What is done again: for one consumer or for all, some slices or all of them.
 
     With `whole` it is every delivery of a dataset at once, and the table holds nothing but what they give. With `keys`
-    a load carries the rows of these alone: each names the columns of the key with their values as texts.
+    a load carries the rows of these alone: each names the columns of the key with their values as texts. With `waiting`
+    nothing is done again: a delivery takes those of its waiting rows that need not wait any more.
     """
 
     consumer: str = ""
@@ -151,6 +152,7 @@ class Replay:
     last: str = ""
     whole: bool = False
     keys: tuple[Mapping[str, str], ...] = ()
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def _plain(value: Any) -> Any:
     match value:
         case Replay():
             words = {"for": value.consumer, "from": value.first, "to": value.last, "whole": value.whole}
-            words["keys"] = [dict(key) for key in value.keys]
+            words |= {"keys": [dict(key) for key in value.keys], "waiting": value.waiting}
             return {word: meant for word, meant in words.items() if meant}
         case Shape():
             defaults = {f.name: f.default for f in fields(value) if f.name in value.ADDED}
@@ -244,7 +246,8 @@ def shape_from_json(stored: Json | None) -> Shape | None:
 
 def _replay(stored: Json) -> Replay:
     keys = tuple(dict(key) for key in stored.get("keys", []))
-    return Replay(stored.get("for", ""), stored.get("from", ""), stored.get("to", ""), stored.get("whole", False), keys)
+    span = stored.get("for", ""), stored.get("from", ""), stored.get("to", "")
+    return Replay(*span, stored.get("whole", False), keys, stored.get("waiting", False))
 
 
 def _refused(stored: list[Json]) -> tuple[RefusedRows, ...]:

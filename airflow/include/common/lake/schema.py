@@ -1,11 +1,13 @@
 """The columns that a contract gives a table of the lake."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from common.contracts.contract import ARRIVAL_COLUMN, DELETED_COLUMN, FILE_COLUMN, RECORD_COLUMN, Column, Contract, Kind
+
+KEY = "key"  # of rows in quarantine
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def silver_schema(contract: Contract) -> dict[str, pl.DataType]:
     schema |= {name: pl.String() for name in partition_columns(contract) if name not in schema}
     schema |= {FILE_COLUMN: pl.String(), RECORD_COLUMN: pl.Int64(), ARRIVAL_COLUMN: pl.Datetime("us", "UTC")}
     return schema | ({DELETED_COLUMN: pl.Boolean()} if contract.deleted else {})
+
+
+def key_text(names: Iterable[str]) -> pl.Expr:
+    """Return the key of typed rows as one JSON text, `key`: alike of a refused row and of one in silver."""
+    return pl.struct(pl.col(name).cast(pl.String) for name in names).struct.json_encode().alias(KEY)
 
 
 def silver_layout(contract: Contract) -> Layout:

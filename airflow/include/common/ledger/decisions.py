@@ -26,6 +26,7 @@ from common.ledger.incidents import (
 )
 from common.ledger.journal import Entry, adopt, decide
 from common.ledger.refusals import DISCARDED, OPEN, REDRIVEN, end_refusals
+from common.ledger.refusals import waive_refusals as waive_rows
 from common.ledger.tables import audit_log, batch, incident, refusal, waiver
 from common.ledger.tables import consumer as consumers
 from common.ledger.tables import mute as mutes
@@ -62,9 +63,21 @@ def end_parked(connection: Connection, consumer: str, batch_id: str, resolution:
     return decide(connection, what, {"consumer": consumer, "batch": batch_id, "why": by.why}, by.who, EFFECTS)
 
 
-def discard(connection: Connection, refusals: Sequence[str], by: Reason) -> Entry:
-    """End open refusals for good."""
-    return decide(connection, "quarantine.discard", {"refusals": list(refusals), "why": by.why}, by.who, EFFECTS)
+def discard(connection: Connection, refusals: Sequence[str], by: Reason, derived: Sequence[DerivedBatch] = ()) -> Entry:
+    """End open refusals for good; the derived batches let rows that wait for them go on."""
+    return decide(connection, "quarantine.discard", _about(refusals, derived, by), by.who, EFFECTS)
+
+
+def waive_refusals(
+    connection: Connection, refusals: Sequence[str], by: Reason, derived: Sequence[DerivedBatch]
+) -> Entry:
+    """Let nothing wait for open refusals, which stay open; the derived batches let what waits go on."""
+    return decide(connection, "quarantine.waive", _about(refusals, derived, by), by.who, EFFECTS)
+
+
+def _about(refusals: Sequence[str], derived: Sequence[DerivedBatch], by: Reason) -> dict[str, Any]:
+    carriers = {"carriers": [one.json for one in derived]} if derived else {}
+    return {"refusals": list(refusals), **carriers, "why": by.why}
 
 
 def acknowledge(connection: Connection, those: Sequence[Incident], by: Reason) -> Entry:
@@ -161,10 +174,16 @@ def _mute(connection: Connection, entry: Entry) -> None:
 
 def _discard(connection: Connection, entry: Entry) -> None:
     end_refusals(connection, entry.detail["refusals"], DISCARDED, entry.n)
+    _send_again(connection, entry)
+
+
+def _waive_refusals(connection: Connection, entry: Entry) -> None:
+    waive_rows(connection, entry.detail["refusals"], entry.n)
+    _send_again(connection, entry)
 
 
 def _send_again(connection: Connection, entry: Entry) -> None:
-    for carrier in entry.detail["carriers"]:
+    for carrier in entry.detail.get("carriers", []):
         derived = Batch.from_json(carrier["batch"])
         parents = tuple(p for p in derived.parents if connection.scalar(select(batch.c.id).where(batch.c.id == p)))
         record_batches(connection, [replace(derived, parents=parents)])
@@ -184,6 +203,7 @@ EFFECTS = {
     "incident.resolve": _resolve,
     "incident.mute": _mute,
     "quarantine.discard": _discard,
+    "quarantine.waive": _waive_refusals,
     "quarantine.redrive": _send_again,
     "replay": _send_again,
     "waive": _waive,

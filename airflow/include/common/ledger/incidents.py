@@ -15,6 +15,7 @@ from common.ledger.tables import incident
 PARKED, SUPERSEDED, STOPPED, LEDGER_AHEAD = "parked", "superseded", "stopped", "ledger_ahead"
 UNFORESEEN = "unforeseen"  # an error that nobody has classified
 STALE = "stale"  # rows were withdrawn, and those that they had replaced are not kept
+HELD = "held"  # rows of a delivery wait for earlier ones that are refused
 DRIFT = "drift"  # a warehouse's table is not what its load asks for
 # What Airflow reports: of a task, `dag.task`, or of a DAG.
 FAILED, OVERDUE = "failed", "overdue"

@@ -12,14 +12,15 @@ from common.core.places import TableVersion
 from common.core.versions import read_versioned
 from common.zones.store import ZoneStore
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
 class Manifest:
     """Everything the ledger needs to record a hop, so that a lost ledger can be rebuilt from manifests.
 
-    `previous` is the attempt that won hop N-1; `inputs` are whole, because a lost ledger forgot them too.
+    `previous` is the attempt that won hop N-1; `inputs` are whole, because a lost ledger forgot them too. `ended` names
+    open refusals of earlier hops whose rows this one has taken again.
     """
 
     consumer: str
@@ -35,6 +36,7 @@ class Manifest:
     parts: tuple[str, ...] = ()
     bytes: int = 0
     run_id: str = ""
+    ended: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -96,6 +98,11 @@ def _version_1(stored: Mapping[str, Any]) -> Manifest:
 
 
 def _version_2(stored: Mapping[str, Any]) -> Manifest:
+    """Read what ended no refusal of an earlier hop."""
+    return _version_3({**stored, "ended": []})
+
+
+def _version_3(stored: Mapping[str, Any]) -> Manifest:
     read = {
         "inputs": tuple(Batch.from_json(item) for item in stored["inputs"]),
         "outputs": tuple(Batch.from_json(item) for item in stored["outputs"]),
@@ -103,8 +110,9 @@ def _version_2(stored: Mapping[str, Any]) -> Manifest:
         "counts": Counts(**stored["counts"]),
         "pins": {asset: (low, high) for asset, (low, high) in stored["pins"].items()},
         "parts": tuple(stored["parts"]),
+        "ended": tuple(stored["ended"]),
     }
     return Manifest(**{name: value for name, value in stored.items() if name != "v"} | read)
 
 
-_READERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {1: _version_1, 2: _version_2}
+_READERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {1: _version_1, 2: _version_2, 3: _version_3}

@@ -13,7 +13,7 @@ from common.ledger.decisions import end_as_decided
 from common.ledger.failures import forget_failure
 from common.ledger.incidents import LEDGER_AHEAD, PARKED, STALE, STOPPED, close_incidents, open_incident
 from common.ledger.manifests import Manifest, read_manifest
-from common.ledger.refusals import record_refusals
+from common.ledger.refusals import REDRIVEN, end_refusals, record_refusals
 from common.ledger.tables import consumer, hop, receipt
 
 
@@ -80,6 +80,7 @@ def _record(connection: Connection, done: Manifest, target: Target) -> None:
     forget_failure(connection, done.consumer)
     if done.remade:
         close_incidents(connection, STALE, done.consumer, None)
+    end_refusals(connection, done.ended, REDRIVEN, None, done.outputs[0].id if done.outputs else "")
     record_refusals(connection, done.consumer, done.hop, done.refusals)
     if done.refusals:
         end_as_decided(connection, done.consumer, done.hop)

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.core.errors import ConfigError
 from common.core.nouns import Refusal
 from common.core.places import RefusedRows
 from common.ledger.incidents import REFUSED
-from common.ledger.places import KEY, RAW_KEY
+from common.ledger.places import ARRIVAL, KEY, RAW_KEY
 from common.ledger.tables import audit_log, batch, refusal
 
 OPEN, REDRIVEN, DISCARDED = "open", "redriven", "discarded"
+WAITING = "waiting"  # rule of a row that a delivery has not sent, as an earlier one is refused
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def _listed() -> Select[Any]:
             refusal.c.state,
             refusal.c.refused_at.label("refused"),
             refusal.c.redriven_as,
+            refusal.c.waived,
             audit_log.c.who,
             audit_log.c.detail["why"].astext.label("why"),
         )
@@ -142,8 +144,10 @@ def still_open(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
     return chosen
 
 
-def end_refusals(connection: Connection, ids: Sequence[str], state: str, decision: int, redriven_as: str = "") -> None:
-    """End open refusals by a decision of the audit log; those that have ended stay as they are."""
+def end_refusals(
+    connection: Connection, ids: Sequence[str], state: str, decision: int | None, redriven_as: str = ""
+) -> None:
+    """End open refusals by a decision of the audit log, or by a hop without one; those that have ended stay so."""
     connection.execute(
         update(refusal)
         .where(refusal.c.id.in_(ids), refusal.c.state == OPEN)
@@ -151,10 +155,42 @@ def end_refusals(connection: Connection, ids: Sequence[str], state: str, decisio
     )
 
 
+def waive_refusals(connection: Connection, ids: Sequence[str], decision: int) -> None:
+    """Let nothing wait for open refusals any more; the first decision about each counts."""
+    chosen = refusal.c.id.in_(ids) & (refusal.c.state == OPEN) & refusal.c.waived.is_(None)
+    connection.execute(update(refusal).where(chosen).values(waived=decision))
+
+
+def not_waived(connection: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    """List the open refusals that are meant and not waived; raises ConfigError as `still_open` does, or for none."""
+    found = still_open(connection, wanted)
+    chosen = [row for row in found if row["waived"] is None]
+    if not chosen or (wanted.ids and len(chosen) < len(found)):
+        named = next(row["id"] for row in found if row["waived"] is not None)
+        raise ConfigError(f"Refusal {named} is waived already; nothing was changed. See `watershed audit ls`.")
+    return chosen
+
+
+def open_rows(connection: Connection, consumers: Sequence[str]) -> Sequence[Row[Any]]:
+    """List the open refusals of rows that some consumers have made, each with the `arrival` of its batch."""
+    which = refusal.c.consumer.in_(consumers) & (refusal.c.state == OPEN) & (refusal.c["of"] == "row")
+    joined = select(refusal, ARRIVAL.label("arrival")).join(batch, batch.c.id == refusal.c.batch)
+    return connection.execute(joined.where(which).order_by(refusal.c.hop, refusal.c.id)).all()
+
+
 def rows_withheld(connection: Connection, consumer: str) -> int:
     """Count the rows that a consumer has refused and that were not sent again."""
-    kept = (refusal.c.consumer == consumer) & (refusal.c.state != REDRIVEN)
-    return int(connection.scalar(select(func.coalesce(func.sum(refusal.c["count"]), 0)).where(kept)) or 0)
+    return _count(connection, (refusal.c.consumer == consumer) & (refusal.c.state != REDRIVEN))
+
+
+def rows_waiting(connection: Connection, consumer: str) -> int:
+    """Count the rows of a consumer that wait for refused ones."""
+    waiting = (refusal.c.rule == WAITING) & (refusal.c.state == OPEN)
+    return _count(connection, (refusal.c.consumer == consumer) & waiting)
+
+
+def _count(connection: Connection, which: ColumnElement[bool]) -> int:
+    return int(connection.scalar(select(func.coalesce(func.sum(refusal.c["count"]), 0)).where(which)) or 0)
 
 
 def refusals_of_file(connection: Connection, consumer: str, key: str) -> Sequence[Row[Any]]:

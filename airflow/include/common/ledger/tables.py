@@ -154,6 +154,7 @@ refusal = Table(
     _moment("refused_at", default=True),
     Column("decision", BigInteger, ForeignKey("audit_log.n"), comment="who ended it, when and why"),
     Column("redriven_as", Text, nullable=False, server_default="", comment="the batch that carries it again"),
+    Column("waived", BigInteger, ForeignKey("audit_log.n"), comment="who lets later rows pass it, and why"),
     ForeignKeyConstraint(["consumer", "hop"], ["hop.consumer", "hop.n"]),
     CheckConstraint("state IN ('open', 'redriven', 'discarded')", name="state"),
     CheckConstraint("\"of\" IN ('row', 'file')", name="of"),

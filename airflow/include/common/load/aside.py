@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from common.lake.changes import GONE
+from common.lake.schema import KEY, key_text
 from common.warehouses.differences import Difference
 
 REASON = "drift"
@@ -47,8 +48,11 @@ def _fits(one: Difference, rows: pl.DataFrame) -> pl.Expr:
     return value.is_null() | ((there == value) & (there.abs() < limit)).fill_null(value=False)
 
 
-def kept(aside: SetAside, batch: str, contract: str, reason: str = REASON) -> pl.DataFrame:
-    """Return rows that were set aside as quarantine keeps them: where each came from, what it was, and why."""
+def kept(aside: SetAside, batch: str, contract: str, reason: str = REASON, key: Sequence[str] = ()) -> pl.DataFrame:
+    """Return rows that were set aside as quarantine keeps them: where each came from, what it was, and why.
+
+    With `key` they say whose they are to those that may have to wait for them.
+    """
     rows, known = aside.rows, set(aside.rows.columns)
     text = [json.dumps(row, default=str, ensure_ascii=False).encode() for row in rows.drop(GONE).to_dicts()]
     return rows.select(
@@ -63,4 +67,5 @@ def kept(aside: SetAside, batch: str, contract: str, reason: str = REASON) -> pl
         (pl.col(aside.column) if aside.column else pl.lit(None)).cast(pl.String).alias("value"),
         pl.lit(batch).alias("batch"),
         pl.lit(contract).alias("contract"),
+        key_text(key) if key else pl.lit(None, pl.String).alias(KEY),
     )

@@ -54,6 +54,11 @@ KINDS = {
     incidents.STALE: Kind(
         "Stale", Severity.WARNING, "`watershed status {consumer}` names the backfill that finds the rows."
     ),
+    incidents.HELD: Kind(
+        "Held",
+        Severity.WARNING,
+        "`watershed quarantine ls --state open` names what is refused: mend it, discard it, or `quarantine waive` it.",
+    ),
     incidents.DRIFT: Kind(
         "Drift",
         Severity.ERROR,

@@ -5,7 +5,7 @@ write-once object when all of them are. A hop that is done again finds in CDMS w
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -15,36 +15,43 @@ from typing import Any
 import polars as pl
 
 from common.contracts.catalogue import contract_of
+from common.contracts.contract import ARRIVAL_COLUMN, RECORD_COLUMN
 from common.contracts.deliveries import Part
-from common.core.assets import Zone
+from common.core.assets import Zone, asset_name
 from common.core.errors import ConfigError, LeaseLost
 from common.core.ids import batch_id
 from common.core.nouns import Batch, Consumer, Counts, Refusal
 from common.core.places import WarehouseTable
 from common.lake.changes import GONE, net_changes
+from common.lake.schema import KEY, key_text
 from common.lake.source import silver_source
 from common.lake.table import current_version, reading
 from common.ledger.claims import Claim, owns
 from common.ledger.database import transaction
 from common.ledger.manifests import Manifest
-from common.ledger.refusals import rows_withheld
+from common.ledger.refusals import WAITING, open_rows, rows_withheld
 from common.load.aside import UNDELIVERED, SetAside, kept
 from common.observe.verbs import passed
 from common.pipelines.object_step import ObjectStep
+from common.pipelines.order import WITHDRAWN, Order, order_of
 from common.pipelines.step import Published, Staged
 from common.targets.veeva import Cdms, Form, Item, Refused, cdms
 from common.zones.store import ZoneStore
 
-WITHDRAWN = "withdrawn"  # rule of a row that silver lacks again: CDMS keeps its form, and a person decides
 WHY = "_refused"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a study that are to be delivered, in the order of their key, and the keys that are new."""
+    """The rows of a study that are to be delivered, first to last, the keys that are new, and what is refused and open.
+
+    `ended` names open refusals whose rows are among these, or have changed since.
+    """
 
     rows: pl.DataFrame
     fresh: pl.DataFrame
+    order: Order
+    ended: tuple[str, ...]
 
 
 class DeliverStep(ObjectStep):
@@ -70,13 +77,15 @@ class DeliverStep(ObjectStep):
         if found.rows.height:
             self.cdms.require_study(self.consumer.part)
         passed(self.consumer.kind, "stage.looked", held.batches)
-        refused = {at: those for at, row in enumerate(found.rows.to_dicts()) if (those := self._deliver(held, row))}
+        rows = enumerate(found.rows.to_dicts())
+        refused = {at: those for at, row in rows if (those := self._in_order(held, found.order, row))}
         counts = _counts(found, list(refused), self.source.key)
         yield Staged(
             counts=counts,
             commit=self.commit(held),
             outputs=(self._output(held, counts),),
             refusals=self._put_aside(held, found.rows, refused),
+            ended=found.ended,
         )
 
     def plan(self, held: Claim) -> Counts:
@@ -84,18 +93,50 @@ class DeliverStep(ObjectStep):
         return _counts(self._rows(held), [], self.source.key)
 
     def _rows(self, held: Claim) -> Rows:
+        """Read what has changed and what waits no more; what corrects a refused record is first, so others follow."""
+        changed, fresh = self._changed(held)
+        changed = changed.with_columns(key_text(self.source.key))
+        sent, upto = set(changed[KEY]), held.pins[self.consumer.inputs[0]][1]
+        with transaction() as connection:
+            refusals = open_rows(connection, (asset_name(self.consumer.dataset, Zone.SILVER), self.consumer.name))
+        order = order_of(self.spec, self.consumer.part, self.source, upto, refusals, sent)
+        waited = self._waited(order, upto, sent) if order.waiting else changed.head(0)
+        keys = sent | set(waited[KEY])
+        ended = [one for one, those in order.waiting.items() if keys.intersection(those)]
+        ended += [one for one, those in order.undelivered.items() if keys.issuperset(those)]
+        rows = pl.concat([changed, waited.filter(~pl.col(KEY).is_in(list(sent)))])
+        corrects = pl.Series("_corrects", [order.corrects(row) for row in rows.to_dicts()], pl.Boolean)
+        by = [pl.lit(corrects).not_(), ARRIVAL_COLUMN, RECORD_COLUMN, *self.source.key]
+        return Rows(rows.sort(by), fresh, order, tuple(ended))
+
+    def _waited(self, order: Order, upto: int, sent: Collection[str]) -> pl.DataFrame:
+        """Return the rows of those refusals of which any need not wait any more, or has changed."""
+        keys = {key for those in order.waiting.values() for key in those}
+        with reading(self.source.uri):
+            known = self._of_the_study(upto).with_columns(key_text(self.source.key))
+            rows = known.filter(pl.col(KEY).is_in(list(keys))).collect()
+        on = {row[KEY] for row in rows.to_dicts() if row[KEY] in sent or not order.waits_for(row, sent)}
+        again = {key for those in order.waiting.values() if on.intersection(those) for key in those}
+        return rows.filter(pl.col(KEY).is_in(list(again)))
+
+    def _of_the_study(self, version: int) -> pl.LazyFrame:
+        of_it = pl.col(self.spec.study).cast(pl.String) == self.consumer.part
+        return self.source.at(version).filter(of_it).with_columns(pl.lit(value=False).alias(GONE))
+
+    def _changed(self, held: Claim) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read what has changed between the pins; all rows at first, under another mapping, or where a person asks."""
         after, upto = held.pins[self.consumer.inputs[0]]
         schema, key = self.source.schema, list(self.source.key)
         with reading(self.source.uri):
             of_the_study = pl.col(self.spec.study).cast(pl.String) == self.consumer.part
-            if after == 0 or held.remade or held.redefined or held.replay:
-                rows = self.source.at(upto).filter(of_the_study).with_columns(pl.lit(value=False).alias(GONE)).collect()
+            again = held.replay is not None and not held.replay.waiting
+            if after == 0 or held.remade or held.redefined or again:
+                rows = self._of_the_study(upto).collect()
                 fresh = rows.select(key) if after == 0 else self._new(held).filter(of_the_study)
             else:
                 net = net_changes(self.source.changes(after, upto, list(schema)), self.source.key)
                 rows, fresh = net.rows.filter(of_the_study), net.fresh.filter(of_the_study)
-        return Rows(rows.sort(key), fresh)
+        return rows, fresh
 
     def _new(self, held: Claim) -> pl.DataFrame:
         """Return the keys that are new since the last hop; none where no feed tells, for a table was made anew."""
@@ -104,10 +145,17 @@ class DeliverStep(ObjectStep):
             return pl.DataFrame(schema={name: self.source.schema[name] for name in self.source.key})
         return net_changes(self.source.changes(after, upto, self.source.key), self.source.key).fresh
 
-    def _deliver(self, held: Claim, row: dict[str, Any]) -> list[Refused]:
+    def _in_order(self, held: Claim, order: Order, row: dict[str, Any]) -> list[Refused]:
+        """Deliver a row unless it has to wait, and return what keeps it, or parts of it, out of CDMS."""
         if row[GONE]:
             return [Refused("", WITHDRAWN, "silver lacks the row again; CDMS keeps the form until a person decides")]
+        if refusal := order.waits_for(row):
+            return [Refused("", WAITING, f"an earlier record of the subject is refused and open: refusal {refusal}")]
+        refused = self._deliver(held, row)
+        order.settle(row, refused=bool(refused))
+        return refused
 
+    def _deliver(self, held: Claim, row: dict[str, Any]) -> list[Refused]:
         def before() -> None:
             passed(self.consumer.kind, "stage.sending", held.batches)
             with transaction() as connection:
@@ -150,8 +198,8 @@ class DeliverStep(ObjectStep):
         told = [json.dumps([vars(one) for one in refused.get(at, [])]) for at in range(rows.height)]
         marked = rows.with_columns(pl.Series(WHY, told, pl.String))
         aside = [SetAside(rule, column, marked[those]) for (rule, column), those in groups.items()]
-        content = BytesIO()
-        pl.concat([kept(one, batch, held.contract, UNDELIVERED) for one in aside]).write_parquet(content)
+        content, of = BytesIO(), self.source.key
+        pl.concat([kept(one, batch, held.contract, UNDELIVERED, of) for one in aside]).write_parquet(content)
         content.seek(0)
         store.write_part(key, content)
         return tuple(
@@ -160,6 +208,8 @@ class DeliverStep(ObjectStep):
 
     def _column(self, refused: Refused) -> str:
         """Name the column whose value an item was to have; none where the whole form was refused."""
+        if refused.rule == WAITING:
+            return self.spec.subject.column
         return next((column for (_, item), column in self.columns.items() if item == refused.item), "")
 
     def differences(self, known: Published, manifests: list[Manifest]) -> Iterator[str]:
@@ -169,8 +219,7 @@ class DeliverStep(ObjectStep):
             return
         with reading(self.source.uri):
             version = min(known.hops[-1].pins[self.consumer.inputs[0]][1], current_version(self.source.uri))
-            of_the_study = pl.col(self.spec.study).cast(pl.String) == self.consumer.part
-            rows = self.source.at(version).filter(of_the_study).collect()
+            rows = self._of_the_study(version).collect()
         differing = sum(
             bool(self.cdms.missing(self.consumer.part, self._form(row), self._items(row))) for row in rows.to_dicts()
         )

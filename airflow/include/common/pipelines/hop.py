@@ -33,9 +33,10 @@ from common.ledger.claims import Claim, Leased, claim, heartbeat, narrow, owns, 
 from common.ledger.consumers import lock
 from common.ledger.database import transaction
 from common.ledger.failures import forget_failure
-from common.ledger.incidents import STALE, STOPPED, SUPERSEDED, UNFORESEEN, close_incidents, open_incident
+from common.ledger.incidents import HELD, STALE, STOPPED, SUPERSEDED, UNFORESEEN, close_incidents, open_incident
 from common.ledger.manifests import Manifest, write_manifest
 from common.ledger.reconcile import reconcile, report_ahead
+from common.ledger.refusals import rows_waiting
 from common.observe.log import bound, logger
 from common.observe.verbs import passed, verb
 from common.pipelines.step import Staged, Step
@@ -109,7 +110,21 @@ def _reconciled(connection: Connection, step: Step, done: Drained) -> list[Manif
         done.hops.append(manifest.hop)
         done.counts += manifest.counts
     _report_stale(connection, found)
+    if found:
+        _report_held(connection, step.consumer.name)
     return found
+
+
+def _report_held(connection: Connection, name: str) -> None:
+    """Let an incident be open for as long as rows wait for refused ones."""
+    if rows_waiting(connection, name):
+        why = (
+            f"Rows of {name} wait, for earlier records of their subjects are refused and open. "
+            f"`watershed quarantine show ID` names for each of `watershed quarantine ls {name}` the one it waits for."
+        )
+        open_incident(connection, HELD, name, why)
+    else:
+        close_incidents(connection, HELD, name)
 
 
 def _report_stale(connection: Connection, found: list[Manifest]) -> None:
@@ -231,6 +246,7 @@ def _manifest(held: Claim, staged: Staged, run_id: str) -> Manifest:
         parts=staged.parts,
         bytes=staged.bytes,
         run_id=run_id,
+        ended=staged.ended,
     )
 
 

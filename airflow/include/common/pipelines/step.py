@@ -18,7 +18,8 @@ class Staged:
     """What an attempt has made where no reader looks, its facts, and the one commit that publishes it.
 
     `commit` writes data, hop number and attempt to the target at once, where the target's head is the hop before. It
-    raises CommitConflict where another attempt was first.
+    raises CommitConflict where another attempt was first. `ended` names open refusals of earlier hops whose rows this
+    one has taken again.
     """
 
     counts: Counts
@@ -27,6 +28,7 @@ class Staged:
     refusals: tuple[Refusal, ...] = ()
     parts: tuple[str, ...] = ()
     bytes: int = 0
+    ended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

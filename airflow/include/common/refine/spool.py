@@ -10,7 +10,7 @@ import polars as pl
 from common.contracts.contract import ARRIVAL_COLUMN, FILE_COLUMN, Contract
 from common.formats import Chunk
 from common.formats.blocks import ahead
-from common.lake.schema import silver_schema
+from common.lake.schema import KEY, key_text, silver_schema
 from common.quality.checks import Check, contract_checks, path_checks
 from common.quality.split import apply
 from common.refine.clean import add_partition, clean
@@ -31,10 +31,11 @@ REFUSED_SCHEMA: dict[str, pl.DataType] = {
     "column": pl.String(),
     "value": pl.String(),
     "contract": pl.String(),
+    KEY: pl.String(),
 }
 
 PLACE = [pl.col(f"_{name}").alias(name) for name in ("record", "line", "offset", "text")]
-REASON = ("reason", "rule", "column", "value")
+REASON = ("reason", "rule", "column", "value", KEY)
 TOGETHER = 8  # chunks whose doubtful rows are judged at once
 
 
@@ -146,13 +147,19 @@ def _located(chunk: Chunk, refused: pl.DataFrame) -> pl.DataFrame:
 
 def _malformed(rows: pl.DataFrame, source: Source, contract: Contract) -> pl.DataFrame:
     nothing = pl.lit(None, pl.String)
-    reasons = rows.with_columns(pl.lit("malformed").alias("rule"), nothing.alias("column"), nothing.alias("value"))
+    nothings = [nothing.alias(name) for name in ("column", "value", KEY)]
+    reasons = rows.with_columns(pl.lit("malformed").alias("rule"), *nothings)
     return reasons.select(*_origin(source, contract), *PLACE, *REASON)
 
 
 def _broken(refused: pl.DataFrame, places: pl.DataFrame, source: Source, contract: Contract) -> pl.DataFrame:
-    reasons = refused.select("_record", "rule", "column", "value", pl.col("rule").alias("reason"))
+    reasons = refused.select("_record", "rule", "column", "value", pl.col("rule").alias("reason"), key_of(contract))
     return reasons.join(places, on="_record", how="left").select(*_origin(source, contract), *PLACE, *REASON)
+
+
+def key_of(contract: Contract) -> pl.Expr:
+    """Return the key of refused rows that others may have to wait for; of no others."""
+    return key_text(contract.key) if contract.deliver else pl.lit(None, pl.String).alias(KEY)
 
 
 def _origin(source: Source, contract: Contract) -> list[pl.Expr]:

@@ -1,7 +1,8 @@
 """Do again what is chosen by partition, table or batch: the batches that make it so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
@@ -16,7 +17,7 @@ from common.ledger.places import IS_REPLAY
 from common.ledger.tables import batch
 from common.models.model import Model, models
 from common.pipelines.consumers import declared
-from common.pipelines.kinds import KINDS, Kind, consumer_named, depends_on
+from common.pipelines.kinds import KINDS, Kind, consumer_named, consumers, depends_on
 from common.repair.partitions import FAILED, MISSING, STALE, PartitionState
 from common.repair.rerun import replayed, replayed_whole
 
@@ -60,6 +61,20 @@ def waived_for(connection: Connection, dataset: Dataset, partition: str) -> list
     waiting = [model for model in models(dataset.domain).values() if dataset in model.complete]
     replay = Replay(first=partition, last=partition)
     return [again for model in waiting for again in recomputed(connection, model, replay)]
+
+
+def released(connection: Connection, refusals: Sequence[Mapping[str, Any]]) -> list[DerivedBatch]:
+    """Make the batches that let deliveries look again at rows which wait for these refusals."""
+    return [again for one in waiting_for(refusals) for again in redone(connection, one, Replay(waiting=True))]
+
+
+def waiting_for(refusals: Sequence[Mapping[str, Any]]) -> list[Consumer]:
+    """List the consumers whose rows may wait for these refusals: deliveries of what was refused, or that refused it."""
+    names = {row["consumer"] for row in refusals if row["of"] == "row"}
+    found = [
+        one for domain in sorted({name.partition(".")[0] for name in names}) for one in consumers(domain, "deliver")
+    ]
+    return [one for one in found if names & {one.name, asset_name(one.dataset, Zone.SILVER)}]
 
 
 def replays(connection: Connection, origin: Batch, to: str) -> list[DerivedBatch]:

@@ -17,9 +17,9 @@ from common.ledger.batches import batches_by_id
 from common.ledger.database import transaction
 from common.ledger.decisions import DerivedBatch, note, recover, send_again
 from common.ledger.journal import entries
-from common.ledger.refusals import Filter, still_open
+from common.ledger.refusals import Filter, not_waived, still_open
 from common.ledger.seals import private_key, sealed, sealed_lines
-from common.repair.backfill import ONLY, backfilled, backfilled_whole, replays, waived_for
+from common.repair.backfill import ONLY, backfilled, backfilled_whole, released, replays, waiting_for, waived_for
 from common.repair.mend import export, mended_batches, refusals_in
 from common.repair.partitions import PartitionState, partitions
 from common.repair.queries import queries
@@ -133,11 +133,25 @@ def _with_file(derived: list[DerivedBatch], file: Path) -> DerivedBatch:
 
 
 def discard(wanted: Filter, by: Reason) -> int:
-    """End open refusals for good; return how many."""
+    """End open refusals for good; return how many. Rows of a study that wait for them go on."""
     with _deciding() as connection:
         found = still_open(connection, wanted)
-        decisions.discard(connection, [row["id"] for row in found], by)
+        decisions.discard(connection, [row["id"] for row in found], by, released(connection, found))
     return len(found)
+
+
+def waive_refusals(wanted: Filter, by: Reason) -> list[DerivedBatch]:
+    """Let rows of a study wait no more for open refusals; raises ConfigError where no delivery would."""
+    with _deciding() as connection:
+        found = not_waived(connection, wanted)
+        if idle := next((row for row in found if not waiting_for([row])), None):
+            raise ConfigError(
+                f"Nothing waits for refusal {idle['id']} of {idle['consumer']}: only deliveries keep an order. "
+                "End it by `watershed quarantine redrive` or `discard`; nothing was changed."
+            )
+        derived = released(connection, found)
+        decisions.waive_refusals(connection, [row["id"] for row in found], by, derived)
+    return derived
 
 
 def end_parked(consumer: str, batch: str, resolution: str, by: Reason) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 from common.contracts.catalogue import domains
 from common.core.errors import ConfigError
 from common.ledger.database import transaction
-from common.ledger.refusals import OPEN, Filter, matching
+from common.ledger.refusals import OPEN, WAITING, Filter, matching
 from common.repair.mend import dataset_of, refused_rows
 from common.repair.origins import bronze_batch, located
 
@@ -43,6 +43,7 @@ def queries(under: str) -> pl.DataFrame:
         {**place, **{name: refusal[name] for name in ("reason", "rule", "column")}, "refusal": refusal["id"],
          "refused": f"{refusal['refused']:%Y-%m-%dT%H:%M:%SZ}"}
         for refusal in found
+        if refusal["rule"] != WAITING  # it is right, and waits for what is asked about
         for place in _places(refusal, folder)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=SCHEMA).sort("file", "record", "rule", "column")

@@ -13,7 +13,7 @@ from common.core.shape import Shape
 from common.refine.match import of_shape
 
 PLACES = "kind int, batch string, record bigint, line bigint, offset bigint, text binary"
-REASONS = "rule string, column string, value string"
+REASONS = "rule string, column string, value string, key string"
 ROW, REFUSED, TALLY, FAULT = range(4)  # what a row of the reader's is
 NUMERIC = (Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE)
 FIXED = {"m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "Y": 4}  # the words of formats that are digits and nothing else

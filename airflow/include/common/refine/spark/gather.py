@@ -41,7 +41,7 @@ def gathered(found: Judged, sources: Sequence[Source], spool: Spool) -> list[Ref
 
 def _frames(found: Judged) -> Iterator[pl.DataFrame]:
     """Read the rows of both looks, some at a time; what one look does not tell is null."""
-    kinds = {"sure": pl.Boolean, "column": pl.String, "value": pl.String}
+    kinds = {"sure": pl.Boolean, "column": pl.String, "value": pl.String, "key": pl.String}
     lacking = [pl.lit(None, kind).alias(name) for name, kind in kinds.items()]
     for path in found.files:
         with pq.ParquetFile(path) as file:
@@ -72,7 +72,7 @@ def in_quarantine(rows: pl.DataFrame, contract: Contract, sources: Sequence[Sour
     return rows.select(
         _by_batch({source.batch: source.file for source in sources}, pl.String()).alias("file"),
         "batch", "record", "line", "offset", "text", pl.col("rule").alias("reason"),
-        pl.when(malformed).then(pl.lit("malformed")).otherwise("rule").alias("rule"), "column", "value",
+        pl.when(malformed).then(pl.lit("malformed")).otherwise("rule").alias("rule"), "column", "value", "key",
         pl.lit(contract.version).alias("contract"),
     ).select(pl.col(name).cast(kind) for name, kind in REFUSED_SCHEMA.items())  # fmt: skip
 

@@ -34,6 +34,9 @@ from common.refine.spark.columns import (
 )
 from common.refine.spark.exchange import Exchange
 from common.refine.spark.faults import known, word
+from common.refine.spool import key_of
+
+WHY = ("rule", "column", "value", "key")  # what is told of a refused row
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class SecondLook:
                 split = apply(with_marker(clean(rows, self.contract, source.shape), self.contract), checks)
                 yield self._good(split.good, batch)
                 if split.refused.height:
-                    yield _refused(split.refused, chunk, batch)
+                    yield _refused(split.refused.with_columns(key_of(self.contract)), chunk, batch)
 
     def _wanted(self, batch: Batch) -> pl.Series:
         """Return the records in doubt, from what the first look has written about the file."""
@@ -143,8 +146,8 @@ class SecondLook:
 
 def _refused(rows: pl.DataFrame, chunk: Chunk, batch: Batch) -> pl.DataFrame:
     places = chunk.locate(rows[RECORD].to_list())
-    found = rows.select(RECORD, "rule", "column", "value").join(places, on=RECORD, how="left")
-    return _placed(found, batch).with_columns(found["rule"], found["column"], found["value"])
+    found = rows.select(RECORD, *WHY).join(places, on=RECORD, how="left")
+    return _placed(found, batch).with_columns(found[name] for name in WHY)
 
 
 def _malformed(chunk: Chunk, batch: Batch) -> pl.DataFrame:

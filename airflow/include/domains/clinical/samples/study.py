@@ -68,10 +68,16 @@ def _drops(study: str, people: Sequence[Row], chance: random.Random) -> Iterator
             of_the_site = [*_of(site, rows), *stranger]
             if of_the_site:
                 yield _drop(form, study, site, "1", _spoiled(form, of_the_site))
-    corrected = [_corrected(row, chance) for row in chance.sample(vitals, len(vitals) // 5)]
+    spoiled = {(row["SUBJID"], row["VISIT"]) for site in SITES for row in _of(site, vitals)[:1]}
+    held = {subject for subject, _ in spoiled}  # other rows of these wait or do not, by when they come
+    sample = chance.sample(vitals, len(vitals) // 5)
+    chosen = [row for row in sample if row["SUBJID"] not in held or (row["SUBJID"], row["VISIT"]) in spoiled]
+    corrected = [_corrected(row, chance) for row in chosen]
     for site in SITES:
         if _of(site, corrected):
             yield _drop("vital_signs", study, site, "2", _of(site, corrected))
+    for row in _of("101", forms["adverse_events"])[:1]:  # it waits, for the first of its subject is refused
+        yield _drop("adverse_events", study, "101", "2", [row | {"AESEQ": str(LAST), "AETERM": "Vomiting"}])
     again = _of("101", vitals)
     yield _drop("vital_signs", study, "101", "1_again", _spoiled("vital_signs", again))
     yield _drop("vital_signs", study, "101", "unknown", [again[0] | {"STUDYID": "ONC-999"}])
