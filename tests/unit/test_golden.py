@@ -13,12 +13,13 @@ from common.core.ids import batch_id
 from common.core.nouns import Refusal
 from common.core.places import BronzeFile, RawFile, TableVersion, WarehouseTable, from_json, shape_from_json, to_json
 from common.ledger.journal import Entry
-from common.ledger.manifests import parse_manifest
+from common.ledger.manifests import VERSION, parse_manifest
 from common.ledger.refusals import refusal_id
 from common.pipelines.commit_objects import committed_attempt
 from common.pipelines.kinds import all_consumers, step_of
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+EVERY = Path(__file__).parents[1] / "golden"
+GOLDEN = EVERY / "v1"
 pytestmark = pytest.mark.usefixtures("fresh_settings")
 
 
@@ -33,8 +34,14 @@ def objects(beginning: str) -> dict[str, str]:
 
 
 def manifests() -> list[dict[str, Any]]:
-    keys = [key for key in objects("manifests/") if key.count("/") == 3]
-    return [json.loads(golden("objects")[key]) for key in keys]
+    """Give the manifests that any version has written."""
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(EVERY.glob("v*/objects.json"))]
+    texts = [text for of in kept for key, text in of.items() if key.startswith("manifests/") and key.count("/") == 3]
+    return [json.loads(text) for text in texts]
+
+
+def test_manifests_of_each_version_up_to_todays_are_kept() -> None:
+    assert {said.get("v", 1) for said in manifests()} == set(range(1, VERSION + 1))
 
 
 def test_every_consumer_keeps_its_name_inputs_and_output() -> None:
