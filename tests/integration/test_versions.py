@@ -11,6 +11,7 @@ from common.core.settings import settings
 from common.ledger.database import migrate, transaction
 from common.ledger.decisions import note, recover
 from common.ledger.journal import entries, tampered
+from common.ledger.manifests import VERSION
 from common.ledger.refusals import Filter
 from common.repair.decide import redrive
 from common.upkeep.rebuild import rebuild
@@ -42,10 +43,19 @@ def as_version_1(key: str) -> None:
     if key.count("/") == 2:
         write(key, str(said["attempt"]))
         return
-    assert said.pop("v") == 2
+    assert said.pop("v") == VERSION
+    assert said.pop("ended") == []
     for refusal in said["refusals"]:
         del refusal["of"]
     write(key, json.dumps(said))
+
+
+def as_version_2(key: str) -> None:
+    """Write an object as the second version did."""
+    said = written(key)
+    if "inputs" in said:
+        assert said.pop("ended") == []
+        write(key, json.dumps(said | {"v": 2}))
 
 
 @pytest.fixture
@@ -62,8 +72,10 @@ def busy(world: World) -> World:
 def test_a_ledger_is_rebuilt_from_objects_of_mixed_versions(busy: World) -> None:
     before = [busy.rows(query, "ledger") for query in LEDGER]
     keys = [key for key in busy.keys("manifests/") if "/audit/" not in key]
-    for key in keys[::2]:
+    for key in keys[::3]:
         as_version_1(key)
+    for key in keys[1::3]:
+        as_version_2(key)
     assert rebuild("tester", from_nothing=True).ahead == []
     assert [busy.rows(query, "ledger") for query in LEDGER] == before
     assert list(verify()) == []
