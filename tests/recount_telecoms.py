@@ -100,6 +100,24 @@ def by_state(known: Sequence[Complaint], staff: Sequence[tuple[Any, ...]]) -> li
     ]
 
 
+def resolution_times(known: Sequence[Complaint]) -> list[tuple[Any, ...]]:
+    """Return complaints, resolved ones and mean minutes of these by month, channel and category."""
+    groups: dict[tuple[str, str, str], list[Complaint]] = {}
+    for complaint in known:
+        groups.setdefault((f"{complaint[6]:%Y-%m}", complaint[0], complaint[4]), []).append(complaint)
+    return [(*group, *_resolved(rows)) for group, rows in groups.items()]
+
+
+def performance(known: Sequence[Complaint], staff: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return complaints, resolved ones and mean minutes of these by agent, of whom some have had none."""
+    return [(row[0], *_resolved([one for one in known if one[3] == row[0]])) for row in staff if row[-1]]
+
+
+def _resolved(rows: Sequence[Complaint]) -> tuple[Any, ...]:
+    resolved = [row for row in rows if row[5] == "resolved"]
+    return len(rows), len(resolved), _mean(resolved)
+
+
 def _mean(rows: Sequence[Complaint]) -> Decimal | None:
     minutes = [_minutes(said, done) for *_, said, done in rows if done]
     return (Decimal(sum(minutes)) / len(minutes)).quantize(Decimal("0.01"), ROUND_HALF_UP) if minutes else None

@@ -99,6 +99,10 @@ def test_every_row_arrives_as_a_plain_recount_has_it(centre: World, stack: Mappi
     assert table("complaints_by_state", "state", "channel", "complaints", "resolved", "minutes") == sorted(
         recount.by_state(known, staff), key=str
     )
+    counted = ("complaints", "resolved", "minutes")
+    times = table("resolution_times", "month", "channel", "category", *counted)
+    assert times == sorted(recount.resolution_times(known), key=str)
+    assert table("agent_performance", "agent_id", *counted) == sorted(recount.performance(known, staff), key=str)
     assert dict(table("customers_waiting", "customer_id", "open_complaints")) == recount.waiting(known)
     assert list(verify()) == []
 

@@ -19,13 +19,17 @@ SELECT
     category,
     count(*) AS complaints,
     count(*) FILTER (WHERE status = 'resolved') AS resolved,
-    CAST(avg(date_diff('minute', requested_at, resolved_at)) FILTER (WHERE status = 'resolved') AS DECIMAL(12, 2)) AS minutes
+    -- A mean in whole hundredths, half of one up: avg gives a double, which may be a little less than the half it stands for.
+    CAST(floor((sum(minutes) * 200 + count(minutes)) / (nullif(count(minutes), 0) * 2)) / 100 AS DECIMAL(12, 2)) AS minutes
 FROM (
-    SELECT 'call' AS channel, call_id AS complaint_id, customer_id, agent_id, category, status, requested_at, resolved_at
-    FROM telecoms.call_logs
-    UNION ALL
-    SELECT 'social', complaint_id, customer_id, agent_id, category, status, requested_at, resolved_at FROM telecoms.social_media
-    UNION ALL
-    SELECT 'web', request_id, customer_id, agent_id, category, status, requested_at, resolved_at FROM telecoms.web_forms
+    SELECT *, CASE WHEN status = 'resolved' THEN date_diff('minute', requested_at, resolved_at) END AS minutes
+    FROM (
+        SELECT 'call' AS channel, call_id AS complaint_id, customer_id, agent_id, category, status, requested_at, resolved_at
+        FROM telecoms.call_logs
+        UNION ALL
+        SELECT 'social', complaint_id, customer_id, agent_id, category, status, requested_at, resolved_at FROM telecoms.social_media
+        UNION ALL
+        SELECT 'web', request_id, customer_id, agent_id, category, status, requested_at, resolved_at FROM telecoms.web_forms
+    )
 )
 GROUP BY ALL
